@@ -40,7 +40,7 @@ _KINDS = {
 }
 _MOST_MEMBERS = 100_000  # limit for an archive; real SavedModels have far fewer files
 # The largest number of bytes that `tarfile` may read at once. `tarfile` and this module read the
-# content of files in pieces of at most this size, so only a header of unusual length can exceed the
+# content of files in pieces of at most 1 MiB, so only a header of unusual length can exceed the
 # limit.
 _LONGEST_READ = 1 << 20
 

@@ -48,7 +48,8 @@ def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
     The function reads `saved_model.pb`, but does not load the backbone, because `preprocessing_fn`
-    calls this function too: a backbone that it loads becomes part of the transform graph.
+    calls this function, and a backbone that is loaded in `preprocessing_fn` becomes part of the
+    transform graph.
 
     Raises:
       InputError: the directory is no SavedModel, or the SavedModel does not keep the contract.
@@ -204,8 +205,8 @@ def _has_kind(
 ) -> bool:
     """Whether a node of the object graph is of the expected kind.
 
-    If `members` is empty, the node must be a function. If not, the node must be a list that
-    contains only objects of the kinds `members`.
+    If `members` is empty, the node must be a function. If `members` is not empty, the node must be
+    a list that contains only objects of these kinds.
     """
     node = graph.nodes[number]
     if not members:

@@ -26,9 +26,9 @@ class Layout:
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Finds the model of the catalogue whose variables have these shapes, and returns its layout.
 
-    The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
-    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). In such a
-    SavedModel, only the shapes of the variables tell which model it is.
+    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
+    have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of
+    the variables tell which model a SavedModel contains.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.

@@ -33,8 +33,8 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # In a read-only cache, as in a container image, these calls raise OSError. The error is
-    # ignored, because a read-only cache does not grow.
+    # Ignore the OSError that a read-only cache raises, for example in a container image, because a
+    # read-only cache does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())

@@ -58,9 +58,9 @@ NOT_PURE = frozenset(
 
 # Operations that TensorFlow registers as stateful, but that keep their state in memory. `While` and
 # similar operations call functions of the SavedModel, whose operations are checked as well.
-# `XlaCallModule` runs the StableHLO code of models that jax2tf converted. It is safe, because
-# StableHLO can call only those external functions that jaxlib registers, and this project does not
-# install jaxlib.
+# `XlaCallModule` runs the StableHLO code of models that jax2tf converted. `XlaCallModule` is
+# allowed, because StableHLO can call only those external functions that jaxlib registers, and this
+# project does not install jaxlib.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape

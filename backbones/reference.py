@@ -16,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# The names of some arrays of every AugReg checkpoint begin with these bytes. The `saved_model.pb`
-# of a SavedModel that was converted from such a checkpoint contains the names.
+# The names of some arrays of every AugReg checkpoint begin with these bytes. A SavedModel that was
+# converted from an AugReg checkpoint contains the names of the arrays in its `saved_model.pb`.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 

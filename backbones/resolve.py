@@ -175,8 +175,8 @@ def is_cached(entry: Model, cache: Path) -> bool:
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
     """Whether an OSError about `file` is an error of the cache directory.
 
-    This is so if `file` is the cache directory, a path in it or one of its parents, or if `file` is
-    None, because the error names no file.
+    The result is True if `file` is the cache directory, a path in it or one of its parents, and
+    also if `file` is None, that is, if the error names no file.
     """
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)

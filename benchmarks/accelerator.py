@@ -19,9 +19,9 @@ device's memory, with XLA (--jit-compile) and without.
 forward: images/s of the backbone. The benchmark waits for the result of each step, so that a batch
 size of 1 measures latency.
 
-agreement: how much results on the device differ from those on the CPU. For the features, this is
-the norm of the difference, divided by the norm of the features on the CPU. For training, this is
-the largest difference between the losses in 20 steps.
+agreement: the relative difference between the features on the device and on the CPU (the norm of
+the difference, divided by the norm of the features on the CPU), and the largest difference between
+the losses on the device and on the CPU in 20 training steps.
 
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
 training step on a batch in memory; and images/s of the input pipeline alone.
@@ -114,11 +114,10 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The measurements. For each part that the command line can name, a method of this name
-    measures the rows of the table.
+    """The measurements.
 
-    For each row, the method yields the title, the goal for the ratio, and a function that measures
-    the row.
+    Each part of the benchmark, such as `training`, is a method that yields the rows of its table:
+    for each row, the title, the goal for the ratio, and a function that measures the row.
     """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:

@@ -9,16 +9,17 @@ or indices.
 Public code preprocesses the images in two ways, which result in different pixels:
 
 - `--resize direct`, the default: the whole image is resized to the model's size, with bilinear
-  interpolation, and scaled to [-1, 1]. This preprocessing is used by
-  google-research/vision_transformer (vit_jax/input_pipeline.py), by the evaluation notebook of the
-  TF-Hub collection (sayakpaul/ViT-jax2tf, i1k_eval), and by this project's pipeline.
+  interpolation, and scaled to [-1, 1], as in google-research/vision_transformer
+  (vit_jax/input_pipeline.py), in the evaluation notebook of the TF-Hub collection
+  (sayakpaul/ViT-jax2tf, i1k_eval), and in this project's pipeline.
 - `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 for 224), and the
-  central square is cut out. This preprocessing is used by google-research/big_vision to fine-tune
-  AugReg models (configs/transfer.py).
+  central square is cut out, as in the code with which google-research/big_vision fine-tunes AugReg
+  models (configs/transfer.py).
 
-The published figures are from the README of the TF-Hub collection. The figures seem to be copied
-from the column `adapt_final_test` of AugReg's index of checkpoints, from which the collection was
-chosen. We know no source that states which preprocessing was used to measure the figures.
+The published figures are from the README of the TF-Hub collection. The published figures seem to be
+copied from the column `adapt_final_test` of AugReg's index of checkpoints, from which the
+collection was chosen. We know no source that states which preprocessing was used to measure the
+published figures.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 if the command line is wrong, if the model or the data were not found, or if no image could be

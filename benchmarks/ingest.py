@@ -19,11 +19,11 @@ quotient of the two printed speeds. The speed of ImageExampleGen is measured ove
 the images, because it should not include the start and the end of the node or the building of
 graphs, which have separate rows in the output. The speed with two workers is compared with the
 speed with one worker in two ways. The comparison by wall-clock time needs two free cores. The
-comparison by CPU time does not: it uses the CPU time of the worker with the most work, which is the
-time that both workers would need on two free cores. For the nodes up to Transform, the benchmark
-runs the pipeline on few and on many images, and divides the difference of the CPU times by the
-difference of the numbers of images. `--images` is a folder of class folders with real JPEGs; the
-benchmark copies them, and adds a few bytes to each copy so that no two are equal. Without
+comparison by CPU time needs no free cores: it uses the CPU time of the worker with the most work,
+which is the time that both workers would need on two free cores. For the nodes up to Transform, the
+benchmark runs the pipeline on few and on many images, and divides the difference of the CPU times
+by the difference of the numbers of images. `--images` is a folder of class folders with real JPEGs;
+the benchmark copies them, and adds a few bytes to each copy so that no two are equal. Without
 `--images`, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is

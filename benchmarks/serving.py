@@ -7,9 +7,10 @@ The benchmark exports a model with random weights as Trainer does, and runs it i
 TensorFlow Serving does. Besides `serving_default`, the SavedModel gets a second signature, `bare`,
 which decodes images with `tf.io.decode_image` in `tf.map_fn` and runs the same backbone and head.
 `bare` ignores EXIF, has no size limits, and fails if one image cannot be decoded. The benchmark
-calls `serving_default` and `bare` alternately. For both signatures, it prints images/s, and the
-median of the ratios of the speed of `serving_default` to that of `bare`. It also prints the
-latencies of `serving_default`, and the sizes of the model and of its backbone.
+calls `serving_default` and `bare` alternately. For each batch size, the benchmark prints the
+images/s of both signatures, the median of the ratios of the speed of `serving_default` to the speed
+of `bare`, and the latencies of `serving_default`. The benchmark also prints the sizes of the model
+and of its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """

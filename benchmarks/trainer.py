@@ -19,11 +19,12 @@ vit_mini takes no longer than decoding, so the result would depend mostly on the
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
 loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
-benchmark prints two such ratios. For the ratio of images/s, the loop is a parallel `tf.data` map
-with batching and prefetching. For the ratio of images/s per core, the loop has one thread, and
-speeds are images per CPU second, which other processes affect little. Every round is one epoch, in
-which the input pipeline reads all files and fills the shuffle buffer once. With a crop, the input
-pipeline decodes only a part of each image, so its ratio may exceed 1.
+benchmark prints two ratios of the input pipeline to the decoding loop. For the ratio of images/s,
+the decoding loop is a parallel `tf.data` map with batching and prefetching. For the ratio of
+images/s per core, the decoding loop has one thread, and speeds are images per CPU second, which
+other processes affect little. Every round is one epoch, in which the input pipeline reads all files
+and fills the shuffle buffer once. With a crop, the input pipeline decodes only a part of each
+image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, relative to a process that trains the same number of steps on a single copy of

@@ -68,7 +68,7 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     for name, array in arrays.items():
         published_name = _published_name(name)
         # If the checkpoint also has an array with the published name, do not rename `name`: one
-        # array would overwrite the other. `_check_names` reports `name` as unexpected.
+        # array would overwrite the other. `_check_names` then reports `name` as unexpected.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)

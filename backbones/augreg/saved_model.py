@@ -57,8 +57,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.trainable_variables = list(model.weights.values())
     reusable.regularization_losses = []
 
-    # If the directory exists, the new files are moved into it. It is not replaced, because it may
-    # be a mount point or the working directory of a process.
+    # If the directory exists, move the new files into it instead of replacing it: it may be a mount
+    # point or the working directory of a process.
     exists = directory.exists()
     parent = directory if exists else directory.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)

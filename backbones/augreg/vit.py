@@ -53,9 +53,9 @@ class VisionTransformer(tf.Module):
           images: float32 `[B, image_size, image_size, 3]` in [-1, 1].
 
         Returns:
-          Logits, float32 `[B, classes]`, if the model has a head. If it has none, features, float32
-          `[B, feature_width]`: the class token after the last normalisation and after the layer
-          `pre_logits`, if the model has this layer.
+          Logits, float32 `[B, classes]`, if the model has a head. If the model has no head,
+          features, float32 `[B, feature_width]`: the class token after the last normalisation and
+          after the layer `pre_logits`, if the model has this layer.
         """
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):
@@ -160,7 +160,7 @@ class VisionTransformer(tf.Module):
         product = tf.matmul(rows, tf.reshape(kernel, [inputs, outputs]))
         bias = tf.reshape(bias, [outputs])
         if activation is None:
-            # Do not use `bias_add` here: oneDNN would fuse it with the matrix product, and its
+            # Do not use `bias_add` here: oneDNN would fuse it with the matrix product, and the
             # fused kernel does not use the fast AMX instructions of the CPU.
             return product + bias
         return activation(tf.nn.bias_add(product, bias))

@@ -209,8 +209,7 @@ class _Transfer:
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
         """Whether the response continues the partial file.
 
-        This check is needed because a server may ignore the header If-Range, and send a part of a
-        newer version of the file.
+        A server that ignores the header If-Range may send a part of a newer version of the file.
         """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
