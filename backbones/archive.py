@@ -2,9 +2,9 @@
 
 A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
 and paths that lead out of the target directory. In some patch releases of Python, a chain of links
-can pass the filter of `tarfile` and write files outside the target directory (CVE-2025-4517). This
-module therefore refuses an archive that contains anything but files and folders, such as a link,
-before it writes the first file.
+can pass the filter of `tarfile` and write files outside the target directory (CVE-2025-4517).
+Before it writes the first file, this module checks the archive, and refuses it if it contains a
+link or anything else that is neither a file nor a folder.
 """
 
 import bz2

@@ -6,8 +6,8 @@ The catalogue contains a feature extractor (`…_fe`), which the pipeline tunes,
 a classifier (`…_classification`) for each variant except vit_mini.
 
 Except for vit_mini, the models are those of the TF-Hub collection sayakpaul/vision_transformer (on
-Kaggle: spsayakpaul/vision-transformer). The weights of these models come from AugReg (Steiner et
-al., arXiv 2106.10270), and the architectures are defined in google-research/vision_transformer,
+Kaggle: spsayakpaul/vision-transformer). The weights come from AugReg (Steiner et al., arXiv
+2106.10270), and the architectures are defined in google-research/vision_transformer,
 vit_jax/configs/models.py.
 """
 

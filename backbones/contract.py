@@ -206,7 +206,7 @@ def _has_kind(
     """Whether a node of the object graph is of the expected kind.
 
     If `members` is empty, the node must be a function. If `members` is not empty, the node must be
-    a list that contains only objects of these kinds.
+    a list that contains only objects of the kinds `members`.
     """
     node = graph.nodes[number]
     if not members:

@@ -142,7 +142,7 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Rename the file only if it is still the file that was read above: another process may have
+        # Rename the file only if it is still the file that was read: another process may have
         # replaced it with a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), status):

@@ -16,7 +16,7 @@ class Layout:
 
     Attributes:
       stored: the name of each variable, in the order in which the SavedModel lists its variables.
-      forward: the same names, in the order of the forward pass.
+      forward: the names in `stored`, in the order of the forward pass.
     """
 
     stored: tuple[str, ...]
@@ -24,7 +24,7 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Finds the model of the catalogue whose variables have these shapes, and returns its layout.
+    """Returns the layout of the model of the catalogue whose variables have the given shapes.
 
     JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
     have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of
@@ -34,8 +34,8 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
       variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
-      The layout; None if the variables have names, or if no model of the catalogue has these
-      shapes.
+      The layout; None if the variables have names, or if no model of the catalogue has variables of
+      the given shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None

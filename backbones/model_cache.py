@@ -58,7 +58,8 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
     """Removes all entries that can be created or copied again, and the locks of killed processes.
 
     Returns:
-      Each folder from which entries were removed, and the size of these entries in bytes.
+      Each folder from which entries were removed, and the total size of the removed entries in
+      bytes.
     """
     removed = []
     for folder in (cache / name for name in FOLDERS):

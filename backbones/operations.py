@@ -2,7 +2,7 @@
 
 The author of a SavedModel can use any of TensorFlow's 1,910 operations, even those that read files.
 Operations run with the rights of the user who loads the model, and some of them run during loading.
-Only operations that do nothing but compute are therefore allowed.
+To protect the user, only operations that do nothing but compute are allowed.
 
 - An operation that TensorFlow registers as stateless is allowed, unless `NOT_PURE` lists it. Most
   stateless operations only compute outputs from their inputs, but those in `NOT_PURE` do more.

@@ -124,7 +124,7 @@ def resolve(
         keeps its own precision.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
         Python. This function does not check the graph of a SavedModel that is already on this
-        machine: see `backbones.admission`.
+        machine; `backbones.admission` does.
 
     Returns:
       An absolute path.

@@ -10,8 +10,8 @@ sizes, because the measurements are slow there.
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each row that
 times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
 `torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
-measured alternately. In each round, the speed of TensorFlow is divided by that of PyTorch, and the
-benchmark prints the median of these ratios.
+measured alternately. In each round, the benchmark divides the speed of TensorFlow by the speed of
+PyTorch. The printed ratio is the median over all rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.

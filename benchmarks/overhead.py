@@ -78,7 +78,7 @@ def _run(images: Path, root: Path, expected: str) -> Used:
     """Runs the pipeline and returns its time.
 
     Raises:
-      RuntimeError: a node has another state than `expected`, which is "done" or "cached".
+      RuntimeError: the state of a node is not `expected`, which is "done" or "cached".
     """
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))

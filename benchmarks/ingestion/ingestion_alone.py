@@ -90,7 +90,7 @@ class Ingestion(NamedTuple):
 
 
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
-    """Runs ImageExampleGen in a new process, and measures the CPU time of its workers meanwhile.
+    """Runs ImageExampleGen in a new process, and measures the CPU time of each of its workers.
 
     Each worker writes to a file how many images it has read (see `common.image_counts`).
 

@@ -92,7 +92,7 @@ class Side:
 
 
 def start_tensorflow(*, sees_gpu: bool = True) -> Side:
-    """Starts a process that measures this project's own code in TensorFlow, in this environment.
+    """Starts a process that measures this project's own code, in the current Python environment.
 
     Args:
       sees_gpu: whether TensorFlow in this process may use the machine's GPUs.
@@ -103,7 +103,7 @@ def start_tensorflow(*, sees_gpu: bool = True) -> Side:
 
 
 def start_torch(python: str) -> Side:
-    """Starts a process that measures the same models in PyTorch.
+    """Starts a process that measures Vision Transformers in PyTorch, for comparison.
 
     Args:
       python: the path of a Python interpreter with PyTorch installed. The process does not inherit

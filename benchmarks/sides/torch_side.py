@@ -32,7 +32,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Maps tokens, float32 [B, N, D], to the same shape."""
+        """Maps tokens, float32 [B, N, D], to tokens of the same shape."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -52,7 +52,7 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Maps tokens, float32 [B, N, D], to the same shape."""
+        """Maps tokens, float32 [B, N, D], to tokens of the same shape."""
         tokens = tokens + self.attention(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
