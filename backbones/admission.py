@@ -1,6 +1,7 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-The nodes of the pipeline do not import this module, so their cache keys do not depend on its code.
+No node of the pipeline may import this module. A node runs again if code that it imports has
+changed, but a change to the checks in this module must not make a node run again.
 """
 
 from pathlib import Path
@@ -12,8 +13,8 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    Loading reads all variables and compares their checksums. So a damaged or incomplete SavedModel
-    is refused before a run starts, and before a downloaded archive is kept.
+    TensorFlow verifies the checksums of the variables while it loads them, so that a damaged or
+    incomplete SavedModel is refused before a run starts, and before a downloaded archive is kept.
 
     Args:
       directory: the directory of the SavedModel.
@@ -21,8 +22,8 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
         `backbones.program`).
 
     Raises:
-      InputError: the SavedModel lacks the interface, its graph contains forbidden operations, or it
-        cannot be loaded.
+      InputError: the SavedModel does not keep the contract, its graph contains forbidden
+        operations, or it cannot be loaded.
     """
     shapes = read_shapes(directory)
     if not trusted:

@@ -1,10 +1,10 @@
 """Unpacks the tar archive of a SavedModel.
 
-A SavedModel consists of regular files and folders. A tar archive can also hold links, devices and
-paths that lead out of the directory. In some patch releases of Python, a chain of links can pass
-the filter of `tarfile` and write outside the target (CVE-2025-4517). So an archive that contains a
-link, or anything else that is neither a file nor a folder, is refused here before anything is
-written.
+A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
+and paths that lead out of the target directory. In some patch releases of Python, a chain of links
+can pass the filter of `tarfile` and write files outside the target directory (CVE-2025-4517).
+Before it writes the first file, this module checks the archive, and refuses it if it contains a
+link or anything else that is neither a file nor a folder.
 """
 
 import bz2
@@ -25,7 +25,7 @@ from common.errors import InputError, one_line
 from common.saved_model import GRAPH_FILE
 
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
-# The first bytes of a compressed file, and the class that decompresses such a file.
+# Maps the first bytes of a compressed file to a function that decompresses the file.
 _COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -38,9 +38,10 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # A regular SavedModel has a few files, and one more for each asset.
-# The largest number of bytes in one read. `tarfile` reads files in smaller pieces, and a header in
-# one piece.
+_MOST_MEMBERS = 100_000  # limit for an archive; real SavedModels have far fewer files
+# The largest number of bytes that `tarfile` may read at once. `tarfile` and this module read the
+# content of files in pieces of at most 1 MiB, so only a header of unusual length can exceed the
+# limit.
 _LONGEST_READ = 1 << 20
 
 
@@ -52,20 +53,20 @@ def is_saved_model(directory: Path) -> bool:
 def unpack(
     archive: Path, directory: Path, *, max_bytes: int, check: Callable[[Path], object]
 ) -> None:
-    """Unpacks a SavedModel that lies at the root of a tar archive, or one directory below.
+    """Unpacks a SavedModel from the root of a tar archive, or from a folder at its root.
 
     Args:
       archive: a tar file, compressed or not.
-      directory: the target, which does not exist or is empty. The directory appears complete and
-        checked, or not at all.
+      directory: the target, which does not exist or is empty. If unpacking or `check` fails,
+        nothing is written to this directory.
       max_bytes: the largest total size of the unpacked files.
       check: a function that is called with the unpacked SavedModel before it is moved to
         `directory`; it raises InputError if the SavedModel must not be kept.
 
     Raises:
-      InputError: the file is no tar archive, holds something other than files and folders, unpacks
-        to more than `max_bytes`, or holds no SavedModel that passes `check`. The message does not
-        name the file.
+      InputError: the file is no tar archive, contains something other than files and folders,
+        unpacks to more than `max_bytes`, or contains no SavedModel that passes `check`. The message
+        does not contain the path of the archive, which the caller must add.
       OSError: the files cannot be written.
     """
     with _open_tar(archive) as tar:
@@ -77,7 +78,9 @@ def unpack(
             f"only {_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Only the owner can read a temporary directory; a new folder inside has the usual rights.
+        # Unpack the model into a subfolder, which has the default access rights. The temporary
+        # directory itself is accessible only to its owner, and `os.rename` would keep this
+        # restriction.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -93,17 +96,17 @@ def unpack(
 
 
 class _Unpacked:
-    """The decompressed bytes of an archive, as a file that protects `tarfile` from hostile bytes.
+    """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
-    A small archive may unpack to terabytes of zeros. `tarfile` reads the extended header of a
-    member into memory, however large, and loops for ever if a size is negative (CVE-2025-8194).
+    `tarfile` reads an extended header into memory even if it is terabytes of zeros, which compress
+    to a small archive. A negative size in a header makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; a negative `size`, which would mean the whole file, is refused."""
+        """Reads `size` bytes; refuses more than 1 MiB, and -1 (the rest of the file)."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:
@@ -112,7 +115,7 @@ class _Unpacked:
             raise InputError(f"an unreadable archive ({one_line(error)})") from error
 
     def seek(self, position: int) -> int:
-        """Moves to a position; refuses a negative position."""
+        """Moves to a position in the decompressed bytes; refuses a negative position."""
         if position < 0:
             raise InputError("an archive with a negative size")
         try:
@@ -131,7 +134,7 @@ class _Unpacked:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens the archive as a TarFile; raises InputError for faults of the archive."""
+    """Opens the archive as a TarFile; raises InputError if the archive is damaged."""
     with archive.open("rb") as packed:
         start = packed.read(512)
         packed.seek(0)
@@ -152,8 +155,8 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
     """Checks and yields each file and folder of an archive.
 
     Raises:
-      InputError: a member is neither a file nor a folder, or its path leads out of the archive; or
-        the archive has too many members, or members of more than `max_bytes` in total.
+      InputError: a member is neither a file nor a folder, or its path leads out of the target
+        directory; or the archive has too many members, or unpacks to more than `max_bytes`.
     """
     size = 0
     for number, member in enumerate(tar):
@@ -185,7 +188,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
-    """Writes a checked member below `directory`; ignores the access rights in the archive."""
+    """Writes a member below `directory`; ignores the access rights in the archive."""
     path = directory / member.name
     try:
         if member.isdir():

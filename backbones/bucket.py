@@ -16,9 +16,9 @@ from common.lock import hold_lock
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    Each call lists the files in the bucket, and copies them again if a name, a size or a time
-    differs from the copy in the cache. Older copies stay for a while, because a run may still read
-    them: see `backbones.model_cache`.
+    Each call lists the files in the bucket, and copies all of them again if the name, the size or
+    the modification time of a file has changed since the last copy. `backbones.model_cache` keeps
+    older copies for a while, because a run may still read them.
 
     Returns:
       The path of the copy.
@@ -68,9 +68,9 @@ def _check_name(uri: str, name: str) -> None:
 
 
 def _files(uri: str) -> Iterator[tuple[str, str]]:
-    """Yields the path of each file, relative to `uri`, and a text that identifies its version.
+    """Yields each file's path relative to `uri`, and its size and modification time as one text.
 
-    If `uri` names a file, its relative path is "".
+    If `uri` is the address of a single file, the relative path of this file is "".
     """
     import tensorflow as tf
 

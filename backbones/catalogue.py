@@ -1,11 +1,14 @@
-"""The catalogue of models. Imports no TensorFlow.
+"""The catalogue of models.
 
-Each variant is in the catalogue twice: as a feature extractor (`…_fe`), which the pipeline tunes,
-and as a classifier (`…_classification`).
+This module does not import TensorFlow, because the command line imports it and must start quickly.
 
-Sources are the TF-Hub collection sayakpaul/vision_transformer (on Kaggle:
-spsayakpaul/vision-transformer); AugReg, Steiner et al., arXiv 2106.10270; and, for architectures,
-google-research/vision_transformer, vit_jax/configs/models.py.
+The catalogue contains a feature extractor (`…_fe`), which the pipeline tunes, for each variant, and
+a classifier (`…_classification`) for each variant except vit_mini.
+
+Except for vit_mini, the models are those of the TF-Hub collection sayakpaul/vision_transformer (on
+Kaggle: spsayakpaul/vision-transformer). The weights come from AugReg (Steiner et al., arXiv
+2106.10270), and the architectures are defined in google-research/vision_transformer,
+vit_jax/configs/models.py.
 """
 
 import dataclasses
@@ -22,8 +25,9 @@ class Variant:
       title: the model's name in papers.
       architecture: the sizes, including the 1,000-class head if the checkpoint has a head.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
-      sha256: SHA-256 of the checkpoint, 64 hex digits, or None. The publisher states no digests;
-        the catalogue contains a digest only if independent projects verify their downloads with it.
+      sha256: SHA-256 of the checkpoint, 64 hex digits; None if it is not known. The publisher
+        states no digests, so the catalogue contains a digest only if other projects use it to
+        verify their downloads.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

@@ -3,8 +3,8 @@
 The contract is TF-Hub's "reusable SavedModel" interface for image feature vectors
 (tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
 in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The argument `training` may be missing, as in the SavedModels
-of the TF-Hub collection sayakpaul/vision_transformer.
+`obj.regularization_losses` are lists. The argument `training` is optional: the SavedModels of the
+TF-Hub collection sayakpaul/vision_transformer do not have it.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from common.shared_objects import SharedObjects
 
 _Made = TypeVar("_Made")
 
-# The attributes of the interface: the expected value of each, in words, and, for a list, the
-# allowed kinds of its members.
+# For each attribute of the interface: its expected value, as error messages describe it, and, if it
+# is a list, the kinds of objects that the list may contain.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -47,11 +47,12 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    The weights and the graph are not loaded, because loading the backbone in `preprocessing_fn`
-    would make it part of the transform graph.
+    The function reads `saved_model.pb`, but does not load the backbone, because `preprocessing_fn`
+    calls this function, and a backbone that is loaded in `preprocessing_fn` becomes part of the
+    transform graph.
 
     Raises:
-      InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
+      InputError: the directory is no SavedModel, or the SavedModel does not keep the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -94,8 +95,9 @@ def read_shapes(directory: str | Path) -> Shapes:
 def check_tunable(directory: str | Path) -> None:
     """Checks that a backbone has trainable variables, so that it can be tuned as a whole.
 
-    The contract allows `trainable_variables` to be empty: the pipeline can still train a head. In
-    the classifiers of the TF-Hub collection, `trainable_variables` is empty.
+    The contract allows the list `trainable_variables` to be empty, as it is in the classifiers of
+    the TF-Hub collection. A backbone without trainable variables cannot be tuned, but the pipeline
+    can train a head on its features.
 
     Raises:
       InputError: the backbone has no trainable variables.
@@ -110,14 +112,16 @@ def check_tunable(directory: str | Path) -> None:
 
 
 def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Returns the name (without `:0`) and shape of each variable of a backbone. Loads no values.
+    """Returns the name (without `:0`) and the shape of each variable of a backbone.
+
+    The function reads only `saved_model.pb`, and does not load the values of the variables.
 
     Args:
       directory: the directory of a SavedModel that keeps the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
-    # In a SavedModel, the members of a list are named by their indices.
+    # A SavedModel stores the members of a list under the names "0", "1", "2" and so on.
     members = sorted(graph.nodes[children["variables"]].children, key=lambda m: int(m.local_name))
     variables = (graph.nodes[member.node_id].variable for member in members)
     return [(v.name, tuple(tf.TensorShape(v.shape).as_list())) for v in variables]
@@ -145,19 +149,21 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     Args:
       backbone: a restored object that keeps the contract.
       images: float32 [B, H, W, 3] in [-1, 1].
-      training: whether batch norms and dropout, if the backbone has any, work as in training.
+      training: whether batch normalisation and dropout, if the backbone has them, work as in
+        training.
     """
     if "training" in inspect.signature(backbone.__call__).parameters:
         return backbone(images, training=training)
     return backbone(images)
 
 
-# In this module, because TFX reloads the module of `preprocessing_fn`.
+# The shared objects are stored in this module rather than in that of `preprocessing_fn`, because
+# TFX reloads the module of `preprocessing_fn`, which would discard them.
 _shared = SharedObjects()
 
 
 def load_shared_backbone(directory: str | Path) -> Any:
-    """Loads a backbone as `load_backbone` does, but only once inside the context `share_backbone`.
+    """Calls `load_backbone`; inside the context `share_backbone`, loads each backbone only once.
 
     Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds.
     """
@@ -165,13 +171,17 @@ def load_shared_backbone(directory: str | Path) -> Any:
 
 
 def make_shared(key: Hashable, make: Callable[[], _Made]) -> _Made:
-    """Returns `make()`; inside `share_backbone`, the result of the first call with the same key."""
+    """Returns `make()`.
+
+    Inside the context `share_backbone`, the function calls `make` only once for each key, and then
+    returns the same object again.
+    """
     return _shared.get(key, make)
 
 
 @contextlib.contextmanager
 def share_backbone() -> Iterator[None]:
-    """A context in which each shared backbone, and each object built on it, is created once."""
+    """A context in which `load_shared_backbone` and `make_shared` create each object only once."""
     with _shared.keep():
         yield
 
@@ -193,9 +203,10 @@ def _read_object_graph(directory: str | Path) -> saved_object_graph_pb2.SavedObj
 def _has_kind(
     graph: saved_object_graph_pb2.SavedObjectGraph, number: int, members: tuple[str, ...]
 ) -> bool:
-    """Whether a node is a list with members of the kinds `members`.
+    """Whether a node of the object graph is of the expected kind.
 
-    If `members` is empty, the node must be a function instead.
+    If `members` is empty, the node must be a function. If `members` is not empty, the node must be
+    a list that contains only objects of the kinds `members`.
     """
     node = graph.nodes[number]
     if not members:
@@ -207,7 +218,7 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """Yields the first argument and the result of each trace of the function at node `call`."""
+    """Yields the specs of the first argument and the result for each trace of the node `call`."""
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
         for positional in function.canonicalized_input_signature.tuple_value.values[:1]:

@@ -19,11 +19,11 @@ _SEED = 0
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """Returns a SavedModel with random weights (fixed seed), from the cache or newly created.
 
-    If the architecture, the seed or the code of the conversion changed, a new SavedModel is
-    created.
+    If the architecture, the seed or the code that creates the SavedModel has changed, a new
+    SavedModel is created.
 
     Args:
-      entry: the model of the catalogue.
+      entry: a model of the catalogue.
       cache: the cache directory.
       precision: the precision of matrix products.
 
@@ -53,9 +53,9 @@ def convert_checkpoint(
     precision: Precision = "float32",
     expected: Architecture | None = None,
 ) -> Path:
-    """Converts an AugReg checkpoint to a SavedModel, unless the cache has this SavedModel.
+    """Returns the SavedModel of an AugReg checkpoint, from the cache or newly converted.
 
-    If the checkpoint or the code of the conversion changed, the checkpoint is converted again.
+    If the checkpoint or the code that converts it has changed, the checkpoint is converted again.
 
     Args:
       checkpoint: the path of an `.npz` file.
@@ -93,7 +93,7 @@ def convert_checkpoint(
 
 
 def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[str, Any]:
-    """Reads the arrays of a checkpoint, and checks its architecture. Imports NumPy when called."""
+    """Reads the arrays of a checkpoint, and checks its architecture."""
     from backbones.augreg.checkpoint import infer_architecture, load_checkpoint
     from backbones.augreg.npz import CheckpointError
 
@@ -101,7 +101,8 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     found = infer_architecture(arrays)
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
-        # The error is no CheckpointError, since the checkpoint itself is valid.
+        # Do not raise CheckpointError here: callers discard the file after a CheckpointError, but
+        # this file is a valid checkpoint.
     if task == "classification" and found.classes is None:
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "

@@ -1,8 +1,10 @@
-"""Checks the digests of downloaded models (trust on first use). Imports no TensorFlow.
+"""Checks the digests of downloaded models (trust on first use).
 
-The SHA-256 of the first download of a model is kept beside the model, in `<name>.sha256`. Whenever
-the model is used or downloaded again, its digest is compared with the first digest. A model that
-was put into the cache by hand has no digest, and is used unchecked.
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+
+The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
+Whenever the model is used or downloaded again, its digest is compared with the first digest. A
+model that was put into the cache by hand has no digest, and is used unchecked.
 """
 
 import hashlib
@@ -48,11 +50,11 @@ def remember_digest(target: Path, digest: str) -> None:
 
 
 def digest_of(target: Path) -> str:
-    """Returns the SHA-256 of a file, or of the list of a directory's files; 64 hex digits.
+    """Returns the SHA-256 (64 hex digits) of a file, or of a list of all files in a directory.
 
     The list has the format of `sha256sum`, with relative paths in alphabetical order. The list
-    leaves out `fingerprint.pb`, which contains a random id from TensorFlow. Digests are kept for
-    years, so this function is independent of the pipeline's fingerprints, which may change.
+    leaves out `fingerprint.pb`, which contains a random id from TensorFlow. Digests are stored for
+    years, so this function does not use the pipeline's fingerprints, whose definition may change.
     """
     if target.is_dir():
         files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
@@ -66,7 +68,7 @@ def check_kept_model(directory: Path) -> None:
     """Refuses a SavedModel that has changed since it was downloaded.
 
     Raises:
-      InputError: the digest of the SavedModel differs from that of the download.
+      InputError: the SavedModel no longer has the digest of the download.
     """
     expected = remembered_digest(directory)
     if expected is None:
@@ -83,9 +85,9 @@ def check_kept_model(directory: Path) -> None:
 def check_download(target: Path, found: str, *, pinned: str | None = None) -> None:
     """Refuses a download that does not have the expected digest.
 
-    The expected digest is the digest in the catalogue. If the catalogue has none for this model, it
-    is the digest of the first download. So the first download of a model without a digest in the
-    catalogue is accepted.
+    The catalogue states the expected digests of some models. If the catalogue has no digest of a
+    model, the first download is accepted unchecked, and all later downloads must have the same
+    digest as the first.
 
     Args:
       target: the path of the downloaded file.
@@ -93,7 +95,8 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
       pinned: the digest in the catalogue, if there is one.
 
     Raises:
-      InputError: the digest differs. The message names neither URL nor target.
+      InputError: the download does not have the expected digest. The caller must add the URL or the
+        path to the message.
     """
     expected = pinned or remembered_digest(target)
     if expected in (None, found):

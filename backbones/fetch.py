@@ -23,8 +23,8 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target, whose lock the caller holds; the directory appears complete and
-        checked, or not at all.
+      directory: the target, whose lock the caller holds. The directory is created only if the
+        SavedModel is complete and passes all checks.
       cache: the cache directory, which keeps the received bytes if the download breaks off.
       name: the name of the model in progress displays.
       admission: the limits for the SavedModel.
@@ -35,11 +35,13 @@ def fetch_saved_model(
     """
 
     def check(model: Path) -> None:
-        # This module imports TensorFlow, which takes seconds.
+        # Import `backbones.admission` only here, because it imports TensorFlow, which takes
+        # seconds.
         from backbones.admission import check_backbone
 
         found = digest_of(model)
-        # The check must precede `check_backbone`, which loads the model.
+        # Check the digest before `check_backbone` loads the model, because loading runs a part of
+        # the graph.
         check_download(directory, found)
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
@@ -85,7 +87,7 @@ def fetch_checkpoint(
         begins with the URL.
       InputError: the checkpoint is valid, but has no head although `task` is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     conversion: dict[str, Any] = {"task": task, "precision": precision, "expected": expected}
     refusal = ""
@@ -118,19 +120,20 @@ def convert_downloaded(
 ) -> Path:
     """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
 
-    An unusable checkpoint is not removed, since the user may have put it into the cache.
+    An unusable checkpoint is renamed rather than deleted, because the user may have put it into the
+    cache.
 
     Args:
       checkpoint: an `.npz` file.
       cache: the cache directory, in which the SavedModel is written.
       sha256: the required digest; if None, the digest of the first download is required.
-      **conversion: the further arguments of `convert_checkpoint`.
+      **conversion: the other arguments of `convert_checkpoint`.
 
     Raises:
-      CheckpointError: the file was not usable, and was renamed.
+      CheckpointError: the file is no usable checkpoint; it has been renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     status = checkpoint.stat()
     try:
@@ -139,7 +142,8 @@ def convert_downloaded(
     except CheckpointError as error:
         names = (f"{checkpoint.name}.unfit{n or ''}" for n in itertools.count())
         aside = next(p for p in map(checkpoint.with_name, names) if not p.exists())
-        # Another process may have renamed the file, and downloaded a usable checkpoint.
+        # Rename the file only if it is still the file that was read: another process may have
+        # replaced it with a usable checkpoint.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(checkpoint.stat(), status):
                 checkpoint.rename(aside)
@@ -147,7 +151,7 @@ def convert_downloaded(
 
 
 def _check_digest(checkpoint: Path, pinned: str | None) -> None:
-    from backbones.augreg.npz import CheckpointError  # this module imports NumPy
+    from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy
 
     try:
         check_download(checkpoint, digest_of(checkpoint), pinned=pinned)

@@ -1,4 +1,7 @@
-"""Finds models in TensorFlow Hub's own cache. Imports no TensorFlow."""
+"""Finds models in TensorFlow Hub's own cache.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import hashlib
 import os
@@ -12,9 +15,8 @@ def find_in_hub_cache(handle: str) -> Path | None:
     """Returns the SavedModel of `handle` in TensorFlow Hub's cache, or None if the cache has no
     such model.
 
-    By default, the cache lies in the directory for temporary files, where any user of the machine
-    could have put a model. A model in TF-Hub's cache is thus used only if it belongs to this user
-    or to root.
+    By default, the cache is in the directory for temporary files, where any user of the machine can
+    create files. For safety, a model in the cache is used only if its owner is this user or root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

@@ -13,8 +13,8 @@ INPUT_RANGES = {
     "0,255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-# The default range is that of the backbone contract (`backbones.contract`), of the TF-Hub
-# collection and of AugReg.
+# The range [-1, 1], which the backbone contract (`backbones.contract`) prescribes, and which the
+# models of the TF-Hub collection and of AugReg use.
 DEFAULT_RANGE = "-1,1"
 
 
@@ -26,7 +26,7 @@ def to_input_range(images: "tf.Tensor", input_range: str) -> "tf.Tensor":
       input_range: a key of `INPUT_RANGES`.
 
     Returns:
-      float32 [B, H, W, 3]; if the range is [-1, 1], `images` itself.
+      float32 [B, H, W, 3]; for the default range, [-1, 1], the unchanged `images`.
     """
     if input_range == DEFAULT_RANGE:
         return images

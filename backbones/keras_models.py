@@ -1,6 +1,6 @@
-"""Recognises models in Keras 3's formats, so that errors can say that they are no backbones.
+"""Recognises models in Keras 3's formats, so that errors can say how to convert such a model.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, because the command line imports it and must start quickly.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,10 @@ _EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
 
 
 def is_keras_file(path: Path) -> bool:
-    """Whether the file `path` exists and its suffix is that of one of Keras's own formats."""
+    """Whether `path` is an existing file with the suffix of one of Keras's own formats."""
     return path.is_file() and path.suffix in _FILES
 
 
 def is_keras_export(attributes: Iterable[str]) -> bool:
-    """Whether a SavedModel whose root object has these attributes was written by
-    `model.export()`."""
+    """Whether Keras's `model.export()` wrote a SavedModel whose root object has `attributes`."""
     return set(attributes) >= _EXPORTED

@@ -1,4 +1,4 @@
-"""Finds names for variables that a backbone stores without names. Imports no TensorFlow."""
+"""Finds the names of a backbone's variables if the SavedModel does not contain them."""
 
 import dataclasses
 import math
@@ -12,11 +12,11 @@ _NAMELESS = "Variable"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The checkpoint's names of variables that a backbone stores without names.
+    """The names of a backbone's variables in the checkpoint from which the backbone was made.
 
     Attributes:
-      stored: the name of each variable, in the order of the SavedModel.
-      forward: the same names, in the order of the forward pass.
+      stored: the name of each variable, in the order in which the SavedModel lists its variables.
+      forward: the names in `stored`, in the order of the forward pass.
     """
 
     stored: tuple[str, ...]
@@ -24,18 +24,18 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Returns the layout of the catalogue's model whose variables have these shapes.
+    """Returns the layout of the model of the catalogue whose variables have the given shapes.
 
-    The SavedModels of the TF-Hub collection were written by JAX's jax2tf, with a flat list of
-    variables that have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the
-    shapes of the variables identify such a SavedModel.
+    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
+    have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of
+    the variables tell which model a SavedModel contains.
 
     Args:
       variables: TensorFlow's name, without `:0`, and shape of each variable.
 
     Returns:
-      The layout; the layout; None if the variables have names, or if no model of the catalogue has
-      these shapes.
+      The layout; None if the variables have names, or if no model of the catalogue has variables of
+      the given shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None
@@ -54,5 +54,5 @@ def _sort_like_jax(names: Iterable[str]) -> list[str]:
 
 
 def _drop_axes_of_one(shapes: Sequence[Shape]) -> list[Shape]:
-    """Drops axes of length 1, since group norms have the shape [C] or [1, 1, 1, C]."""
+    """Reduces shapes such as [1, 1, 1, C] to [C], because GroupNorm parameters may have either."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

@@ -1,4 +1,7 @@
-"""The limits for a downloaded SavedModel. Imports no TensorFlow."""
+"""The limits for a downloaded SavedModel.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import math
@@ -15,7 +18,7 @@ class Admission:
 
     Attributes:
       max_bytes: the largest size of the unpacked SavedModel.
-      trusted: whether its graph may access files, the network and Python.
+      trusted: whether the graph of the SavedModel may access files, the network and Python.
     """
 
     max_bytes: int
@@ -23,7 +26,7 @@ class Admission:
 
 
 def max_model_bytes() -> int:
-    """Returns the size limit of an unpacked archive: $VIT_MAX_MODEL_GB, by default 20.
+    """Returns the size limit of an unpacked archive in bytes: $VIT_MAX_MODEL_GB, or 20 GB if unset.
 
     Raises:
       InputError: the value of the variable is not a number above 0.

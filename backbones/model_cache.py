@@ -1,9 +1,12 @@
-"""Removes old entries from the cache of models. Imports no TensorFlow.
+"""Removes old entries from the cache of models.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. Each change of a checkpoint, of the code that converts it, or of an object
-in a bucket adds a SavedModel. Nothing is removed from `models`, `checkpoints` and `downloaded`,
-which hold downloads and the user's own files.
+created or copied again. The number of SavedModels in the three folders grows, because a new one is
+created whenever a checkpoint, the code that converts it, or an object in a bucket has changed.
+Nothing is ever removed from `models`, `checkpoints` and `downloaded`, because they hold downloads
+and files that the user put there.
 """
 
 import contextlib
@@ -15,12 +18,12 @@ from pathlib import Path
 from backbones.digests import digest_file
 
 FOLDERS = ("converted", "random", "remote")
-_MOST_ENTRIES = 10  # number of entries of a folder that are never removed
-_DAYS = 7  # days for which an entry stays after its last use, since a run may still read it
+_MOST_ENTRIES = 10  # number of most recently used entries that each folder keeps
+_DAYS = 7  # days for which an entry is kept after its last use, because a run may still read it
 
 
 def use_entry(entry: Path) -> Path:
-    """Marks an entry of the cache as used now, and removes entries that have been unused for long.
+    """Sets the modification time of a cache entry to the current time, and removes old entries.
 
     A folder keeps its ten most recently used entries, and all entries used in the last week.
 
@@ -30,7 +33,8 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # A read-only cache, such as in a container image, does not grow, so errors do no harm.
+    # Ignore the OSError that a read-only cache raises, for example in a container image, because a
+    # read-only cache does not grow.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -38,7 +42,7 @@ def use_entry(entry: Path) -> Path:
 
 
 def remove_unused(folder: Path, *, now: float) -> None:
-    """Removes entries unused for a week, but keeps the ten most recently used entries.
+    """Removes entries that were not used for a week, except the ten most recently used entries.
 
     Args:
       folder: one of `FOLDERS`.
@@ -54,7 +58,8 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
     """Removes all entries that can be created or copied again, and the locks of killed processes.
 
     Returns:
-      Each folder from which entries were removed, and the size of these entries in bytes.
+      Each folder from which entries were removed, and the total size of the removed entries in
+      bytes.
     """
     removed = []
     for folder in (cache / name for name in FOLDERS):
@@ -70,7 +75,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Lists the entries; leaves out locks, unfinished directories and files with digests."""
+    """Lists the models in `folder`, without locks, unfinished directories and digest files."""
     return [
         path
         for path in folder.iterdir()

@@ -1,14 +1,15 @@
-"""The operations of TensorFlow that a SavedModel may contain, because they only compute.
+"""Lists the TensorFlow operations that are allowed in a SavedModel.
 
-A SavedModel is a program, and it may contain any of TensorFlow's 1,910 operations, even those that
-read files. Operations run with the rights of the user who loads the model; some run during loading.
+The author of a SavedModel can use any of TensorFlow's 1,910 operations, even those that read files.
+Operations run with the rights of the user who loads the model, and some of them run during loading.
+To protect the user, only operations that do nothing but compute are allowed.
 
-- An operation that TensorFlow registers as stateless is allowed, since its outputs should depend
-  only on its inputs. `NOT_PURE` lists the exceptions.
-- An operation that TensorFlow registers as stateful is refused. The exceptions, listed in
-  `STATEFUL`, keep their state in the memory of the process: variables, tables, random generators,
-  data sets of tensors. So if a later TensorFlow adds a stateful operation, it is refused until
-  `STATEFUL` lists it.
+- An operation that TensorFlow registers as stateless is allowed, unless `NOT_PURE` lists it. Most
+  stateless operations only compute outputs from their inputs, but those in `NOT_PURE` do more.
+- An operation that TensorFlow registers as stateful is refused, unless `STATEFUL` lists it. The
+  operations in `STATEFUL` keep their state in the memory of the process: variables, tables, random
+  generators, datasets of tensors. A stateful operation that a later TensorFlow adds is refused
+  until somebody adds it to `STATEFUL`.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
 
@@ -17,8 +18,8 @@ Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernel
 
 import re
 
-# Operations that TensorFlow registers as stateless, although they access more than their inputs and
-# outputs.
+# Operations that TensorFlow registers as stateless, although they do more than compute outputs from
+# their inputs.
 NOT_PURE = frozenset(
     {
         # files
@@ -44,7 +45,7 @@ NOT_PURE = frozenset(
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # operations that run Python code, or code that is not in the graph as operations
+        # operations that run Python code, or other code that does not consist of operations
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",
@@ -55,10 +56,11 @@ NOT_PURE = frozenset(
     }
 )
 
-# Operations that are registered as stateful and keep their state in memory. Some operations, such
-# as `While`, call functions; these functions are in the graph as well, and are checked too.
-# `XlaCallModule` runs the StableHLO of models that jax2tf converted. StableHLO could call external
-# functions, but only functions that jaxlib registers, and jaxlib is not installed here.
+# Operations that TensorFlow registers as stateful, but that keep their state in memory. `While` and
+# similar operations call functions of the SavedModel, whose operations are checked as well.
+# `XlaCallModule` runs the StableHLO code of models that jax2tf converted. `XlaCallModule` is
+# allowed, because StableHLO can call only those external functions that jaxlib registers, and this
+# project does not install jaxlib.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape

@@ -1,7 +1,7 @@
 """Inspects the graph and the functions of a SavedModel before TensorFlow runs any of them.
 
-`tf.saved_model.load` runs a part of the graph, and a Session runs further parts. So this module
-reads the operations in `saved_model.pb` without loading the SavedModel.
+This module reads the operations in `saved_model.pb` without loading the SavedModel, because
+`tf.saved_model.load` already runs a part of the graph.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,8 +25,10 @@ def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
-    are allowed only in the functions that save and restore the variables, only for a file that the
-    caller names, and only if nothing but the saver calls these functions.
+    are allowed only in the functions that save and restore the variables. Only the save node and
+    the restore node of the graph may call the functions that save and restore the variables. The
+    function that restores the variables may read only a checkpoint whose path is an argument of the
+    function.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is no SavedModel.
@@ -58,7 +60,8 @@ def _impure(
     functions: Iterable[str],
     allowed: Iterable[str] = (),
 ) -> Iterator[str]:
-    # The names are sorted, so that the message about a model is always the same.
+    # Sort the names, because the order of a set is random, but the error message should always be
+    # the same.
     for name in sorted({node.op for node in nodes}.difference(allowed, functions)):
         definition = op_def_registry.get(name)
         if definition is None:
@@ -68,9 +71,7 @@ def _impure(
 
 
 class _Saver:
-    """The part of a graph that saves and restores variables: two nodes, each of which calls a
-    function.
-    """
+    """The two nodes that save and restore the variables, and the functions that they call."""
 
     def __init__(
         self,
@@ -79,7 +80,8 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # Name of a node -> the operations allowed in the function that the node calls.
+        # Maps the name of the save node and of the restore node to the operations that are allowed
+        # in the function that the node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name
@@ -90,11 +92,11 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """Returns the operations on checkpoints that `function` may use."""
+        """Returns the operations that write or read checkpoints and are allowed in `function`."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
-        # A function may restore only from a file in its argument, not from a file named in the
-        # graph.
+        # A function may restore variables only from a file whose path is its argument, not from a
+        # path in the graph.
         reads_own_file = any(
             node.op in RESTORE and (not node.input or node.input[0] not in arguments)
             for node in function.node_def
@@ -102,7 +104,7 @@ class _Saver:
         return allowed - RESTORE if reads_own_file else allowed
 
     def other_callers(self) -> Iterator[str]:
-        """Describes each use of the saver's functions or tensors outside the saver."""
+        """Yields a description of each use of the saver's functions outside its two nodes."""
         graph, own = self._meta_graph.graph_def, set(self._allowed)
         for node in graph.node:
             uses = {_node(name) for name in node.input} & set(self._nodes)
@@ -134,7 +136,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of the functions that the attributes of a node refer to, at any depth."""
+    """Yields the names of the functions in attributes of a node, nested functions included."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -143,5 +145,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node to which the tensor or control input with this name belongs."""
+    """Returns the name of the node that an input refers to: `node` for `node:0` and `^node`."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -1,4 +1,7 @@
-"""The addresses of published models. Imports no TensorFlow."""
+"""The addresses of published models.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import hashlib
@@ -31,12 +34,12 @@ class DownloadLocations:
     storage: str = "https://storage.googleapis.com"
 
     def archives(self, entry: Model) -> tuple[str, ...]:
-        """Returns the URLs of the archive of `entry`, in the order in which to try them."""
+        """Returns the URLs of the archive of `entry`: Kaggle first, then TF-Hub."""
         assert entry.kaggle is not None and entry.handle is not None
         return self.kaggle_archive(entry.kaggle), self.url(entry.handle)
 
     def checkpoint(self, name: str) -> str:
-        """Returns the URL of the AugReg checkpoint with this file name."""
+        """Returns the URL of the AugReg checkpoint with the file name `name`."""
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
@@ -51,7 +54,8 @@ class DownloadLocations:
         parts = urlsplit(model)
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
-        if parts.hostname == "tfhub.dev":  # the protocol of TF-Hub: tensorflow.org/hub/hosting
+        if parts.hostname == "tfhub.dev":
+            # The query asks TF-Hub for a tar archive (tensorflow.org/hub/hosting).
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -69,7 +73,7 @@ def check_address(model: str) -> None:
 
     Raises:
       InputError: the address has no host or bucket, is a Kaggle page without a model variation, or
-        begins with http:// and names another machine.
+        is an http:// address of another machine, whose files anybody on the network could replace.
     """
     kaggle_handle(model)
     if not _HANDLE.fullmatch(model) and not _host(model):
@@ -97,12 +101,13 @@ def kaggle_handle(model: str) -> str | None:
     """Returns the Kaggle handle in `model`, with its version; None if `model` contains no Kaggle
     handle.
 
-    `model` may be a handle or the address of a page, with or without the words `frameworks`,
-    `variations` and `versions`. A missing version means version 1, so that the same text always
-    names the same model.
+    `model` may be a handle or the URL of a page of Kaggle, and may contain the path segments
+    `frameworks`, `variations` and `versions`. A handle without a version gets version 1, not the
+    latest version, so that it always names the same model.
 
     Raises:
-      InputError: `model` is a page of Kaggle, but not of a TensorFlow 2 variation.
+      InputError: `model` is the URL of a page of Kaggle that shows no TensorFlow 2 variation of a
+        model.
     """
     is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
     path = urlsplit(model).path.strip("/") if is_page else model

@@ -1,4 +1,7 @@
-"""Parses the value of `--model`. Imports no TensorFlow."""
+"""Parses the value of `--model`.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import dataclasses
 import errno
@@ -13,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# A SavedModel that was converted from an AugReg checkpoint contains the names of the checkpoint's
-# arrays, such as this name, in its saved_model.pb.
+# The names of some arrays of every AugReg checkpoint begin with these bytes. A SavedModel that was
+# converted from an AugReg checkpoint contains the names of the arrays in its `saved_model.pb`.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -27,8 +30,7 @@ class ModelReference:
       kind: "name" for a name of the catalogue; "bucket" for a model on object storage, which
         TensorFlow's file systems copy; "address" for a model that is downloaded by HTTP, such as a
         URL or a Kaggle handle; "path" for a path on this machine.
-      entry: the model of the catalogue that the text names by its name or a handle; None for any
-        other model.
+      entry: the model of the catalogue whose name or handle is `text`; None for any other model.
       is_checkpoint: whether the model is an AugReg `.npz` file.
     """
 
@@ -39,14 +41,15 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is a finished SavedModel, whose precision can no longer be chosen."""
+        """Whether the model is an existing SavedModel, whose precision can no longer be chosen."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
     def is_augreg(self) -> bool:
-        """Whether the model belongs to the AugReg family, for which datasets have recipes.
+        """Whether the model belongs to the AugReg family, for which the recipes were made.
 
-        A directory is recognised by the names of its variables, not by its own name.
+        A SavedModel directory belongs to the AugReg family if its variables have the names of an
+        AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -60,7 +63,7 @@ class ModelReference:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the model has pretrained weights; the catalogue's smallest model has none."""
+        """Whether the model has pretrained weights; vit_mini, the smallest, has none."""
         return self.entry is None or self.entry.variant.checkpoint is not None
 
 
@@ -68,7 +71,7 @@ def parse_model(text: str) -> ModelReference:
     """Parses the value of `--model`, without checking that the model exists.
 
     Raises:
-      InputError: the value is a path, and the operating system cannot look it up.
+      InputError: the operating system cannot tell whether the path exists.
     """
     kind: Kind = "path"
     if text in MODELS:
@@ -88,7 +91,8 @@ def exists(text: str) -> bool:
     A text that is too long for a path, such as a signed URL, is no path.
 
     Raises:
-      InputError: the operating system cannot look the path up, for example for lack of permission.
+      InputError: the operating system cannot tell whether the path exists, for example because a
+        permission is missing.
     """
     try:
         return Path(text).exists()
@@ -109,7 +113,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # `check_model` reports an address of Kaggle that shows no model
+    except InputError:  # `check_model` reports a Kaggle page that shows no model
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():
@@ -125,5 +129,5 @@ def _has_augreg_variables(reference: ModelReference) -> bool:
     graph = Path(reference.text, GRAPH_FILE)
     try:
         return _AUGREG_VARIABLE in graph.read_bytes()
-    except OSError:  # `check_model` reports errors of the path later
+    except OSError:  # `check_model` reports an unreadable path later
         return False

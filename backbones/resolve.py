@@ -28,7 +28,7 @@ _TASKS = {"fe": "feature extractor", "classification": "classifier"}
 
 
 def cache_dir() -> Path:
-    """Returns the directory of models: $VIT_HOME, by default in the user's cache directory.
+    """Returns the cache directory for models: $VIT_HOME, or a folder in the user's own cache.
 
     Raises:
       InputError: $VIT_HOME is not set, and the user has no home directory.
@@ -51,8 +51,8 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     Args:
       model: the value of `--model`, as for `resolve`.
       weights: "pretrained" or "random".
-      task: the task that a model of the catalogue must be for; the pipeline tunes feature
-        extractors, "fe".
+      task: the task that a model of the catalogue must have: "fe" (a feature extractor) for the
+        pipeline, or "classification".
 
     Raises:
       InputError: the value is not a catalogue name, an address, or the path of a SavedModel or
@@ -112,16 +112,19 @@ def resolve(
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
-      cache: the cache directory. The folder `models/<catalogue name>` of the cache may also be
-        filled by hand; the folders `checkpoints` and `downloaded` hold other downloads, `remote`
-        copies from buckets, `converted` and `random` the SavedModels that are created here.
+      cache: the cache directory. Users may put SavedModels into `models/<catalogue name>` in the
+        cache themselves. The folders `checkpoints` and `downloaded` hold other downloads, `remote`
+        holds copies from buckets, and `converted` and `random` hold SavedModels that this function
+        creates.
       locations: the hosts from which models are downloaded.
       task: the kind of model that is created from an `.npz` file, "fe" or "classification".
-      precision: the precision of matrix products in a SavedModel that is created here. A catalogue
-        model in mixed precision is created from its checkpoint. The graph of any other SavedModel
-        is not changed.
+      precision: the precision of matrix products in a SavedModel that this function creates. For
+        mixed precision, a model of the catalogue is converted from its checkpoint, because the
+        precision of a published SavedModel cannot be changed. A SavedModel that the user provides
+        keeps its own precision.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. If a SavedModel is already on this machine, its graph is not checked.
+        Python. This function does not check the graph of a SavedModel that is already on this
+        machine; `backbones.admission` does.
 
     Returns:
       An absolute path.
@@ -163,16 +166,17 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether the weights of `entry` are on this machine, or the model has no weights."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` is False for a truncated file or a web page; a check of all bytes would take
-    # long.
+    # `is_zipfile` detects truncated files and web pages, and need not read the whole file.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether `file` is the cache, lies in the cache, or contains it; True if `file` is None, that
-    is, if there is no file.
+    """Whether an OSError about `file` is an error of the cache directory.
+
+    The result is True if `file` is the cache directory, a path in it or one of its parents, and
+    also if `file` is None, that is, if the error names no file.
     """
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
@@ -210,7 +214,7 @@ def _published(
         return here
     own = cache / "models" / entry.name
     with hold_lock(own):
-        # Another process may have downloaded the model meanwhile.
+        # Another process may have downloaded the model while this process waited for the lock.
         here = _find_in_caches(entry, cache)
         if here:
             return here
@@ -232,7 +236,7 @@ def _from_published_locations(
         for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
-        # A checkpoint in the cache is tried before any download.
+        # A checkpoint that is already in the cache is used before anything is downloaded.
         ways.insert(
             0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
         )
@@ -302,7 +306,7 @@ def _from_address(
             return here
         with hold_lock(target):
             if is_saved_model(target):
-                return target  # another process has downloaded the model meanwhile
+                return target  # downloaded by another process during the wait for the lock
             fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:

@@ -4,23 +4,32 @@
                                      [--models vit_b16_fe vit_s16_fe] [--minutes 10]
 
 The benchmark prints a table in Markdown, each row as soon as it is measured, so that an interrupted
-run keeps its rows. It needs TensorFlow and Keras, but not TFX. It also runs on a CPU, slowly; use
-small sizes there.
+run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a CPU, choose small
+sizes, because the measurements are slow there.
 
-`--torch` names a Python with PyTorch. With this option, each row that times steps also measures the
-same model in PyTorch (timm's model, if timm is installed), with `torch.compile` and in bfloat16 by
-autocast. The two frameworks take turns, in two processes, and the median of the ratios of all turns
-is printed.
+`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each row that
+times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
+`torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
+measured alternately. In each round, the benchmark divides the speed of TensorFlow by the speed of
+PyTorch. The printed ratio is the median over all rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
-forward: images/s of the backbone; each step waits for its result, so batch 1 measures latency.
-agreement: the difference between the features on the device and on the CPU, as norm of the
-difference / norm of the features; and the largest difference of the losses of 20 training steps.
+
+forward: images/s of the backbone. The benchmark waits for the result of each step, so that a batch
+size of 1 measures latency.
+
+agreement: the relative difference between the features on the device and on the CPU (the norm of
+the difference, divided by the norm of the features on the CPU), and the largest difference between
+the losses on the device and on the CPU in 20 training steps.
+
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
-step on a batch in memory; and images/s of the input pipeline alone.
-replicas: speed of a step under MirroredStrategy on one device, relative to a step without strategy.
-memory: peak memory of a training step by model and batch size.
+training step on a batch in memory; and images/s of the input pipeline alone.
+
+replicas: speed of a training step under MirroredStrategy on one device, relative to a step without
+a distribution strategy.
+
+memory: peak memory of a training step, for each model and batch size.
 """
 
 import argparse
@@ -50,7 +59,7 @@ _CLASSES = 1000
 
 
 def main(given: list[str] | None = None) -> None:
-    """Measures the parts that the command line names."""
+    """Runs the measurements that the command line names, and prints the table."""
     options = _parse(given)
     deadline = time.monotonic() + 60 * options.minutes
     with Table(options.output) as table, start_tensorflow() as ours:
@@ -74,7 +83,7 @@ def main(given: list[str] | None = None) -> None:
 
 
 class Table:
-    """A table in Markdown, on the screen and in a file, written row by row."""
+    """Writes a table in Markdown, row by row, to stdout and to a file."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file.open("w") if file else None
@@ -105,14 +114,18 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 
 
 class Measurement:
-    """The parts of the table. Each part yields titles, goals, and functions that measure a row."""
+    """The measurements.
+
+    Each part of the benchmark, such as `training`, is a method that yields the rows of its table:
+    for each row, the title, the goal for the ratio, and a function that measures the row.
+    """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
         self._options = options
         self._ours = ours
         self._other = other
         self._cpu: Side | None = None
-        self._prepared = ""  # the name of the steps that the process of PyTorch has prepared
+        self._prepared = ""  # the model and settings that the PyTorch process has prepared
 
     def close(self) -> None:
         """Ends all processes."""
@@ -121,7 +134,7 @@ class Measurement:
                 side.close()
 
     def restart_ended_processes(self) -> None:
-        """Restarts processes that ended during a row."""
+        """Restarts processes that ended while a row was measured."""
         if not self._ours.is_running:
             self._ours = start_tensorflow()
         if self._other and not self._other.is_running:
@@ -355,7 +368,7 @@ class Measurement:
         return self._cpu
 
 
-# Ways to compile the training step, and how a row names them.
+# Maps each way to compile the training step to the text that names it in the title of a row.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

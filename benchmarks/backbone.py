@@ -4,20 +4,22 @@
                                   [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
 The benchmark prints images/s and the fraction of peak for the forward pass and for a full training
-step (forward, backward, SGD with momentum) of the SavedModel, with random weights. Peak is the
-speed of a square matrix product in TensorFlow in the same precision, at the size with the highest
-median speed. Every round measures the peak for a second before each step, and the median of the
-ratios of all rounds is printed. So neither a drift in the machine's speed nor one lucky moment
-distorts the result.
+step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The peak is the
+speed at which TensorFlow multiplies two square matrices in the same precision, for the fastest of
+several sizes. In every round, the benchmark measures the peak for a second before each step, and
+divides the speed of the step by the peak. The benchmark prints the median of these ratios over all
+rounds, so that changes of the machine's speed hardly affect the result.
 
-Floating-point operations are counted in two ways. As published, every token goes through every
-block: 9.2 GFLOP per image for S/16, and three times that for training; this count makes the
-fractions comparable with those of other code. As computed here, the last block computes its layers
-after attention for the class token only.
+Floating-point operations are counted in two ways. The count "as published" assumes that every token
+goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. Fractions
+of peak with the count "as published" are comparable with those of other code. The count "as
+computed" is smaller, because in this project the last block computes its output for the class token
+only.
 
-`--torch` names a Python with PyTorch. With this option, each round also measures the same model in
-PyTorch, with and without `torch.compile`, on the CPU (`benchmarks/sides/torch_side.py`; 16 bits by
-autocast), and the median ratio of the speeds is printed.
+`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
+also measures the same model in PyTorch on the CPU, with and without `torch.compile`
+(`benchmarks/sides/torch_side.py`; 16 bits by autocast), and the benchmark prints the median of the
+ratios of TensorFlow's speed to PyTorch's.
 """
 
 import contextlib
@@ -39,20 +41,23 @@ from common.command_line import Parser, positive
 
 
 def published_flops(architecture: Architecture) -> int:
-    """Returns the floating-point operations of a plain ViT per image; a multiply-add is two."""
+    """Returns the number of floating-point operations of a plain ViT per image.
+
+    A multiply-add counts as two operations.
+    """
     a = architecture
     embedding = 2 * a.grid_size**2 * a.patch_size**2 * 3 * a.width
     return embedding + a.depth * block_flops(a, a.tokens)
 
 
 def computed_flops(architecture: Architecture) -> int:
-    """Returns the operations that `backbones.augreg.vit` computes, fewer than `published_flops`."""
+    """Returns the floating-point operations that `backbones.augreg.vit` computes per image."""
     whole = block_flops(architecture, architecture.tokens)
     return published_flops(architecture) - whole + block_flops(architecture, 1)
 
 
 def block_flops(a: Architecture, queries: int) -> int:
-    """Returns the operations of an encoder block that computes the outputs of `queries` tokens."""
+    """Returns the operations per image of an encoder block that outputs only `queries` tokens."""
     keys_and_values = 2 * 2 * a.tokens * a.width**2
     query_and_output = 2 * 2 * queries * a.width**2
     attention = 2 * 2 * queries * a.tokens * a.width
@@ -61,7 +66,7 @@ def block_flops(a: Architecture, queries: int) -> int:
 
 
 def make_peak(precision: str) -> Callable[[], float]:
-    """Returns a function that multiplies matrices for about a second, and returns FLOP/s."""
+    """Returns a function that multiplies matrices for a second and returns its speed in FLOP/s."""
     import tensorflow as tf
 
     def measure(matrix: tf.Tensor, seconds: float) -> float:
@@ -81,7 +86,7 @@ def make_peak(precision: str) -> Callable[[], float]:
 
 
 def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable[[], object]]:
-    """Returns functions that do a forward pass and a training step of a SavedModel on one batch."""
+    """Returns two functions, which run a forward pass and a training step of a SavedModel."""
     import keras
     import tensorflow as tf
 

@@ -1,13 +1,15 @@
-"""What the data check finds among planted faults in real images, and how fast.
+"""Measures how many planted faults the data check finds in real images, and how fast.
 
     python -m benchmarks.data_check FOLDER [--seeds 5] [--planted 20]
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
-FOLDER has class folders of JPEGs. The first command plants near duplicates for `--data-check fast`:
-a quarter of them is encoded again, a quarter is made smaller (70 %), a quarter is cropped (5 % of
-each side's length, anywhere), and a quarter is mirrored. With a backbone, the command also plants
-near duplicates for `--data-check full`, gives some images the label of another class, and adds
-images of another folder as outliers.
+FOLDER contains class folders of JPEGs. The benchmark adds near duplicates of randomly chosen
+images, and prints how many near duplicates `--data-check fast` finds. To make the near duplicates,
+the benchmark encodes a quarter of the chosen images again without another change, resizes a quarter
+to 70 %, crops a quarter at a random position to 95 % of the height and width, and mirrors a
+quarter. With `--backbone`, the benchmark also counts the near duplicates that `--data-check full`
+finds, gives some images the label of another class, and adds images from the folder `--odd` as
+outliers.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from components.data_check.views import Views
 
 Change = Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]
 ToFeatures = Callable[[Sequence[bytes]], np.ndarray]
-_OUTLIERS = 3  # images that are added in each round
+_OUTLIERS = 3  # number of outliers that are added for each seed
 
 
 def _crop(image: PIL.Image.Image, random: np.random.Generator) -> PIL.Image.Image:
@@ -59,7 +61,11 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
 
 
 def measure(encoded: bytes) -> Views:
-    """Returns the views of an image of at least 32 x 32 pixels."""
+    """Returns the hashes and small copies of an image by which near duplicates are found.
+
+    Args:
+      encoded: an image of at least 32 x 32 pixels.
+    """
     views = measure_views(encoded)
     assert views is not None
     return views
@@ -68,7 +74,7 @@ def measure(encoded: bytes) -> Views:
 def plant_duplicates(
     images: Sequence[bytes], planted: int, random: np.random.Generator
 ) -> tuple[np.ndarray, list[str], list[bytes]]:
-    """Returns the indices of chosen images, what is done to each, and the changed images."""
+    """Changes random images; returns their indices, the kinds of change, and the new images."""
     chosen = random.choice(len(images), planted, replace=False)
     kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
     changed = [
@@ -81,7 +87,7 @@ def plant_duplicates(
 def try_duplicates(
     images: Sequence[bytes], planted: int, seeds: int, features: np.ndarray, run: ToFeatures | None
 ) -> None:
-    """Prints the number of planted near duplicates that are found, and of false pairs, by seed."""
+    """Prints how many near duplicates the check finds, and how many false pairs, for each seed."""
     before = time.monotonic()
     views = [measure(image) for image in images]
     print(f"{len(images)} images, {1000 * (time.monotonic() - before) / len(images):.1f} ms each")
@@ -108,7 +114,7 @@ def try_duplicates(
 
 
 def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: int) -> None:
-    """Prints how many of some swapped labels are found, on average over the seeds."""
+    """Gives `swapped` images a wrong label, and prints how many wrong labels the check finds."""
     print(f"wrong labels among the originals: {len(find_wrong_labels(features, labels))}")
     rows = []
     classes = labels.max() + 1
@@ -138,7 +144,7 @@ def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: in
 
 
 def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seeds: int) -> None:
-    """Prints how many of the added images are found as outliers."""
+    """Adds images with the features `odd`, and prints how many of them the check calls outliers."""
     print(f"outliers among the originals: {len(find_outliers(features, labels))}")
     rows = []
     for seed in range(seeds):
@@ -152,14 +158,14 @@ def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seed
 
 
 def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yields class and content of each JPEG in class folders, encoded again."""
+    """Yields the class and the bytes of each JPEG in class folders, after encoding it again."""
     for path in sorted(folder.glob("*/*.jpg")):
         with PIL.Image.open(path) as image:
             yield path.parent.name, encode(image.convert("RGB"), 95)
 
 
 def make_features(backbone: Any) -> ToFeatures:
-    """Returns a function from encoded images to the features of a backbone."""
+    """Returns a function that computes the features of a backbone for encoded images."""
     import tensorflow as tf
 
     from trainer.preprocessing import CHUNK, FrozenBackbone

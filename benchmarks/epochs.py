@@ -1,12 +1,14 @@
-"""Measures how much time the epochs of a head add to a run of the whole pipeline.
+"""Measures how much time the training epochs of a head add to a run of the whole pipeline.
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
-The benchmark times `pipeline_runner.py --tune head` with `--epochs` epochs and with one epoch, each
-from an empty pipeline root to the pushed model. The two runs take turns, and the median of the
-ratios of all rounds is printed. The frozen backbone is computed once for every image, in Transform,
-so epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600
-images. A run before the first round downloads or converts the model.
+Each round times two runs of `pipeline_runner.py --tune head`, one with `--epochs` epochs and one
+with a single epoch. Each run starts with an empty pipeline root and ends when the model is pushed.
+The benchmark divides the time of the first run by the time of the second, and prints the median of
+these ratios over all rounds. Transform runs the frozen backbone once on each image, so further
+epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100 epochs on 600 images.
+An extra run before the first round downloads or converts the model, so that the timed runs find the
+model in the cache.
 """
 
 import argparse
@@ -45,7 +47,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _seconds(options: argparse.Namespace, epochs: int) -> float:
-    """Returns the seconds of a run from an empty pipeline root to the pushed model."""
+    """Returns the seconds that a run takes, from an empty pipeline root to the pushed model."""
     with tempfile.TemporaryDirectory() as root:
         command = [sys.executable, str(_RUNNER), "--tune", "head", "--min-accuracy", "0"]
         command += ["--model", options.model, "--dataset", options.dataset]

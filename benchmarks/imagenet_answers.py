@@ -1,4 +1,4 @@
-"""Classifies labelled images, with a preprocessing of the caller's choice."""
+"""Classifies labelled images, with a preprocessing function that the caller chooses."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,8 @@ import tensorflow as tf
 from benchmarks.imagenet_data import LabelledImage
 from trainer.serving.classifier import Classifier, map_ahead
 
-# An encoded image, string [], and H and W -> float32 [H, W, 3] in [-1, 1].
+# A preprocessing function: maps an encoded image (string []), H and W to pixels, float32 [H, W, 3]
+# in [-1, 1].
 ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
 
 
@@ -23,7 +24,7 @@ class Answer:
     Attributes:
       image: the image.
       probabilities: float32 [C], with sum 1; None if the image cannot be read or decoded.
-      error: why the image cannot be read or decoded; else empty.
+      error: why the image cannot be read or decoded; empty if there is no error.
     """
 
     image: LabelledImage
@@ -38,26 +39,26 @@ def classify(
     batch_size: int,
     to_pixels: ToPixels,
 ) -> Iterator[Answer]:
-    """Classifies images in batches, and reads and decodes the next images meanwhile.
+    """Classifies images in batches, while threads read and decode the images of the next batches.
 
     Args:
       classifier: a classifier.
-      images: any number of images. If an image cannot be read or decoded, the other images are
-        still classified.
+      images: any number of images. An image that cannot be read or decoded gets an answer with an
+        error.
       batch_size: number of images in a batch.
-      to_pixels: the preprocessing.
+      to_pixels: the preprocessing function.
 
     Yields:
       An answer for each image, in the order of the images.
     """
     size = classifier.height, classifier.width
     spec = tf.TensorSpec([], tf.string)
-    # The function is traced here, before the threads start: otherwise each thread would trace it.
+    # Trace the function before the threads start, because otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     images = iter(images)
-    # The first call optimizes the function, which takes seconds; a call that begins before the
-    # first call has ended would optimize it again. So the first image is prepared before the
-    # threads start, too.
+    # Prepare the first image before the threads start: the first call of the function optimizes its
+    # graph, which takes seconds, and threads that call the function at the same time would each
+    # optimize the graph.
     first = [_prepare(image, traced) for image in itertools.islice(images, 1)]
     others = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     prepared = itertools.chain(first, others)
@@ -71,12 +72,13 @@ def classify(
 def _prepare(
     image: LabelledImage, to_pixels: Callable[[bytes], Any]
 ) -> tuple[LabelledImage, np.ndarray | None, str]:
-    """Returns the image, its pixels (None after an error), and the error (else empty)."""
+    """Returns the image, its pixels (None after an error), and the error ("" if there is none)."""
     encoded = image.encoded
     try:
         content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
         return image, to_pixels(tf.constant(content)).numpy(), ""
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
-    except tf.errors.InvalidArgumentError:  # the long message of this error describes the graph
+    except tf.errors.InvalidArgumentError:
+        # TensorFlow's message is not used, because it is a long description of the graph.
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

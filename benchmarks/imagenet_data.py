@@ -1,6 +1,6 @@
 """Reads ImageNet images with their classes, from TFDS or from a folder of class folders.
 
-TensorFlow is imported only for TFDS.
+This module imports TensorFlow only to read from TFDS.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ class LabelledImage:
 
     Attributes:
       name: the name of the image in messages.
-      encoded: the bytes of its file (JPEG, PNG, GIF, BMP), or the path of that file.
-      label: the index of its class; None if it is unknown.
+      encoded: the bytes of the image file (JPEG, PNG, GIF, BMP), or its path.
+      label: the index of the image's class; None if the class is unknown.
     """
 
     name: str
@@ -34,10 +34,10 @@ class LabelledImage:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Images whose labels are indices of `trainer.serving.imagenet`.
+    """Images whose labels are ImageNet class indices, as `trainer.serving.imagenet` numbers them.
 
     Attributes:
-      about: a description of the images.
+      about: a description of the images, which the benchmark prints.
       count: the number of images.
       images: the images; can be iterated once.
     """
@@ -48,16 +48,18 @@ class Data:
 
 
 def read_data(directory: str, limit: int | None) -> Data:
-    """Reads the images in `directory`: the TFDS dataset imagenet2012, or else class folders.
+    """Reads the TFDS dataset imagenet2012 in `directory`; if there is none, reads class folders.
 
     Args:
       directory: a TFDS data directory (with imagenet2012/5.1.0/… below it), or a folder of class
         folders, each named by WordNet id, class name or index.
-      limit: the largest number of images. The choice is the same each time: from class folders, a
-        random sample; from TFDS, the first images, which TFDS shuffled when it prepared them.
+      limit: the largest number of images. Each call chooses the same images: a random sample of
+        those in class folders, or the first images of the TFDS dataset, which TFDS shuffled when it
+        prepared the dataset.
 
     Raises:
-      InputError: the directory is neither, or has a class that ImageNet does not have.
+      InputError: the directory contains neither the dataset nor class folders, or it contains a
+        class that ImageNet does not have.
     """
     if (Path(directory) / TFDS_NAME).is_dir():
         return _read_tfds(directory, limit)

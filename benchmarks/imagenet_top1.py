@@ -1,26 +1,29 @@
-"""Measures top-1 and top-5 accuracy of a classifier on ImageNet, beside the published top-1.
+"""Measures the top-1 and top-5 accuracy of a classifier on ImageNet; prints the published top-1.
 
     python benchmarks/imagenet_top1.py --model vit_b16_classification --data-dir ~/tfds
 
-The data directory is TFDS's, with a prepared `imagenet2012` (its `validation` split is read), or
-any folder of class folders that are named by WordNet ids, class names or indices.
+The data directory is either a data directory of TFDS with a prepared `imagenet2012`, of which the
+`validation` split is read, or a folder of class folders that are named by WordNet ids, class names
+or indices.
 
-There are two public ways to preprocess, which result in different pixels:
+Public code preprocesses the images in two ways, which result in different pixels:
 
-- `--resize direct`, the default: the whole image is resized to the model's size, bilinear, and
-  scaled to [-1, 1]. google-research/vision_transformer (vit_jax/input_pipeline.py), the evaluation
-  notebook of the TF-Hub collection (sayakpaul/ViT-jax2tf, i1k_eval) and this project's pipeline
-  preprocess in this way.
+- `--resize direct`, the default: the whole image is resized to the model's size, with bilinear
+  interpolation, and scaled to [-1, 1], as in google-research/vision_transformer
+  (vit_jax/input_pipeline.py), in the evaluation notebook of the TF-Hub collection
+  (sayakpaul/ViT-jax2tf, i1k_eval), and in this project's pipeline.
 - `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 for 224), and the
-  central square is cut out. google-research/big_vision's transfers of AugReg models
-  (configs/transfer.py) preprocess in this way.
+  central square is cut out, as in the code with which google-research/big_vision fine-tunes AugReg
+  models (configs/transfer.py).
 
-The published figures are from the README of the TF-Hub collection. They seem to be the column
-`adapt_final_test` of AugReg's index of checkpoints, from which the collection was chosen. We know
-no source that states the preprocessing behind these figures.
+The published figures are from the README of the TF-Hub collection. The published figures seem to be
+copied from the column `adapt_final_test` of AugReg's index of checkpoints, from which the
+collection was chosen. We know no source that states which preprocessing was used to measure the
+published figures.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
-2 for a wrong command line, or if model or data were not found.
+2 if the command line is wrong, if the model or the data were not found, or if no image could be
+read.
 """
 
 import argparse
@@ -51,12 +54,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Score:
-    """The counts of a measurement.
+    """The counts and the duration of a measurement.
 
     Attributes:
       images: the number of classified images.
-      top1: the number of images whose class is the most probable one.
-      top5: the number of images whose class is among the five most probable ones.
+      top1: the number of images whose class got the highest probability.
+      top5: the number of images whose class is among the five with the highest probabilities.
       unreadable: the number of images that could not be read.
       seconds: the time of reading, decoding and classifying.
     """
@@ -125,7 +128,7 @@ def measure(
 
 
 def print_progress(done: int, count: int, end: str = "") -> None:
-    """Prints the number of classified images, only on a terminal."""
+    """Prints the number of classified images if stderr is a terminal."""
     if sys.stderr.isatty():
         print(f"\r{done:,} of {count:,} images", end=end, file=sys.stderr, flush=True)
 
@@ -133,7 +136,7 @@ def print_progress(done: int, count: int, end: str = "") -> None:
 def report(
     options: argparse.Namespace, data: Data, classifier: "Classifier", score: Score
 ) -> Iterator[str]:
-    """Yields the lines of the result."""
+    """Yields the lines in which the benchmark prints its result."""
     resize = {"direct": "the whole image", "crop": "the central square"}[options.resize]
     published = published_top1(options)
     yield f"model   {options.model}, {options.weights} weights"
@@ -160,18 +163,20 @@ def published_top1(options: argparse.Namespace) -> str:
 
 
 def to_pixels(options: argparse.Namespace) -> "ToPixels":
-    """Returns the preprocessing function that --resize names."""
+    """Returns the preprocessing function for the value of `--resize`."""
     from trainer.serving.classifier import preprocess_image
 
     return {"direct": preprocess_image, "crop": central_square}[options.resize]
 
 
 def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor":
-    """Preprocesses as big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1, 1)`.
+    """Preprocesses like big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1,
+    1)`.
 
     Args:
       encoded: an encoded image, string [].
-      height: the height of the crop; the image is resized to cover 8/7 of height and width.
+      height: the height of the crop. Before the crop, the image is resized so that it covers 8/7 of
+        `height` and of `width`.
       width: the width of the crop.
 
     Returns:
@@ -185,7 +190,7 @@ def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor"
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = tf.reduce_max(tf.constant([height * 8 / 7, width * 8 / 7]) / size)
     resized = tf.image.resize(image, tf.cast(tf.round(size * scale), tf.int32), method="area")
-    resized = tf.floor(resized)  # big_vision converts to uint8 here
+    resized = tf.floor(resized)  # big_vision converts to uint8 at this point, which rounds down
     top, left = [(tf.shape(resized)[axis] - side) // 2 for axis, side in ((0, height), (1, width))]
     return value_range(tf.image.crop_to_bounding_box(resized, top, left, height, width))
 
@@ -212,6 +217,6 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # So that `… | head` ends the command without a traceback.
+    # With this handler, `head` in a shell pipeline can end the program without a traceback.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -1,29 +1,33 @@
-"""Measures the nodes that read images: memory, speed, and bytes.
+"""Measures the memory, the speed and the output size of the nodes that read images.
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-`memory`, and `speed` for the nodes up to Transform, run `pipeline_runner.py` with vit_mini in a new
-process, and watch this process. A run on thousands of images takes minutes.
+`memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures this process while
+it runs. `speed` also runs `pipeline_runner.py`, and ends the run after Transform. A run on
+thousands of images takes minutes.
 
-memory: peak resident memory (VmHWM) while a node runs, with few and with ten times as many images,
-all of them different, for both ways of tuning. All nodes run in one process, so a peak includes
-memory that earlier nodes still hold.
+memory: peak resident memory (VmHWM) while a node runs, on few images and on ten times as many, for
+`--tune full` and `--tune head`. All images are different. All nodes run in one process, so a peak
+includes memory that earlier nodes still hold.
 
-speed: images per CPU second, so that other processes on the machine matter little. ImageExampleGen
-runs alone in a new process, between two bare loops that read and decode the same files with
-TensorFlow in the same process; then it runs with two workers. These turns are repeated `--rounds`
-times, and medians are printed, so a printed ratio is not exactly the quotient of the two printed
-figures. Rates are measured over the second half of the images, so they include neither the start
-and the end of the node nor the building of graphs, which have rows of their own. Two workers are
-compared with one worker in two ways: by wall clock, which needs two free cores, and by the CPU time
-of the worker with the most work, as if each worker had a core of its own. For the nodes up to
-Transform, the time per image is the difference between the times of two runs, with few and with
-many images, divided by the difference between the numbers of images. `--images` names class folders
-of real JPEGs; the benchmark copies them, and makes all copies differ by a few bytes. Without
+speed: images per CPU second, which other processes on the machine affect little. ImageExampleGen
+runs without other nodes in a new process, once with one worker and once with two. For comparison,
+the process of ImageExampleGen also reads and decodes some of the files in a plain loop with
+TensorFlow, before and after the node. The benchmark runs ImageExampleGen `--rounds` times in this
+way, and prints the medians of speeds and of ratios, so that a printed ratio is not exactly the
+quotient of the two printed speeds. The speed of ImageExampleGen is measured over the second half of
+the images, because it should not include the start and the end of the node or the building of
+graphs, which have separate rows in the output. The speed with two workers is compared with the
+speed with one worker in two ways. The comparison by wall-clock time needs two free cores. The
+comparison by CPU time needs no free cores: it uses the CPU time of the worker with the most work,
+which is the time that both workers would need on two free cores. For the nodes up to Transform, the
+benchmark runs the pipeline on few and on many images, and divides the difference of the CPU times
+by the difference of the numbers of images. `--images` is a folder of class folders with real JPEGs;
+the benchmark copies them, and adds a few bytes to each copy so that no two are equal. Without
 `--images`, images are generated.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
-installed) libvips, whole and at an eighth of the size.
+installed) libvips, at full size and at an eighth of the width and height.
 """
 
 import argparse
@@ -113,7 +117,7 @@ def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
     _row("ingestion", f"{here:.0f}", f"{bare:.0f}", ratio, ">= 0.7")
 
     def compare(name: str, figure: Callable[[Ingestion], float], digits: int, goal: str) -> None:
-        """Prints a figure of two workers, and the same figure of one worker."""
+        """Prints the median of a figure with two workers and with one worker, and the ratio."""
         figures = [statistics.median(map(figure, runs)) for runs in (twos, ones)]
         ratio = statistics.median(figure(two) / figure(one) for one, two in turns)
         _row(name, *(f"{value:.{digits}f}" for value in figures), ratio, goal)
@@ -139,7 +143,7 @@ def _ingest(folder: Path, images: Path, workers: int) -> Ingestion:
 
 
 def _measure_rate_to_transform(folder: Path, folders: Sequence[Path]) -> float:
-    """Returns images per CPU second in the nodes up to Transform, by the difference of two runs."""
+    """Returns images per CPU second of the nodes up to Transform, without a run's fixed costs."""
     counts = [len(list(images.glob("*/*"))) for images in folders]
     runs = [_run(folder, images, "full", "Transform") for images in folders]
     few, many = (sum(run[node].cpu for node in _NODES[:3]) for run in runs)
@@ -157,7 +161,7 @@ def _run(folder: Path, images: Path, tune: str, last: str) -> dict[str, NodeUse]
             *("--model", "vit_mini_fe", "--weights", "random", "--dataset", str(images)),
             *("--tune", tune, "--pipeline-root", str(folder / "runs" / name)),
             *("--set", "train.steps=2", "--set", "train.batch_size=16", "--min-accuracy", "0"),
-            *("--set", "data.max_leak=1"),  # copies of an image are near duplicates
+            *("--set", "data.max_leak=1"),  # accept near duplicates, such as copies of an image
         ],
         folder / f"{name}.log",
         last,

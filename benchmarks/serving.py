@@ -1,15 +1,16 @@
-"""Measures the speed of an exported model, relative to simple decoding with the same model.
+"""Measures the speed of an exported model, relative to the same model with a simple decoder.
 
     python benchmarks/serving.py [--model vit_s16_fe] [--images FOLDER] [--batch-sizes 1 8 32]
                                  [--rounds 15]
 
-The benchmark exports a model with random weights in the same way as Trainer, and runs it in a
-Session, as in TensorFlow Serving. Beside `serving_default`, the same SavedModel gets a signature
-that decodes with `tf.io.decode_image` in `tf.map_fn`, and runs the same backbone and head. The
-signature of simple decoding ignores EXIF, has no limits, and fails if one image is bad. The two
-signatures take turns. The benchmark prints the images/s of both signatures, their ratio (the median
-of the ratios of all turns), the latencies of `serving_default`, and the sizes of the model and of
-its backbone.
+The benchmark exports a model with random weights as Trainer does, and runs it in a Session as
+TensorFlow Serving does. Besides `serving_default`, the SavedModel gets a second signature, `bare`,
+which decodes images with `tf.io.decode_image` in `tf.map_fn` and runs the same backbone and head.
+`bare` ignores EXIF, has no size limits, and fails if one image cannot be decoded. The benchmark
+calls `serving_default` and `bare` alternately. For each batch size, the benchmark prints the
+images/s of both signatures, the median of the ratios of the speed of `serving_default` to the speed
+of `bare`, and the latencies of `serving_default`. The benchmark also prints the sizes of the model
+and of its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """
@@ -34,7 +35,7 @@ BARE = "bare"
 
 
 def read_images(folder: str | None, count: int) -> list[bytes]:
-    """Returns `count` encoded JPEGs: files in `folder`, or generated noise."""
+    """Returns `count` encoded JPEGs: those in `folder`, or copies of a JPEG of noise."""
     import tensorflow as tf
 
     if folder:
@@ -47,7 +48,7 @@ def read_images(folder: str | None, count: int) -> list[bytes]:
 
 
 def export_model(backbone: str, directory: str) -> None:
-    """Exports a model with a random head, and with the signature of simple decoding."""
+    """Exports a model with a random head and with the additional signature `bare`."""
     import keras
     import tensorflow as tf
 
@@ -92,7 +93,7 @@ def directory_size(directory: str) -> float:
 
 
 def take_turns(functions: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Calls all functions in turns; returns the seconds of each call, by function."""
+    """Calls the functions alternately; returns a list of times in seconds for each function."""
     for function in functions * 3:
         function()
     seconds: list[list[float]] = [[] for _ in functions]

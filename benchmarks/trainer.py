@@ -2,32 +2,34 @@
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
-The benchmark takes some minutes on 2 cores; on a GPU, choose steps and batch size of a real
-training. Every result is a ratio of two measurements that take turns, because a machine's speed
-drifts; the median of the ratios of all rounds is printed. The figures beside the ratio are medians
-too, so their quotient is not exactly the ratio. Weights are random, which makes no difference to
-speed.
+The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
+real training. Every result is a ratio of two measurements, which alternate, because a machine's
+speed drifts. The benchmark prints the median of the ratios of all rounds. The two figures next to a
+ratio are medians too, so their quotient is not exactly the ratio. Weights are random, which makes
+no difference to speed.
 
-steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, crop and
-flip as published), metrics, history and logs, relative to a bare `model.fit` with the same model,
+steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
+crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
 optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
-not timed. The second line adds a checkpoint every 500 steps, the default. There is no validation,
-because the bare loop has none. `model.fit` uses XLA if the Trainer does (--jit-compile), which is
-not Keras's default. On a CPU, decoding and training share the cores: with a model that takes no
-longer than decoding (vit_mini), the result depends mostly on the decoder, so choose a larger model
-to measure the loop.
+not timed. The second row of the output adds the time of a checkpoint every 500 steps, the default,
+to the Trainer's time. Neither the Trainer nor `model.fit` runs validation. Like the Trainer,
+`model.fit` uses XLA only with `--jit-compile`, which is not Keras's default. On a CPU, choose a
+model larger than vit_mini to measure the loop: decoding and training share the cores, and training
+vit_mini takes no longer than decoding, so the result would depend mostly on the decoder.
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
-loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. Two
-ratios are printed. The ratio by wall clock is relative to a parallel `tf.data` map with batches and
-prefetching. The ratio by core is relative to one thread, in images per CPU second, so that other
-processes matter little. Every round is one epoch, which includes reading all files and filling the
-shuffle buffer once. A crop decodes only part of an image, so its ratio may exceed 1.
+loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
+benchmark prints two ratios of the input pipeline to the decoding loop. For the ratio of images/s,
+the decoding loop is a parallel `tf.data` map with batching and prefetching. For the ratio of
+images/s per core, the decoding loop has one thread, and speeds are images per CPU second, which
+other processes affect little. Every round is one epoch, in which the input pipeline reads all files
+and fills the shuffle buffer once. With a crop, the input pipeline decodes only a part of each
+image, so its ratio may exceed 1.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, relative to a process that trains the same number of steps on a single copy of
-the data. A large model needs so much memory itself that the data hardly matter, so a small model is
-the harder test.
+the data. Choose a small model for `memory`, because the memory of a large model would hide the
+memory that the data need.
 """
 
 import argparse
@@ -42,7 +44,7 @@ from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
 
 _PARTS = ("steps", "input", "memory")
-_TIMES = 10  # number of copies of the data in the larger training of `memory`
+_TIMES = 10  # number of copies of the data on which `memory` trains, compared with a single copy
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,8 +1,9 @@
 """The sizes of the Vision Transformers of the AugReg family, and the shapes of their arrays.
 
-Names and shapes are those of the published checkpoints, `gs://vit_models/augreg/*.npz`, which the
-public code (github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
-`vit_jax/models_resnet.py`) writes and reads. This module imports neither TensorFlow nor NumPy.
+The arrays have the names and shapes of the published checkpoints, `gs://vit_models/augreg/*.npz`.
+The models are defined in github.com/google-research/vision_transformer, `vit_jax/models_vit.py` and
+`vit_jax/models_resnet.py`. This module imports neither TensorFlow nor NumPy, because the command
+line imports it and must start quickly.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Literal
 from common.errors import InputError
 
 Shape = tuple[int, ...]
-Task = Literal["fe", "classification"]  # "fe" stands for a feature extractor, without a head
+Task = Literal["fe", "classification"]  # "fe": a feature extractor, which has no head
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
@@ -22,16 +23,17 @@ class Architecture:
 
     Attributes:
       image_size: height and width of the images, in pixels; a multiple of `stride`.
-      patch_size: height and width of a patch: in pixels, or, after a ResNet, in cells of the
-        ResNet's output.
+      patch_size: height and width of a patch: in pixels of the image, or, if the model has a
+        ResNet, in cells of the ResNet's output.
       width: number of features of a token.
       depth: number of encoder blocks.
       heads: number of attention heads; a divisor of `width`.
       mlp_dim: number of hidden features of the MLP in an encoder block.
-      resnet_blocks: number of units in each block of the ResNet in front of the encoder. `()`
-        stands for a ResNet that consists only of its root (R-Ti/16), `None` for no ResNet.
-      width_factor: width of the ResNet, as a multiple of 64 channels; a multiple of 0.5, because
-        GroupNorm has 32 groups.
+      resnet_blocks: number of units in each block of the ResNet in front of the encoder. If
+        `resnet_blocks` is `()`, the ResNet consists of its root only (R-Ti/16); if it is `None`,
+        the model has no ResNet.
+      width_factor: number of channels of the ResNet's root, divided by 64; a multiple of 0.5,
+        because GroupNorm divides the channels into 32 groups.
       representation_size: number of features of the tanh layer `pre_logits`; `None` if the model
         has no layer `pre_logits`.
       classes: number of outputs of the head; `None` if the model has no head.
@@ -159,8 +161,8 @@ def patch_stride(patch_size: int, resnet_blocks: tuple[int, ...] | None) -> int:
     """
     if resnet_blocks is None:
         return patch_size
-    # In the ResNet, the root's convolution, the root's pooling, and blocks 2, 3 and 4 each halve
-    # the resolution.
+    # The ResNet halves the resolution in the convolution and in the pooling of its root, and again
+    # in each block after the first.
     return patch_size * 2 ** (2 + len(resnet_blocks[1:]))
 
 

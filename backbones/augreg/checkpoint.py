@@ -15,8 +15,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's parts in the current public code, and in the published
-# checkpoints.
+# Maps the name that google-research/vision_transformer now gives to a layer of an encoder block to
+# the layer's name in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -50,14 +50,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Returns the same arrays with the names and shapes of the published checkpoints.
+    """Returns a checkpoint's arrays with the names and shapes of the published checkpoints.
 
-    The current public code numbers the parts of an encoder block differently, and gives GroupNorm's
-    parameters the shape `(C,)` rather than `(1, 1, 1, C)`. The values of the arrays are not
-    changed.
+    The current code of google-research/vision_transformer writes checkpoints with other layer names
+    in the encoder blocks, and with GroupNorm parameters of shape `(C,)` instead of `(1, 1, 1, C)`.
+    This function changes the names and shapes, but not the values.
 
     Returns:
-      float32 arrays by name, for exactly the names in `infer_architecture(...).array_shapes()`.
+      float32 arrays by name; the names are exactly those of
+      `infer_architecture(...).array_shapes()`.
 
     Raises:
       CheckpointError: an array is missing, unexpected or not float32, or its shape does not fit the
@@ -66,7 +67,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # If the checkpoint has the array under both names, `_check_names` will report `name`.
+        # If the checkpoint also has an array with the published name, do not rename `name`: one
+        # array would overwrite the other. `_check_names` then reports `name` as unexpected.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
@@ -80,8 +82,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def infer_architecture(arrays: Arrays) -> Architecture:
     """Infers the architecture from the shapes of arrays in the published layout.
 
-    Each size of the architecture is read from one array. `published_layout` then compares the
-    shapes of all arrays with those of the architecture.
+    The function reads each size from a single array. `published_layout` checks that the shapes of
+    all other arrays fit the inferred architecture.
 
     Raises:
       CheckpointError: an array from which a size is read is missing, or the size is impossible.
@@ -144,7 +146,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Returns how many different strings the group in `pattern` matches in all names."""
+    """Returns how many distinct strings the group in `pattern` matches in array names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

@@ -23,22 +23,25 @@ def convert(
     image_size: int | None = None,
     precision: Precision = "float32",
 ) -> Architecture:
-    """Writes a checkpoint as a SavedModel with the reusable interface.
+    """Writes a checkpoint as a SavedModel with TF-Hub's reusable interface.
 
-    Every array becomes a float32 variable of the same name, shape and value, with two exceptions:
-    a feature extractor has no head, and another `image_size` resizes the position embeddings.
+    Every array becomes a float32 variable of the same name, shape and value, with two exceptions: a
+    feature extractor has no head, and if `image_size` differs from that of the checkpoint, the
+    position embeddings are resized.
 
     Args:
-      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. The
-        values are not checked, since checking up to 1.3 GB takes a while.
-      directory: the directory to write, which does not exist yet or is empty. The directory appears
-        complete or not at all.
-      task: "fe" for a feature extractor, whose outputs are float32 `[B, feature_width]`: the class
-        token after the encoder's last normalisation and, if the model has one, after the layer
-        `pre_logits`. "classification" for logits, float32 `[B, classes]`.
+      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. This
+        function does not check the arrays for NaN or infinite values, because that takes long for
+        1.3 GB of arrays.
+      directory: the directory to write, which does not exist yet or is empty. If writing fails, no
+        incomplete SavedModel is left there.
+      task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor
+        returns float32 `[B, feature_width]`: the class token after the encoder's last normalisation
+        and after the layer `pre_logits`, if the model has this layer. A classifier returns logits,
+        float32 `[B, classes]`.
       image_size: height and width of the images in pixels; if None, the size with which the
         checkpoint was trained.
-      precision: "float32", "mixed_bfloat16" or "mixed_float16". With a mixed precision, variables,
+      precision: "float32", "mixed_bfloat16" or "mixed_float16". In mixed precision, variables,
         images and outputs stay float32, but convolutions and the encoder's matrix products are
         computed in 16 bits.
 

@@ -10,10 +10,11 @@ from backbones.augreg.architecture import Architecture, Shape
 def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
     """Returns the arrays of an untrained model, initialised as AugReg's models were.
 
-    The distributions are those of `vit_jax/models_vit.py` and `models_resnet.py`. Convolutions and
-    `pre_logits` are LeCun normal (truncated at two standard deviations), attention and MLP Xavier
-    uniform, position embeddings normal with standard deviation 0.02, and scales 1. The class token,
-    biases, the head, and the last scale of each residual unit of a ResNet start at 0.
+    The initial values have the same distributions as in `vit_jax/models_vit.py` and
+    `models_resnet.py`. The kernels of convolutions and of `pre_logits` are LeCun normal (truncated
+    at two standard deviations). The kernels of attention and of the MLP are Xavier uniform.
+    Position embeddings are normal with standard deviation 0.02. Scales are 1. The class token, the
+    biases, the kernel of the head, and the last scale of each residual unit of a ResNet are 0.
 
     Args:
       architecture: the architecture of the model.
@@ -37,8 +38,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # Attention kernels have an axis for the heads. The heads' axis is an input axis in the
-        # kernel `out`, and an output axis in all other kernels.
+        # The kernels of attention have an extra axis for the heads: an input axis in the kernel
+        # `out`, and an output axis in the kernels `query`, `key` and `value`.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)
@@ -54,6 +55,6 @@ def _lecun_normal(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     samples = generator.standard_normal(shape, np.float32)
     while (outside := np.abs(samples) > 2).any():
         samples[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
-    # 0.8796…: the standard deviation of a standard normal distribution truncated at ±2.
+    # A standard normal distribution that is truncated at ±2 has a standard deviation of 0.8796….
     deviation = math.sqrt(1 / math.prod(shape[:-1])) / 0.87962566103423978
     return np.float32(deviation) * samples

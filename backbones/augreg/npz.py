@@ -9,9 +9,10 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-# The largest ratio of unpacked to packed size. Trained weights can hardly be compressed.
+# The largest accepted ratio of unpacked to packed size. Trained weights can hardly be compressed,
+# so an archive with a larger ratio is damaged or hostile.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # bytes by which an unpacked archive may exceed `_LARGEST_RATIO`
+_SLACK = 100_000_000  # an archive may exceed `_LARGEST_RATIO` by this many unpacked bytes
 
 
 class CheckpointError(InputError):
@@ -25,8 +26,8 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads every array of an `.npz` file. Pickled objects are refused, because they can run code.
 
     Raises:
-      CheckpointError: the file is missing, truncated, damaged or no archive, or one of its members
-        is not a plain array.
+      CheckpointError: the file is missing, truncated, damaged or not a zip archive, or one of its
+        members is not a plain array.
     """
     path = Path(path)
     if not path.is_file():
@@ -42,7 +43,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in archive.files}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    # With hostile bytes, zipfile may raise any exception, see `_read_array`.
+    # If the bytes are hostile, zipfile may raise any exception: see the comment in `_read_array`.
     except Exception as error:
         raise CheckpointError(
             f"{path}: unreadable archive ({one_line(error)}); download the checkpoint again"
@@ -58,7 +59,7 @@ def _describe_content(path: Path) -> str:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuses two arrays with the same name, because NumPy would read only the last array."""
+    """Refuses two arrays with the same name, because NumPy would read only the last."""
     name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
         raise CheckpointError(
@@ -68,7 +69,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small file if the archive's directory states a huge unpacked size."""
+    """Refuses a small archive whose members are huge according to its zip directory."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(
@@ -81,8 +82,9 @@ def _read_array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         array = archive[name]
     except Exception as error:
-        # With hostile bytes, zipfile, its decompressors, NumPy and the tokenizer with which NumPy
-        # reads headers raise undocumented exceptions: OverflowError, TokenError, LZMAError, …
+        # If the bytes are hostile, zipfile and NumPy raise undocumented exceptions, such as
+        # LZMAError from a decompressor, TokenError from NumPy's parser of headers, or
+        # OverflowError.
         raise CheckpointError(
             f"array {name!r} is unreadable ({one_line(error)}); expected plain numbers; "
             "download the checkpoint again"

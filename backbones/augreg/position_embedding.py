@@ -8,7 +8,7 @@ def resize_position_embedding(embedding: np.ndarray, grid_size: int) -> np.ndarr
 
     The interpolation is bilinear, with the corners of both grids aligned, as in
     `interpolate_posembed` of `vit_jax/checkpoint.py`, which uses `scipy.ndimage.zoom(order=1)`. The
-    embedding of the class token stays as it is.
+    embedding of the class token is not changed.
 
     Args:
       embedding: float32 `[1, 1 + old_grid_size**2, width]`; the class token comes first.
@@ -30,7 +30,7 @@ def resize_position_embedding(embedding: np.ndarray, grid_size: int) -> np.ndarr
 
 
 def _interpolation(old_size: int, new_size: int) -> np.ndarray:
-    """Returns each old point's weight for each new point, float64 `[new_size, old_size]`."""
+    """Returns the matrix of linear interpolation along one axis, float64 `[new_size, old_size]`."""
     positions = np.linspace(0, old_size - 1, new_size)
     distances = np.abs(positions[:, None] - np.arange(old_size))
     return np.maximum(1 - distances, 0)

@@ -2,7 +2,8 @@
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
 (Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`, padding is SAME, and the second convolution of a unit has the stride.
+`vit_jax/models_resnet.py`, padding is SAME, and if a unit halves the resolution, its second
+convolution has a stride of 2.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ class ResNet:
         *,
         compute_dtype: tf.DType = tf.float32,
     ):
-        """Uses existing variables and creates none.
+        """Creates the ResNet from existing variables.
 
         Args:
           blocks: number of units in each block.

@@ -12,7 +12,8 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # The lists below replace properties of tf.Module, because a SavedModel stores only attributes.
+    # A SavedModel does not store properties, so these plain lists override the properties
+    # `variables` and `trainable_variables` of `tf.Module`.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -20,21 +21,22 @@ class _Reusable(tf.Module):
 def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     """Writes `model` as a SavedModel that TensorFlow loads without this project's code.
 
-    `tf.saved_model.load` returns an object that is called as `obj(images, training=False)`, with
-    the images and outputs of `model` and any batch size. The object's lists `variables` and
-    `trainable_variables` contain all variables, named as in the checkpoint; the list
-    `regularization_losses` is empty. The signature `serving_default` takes `images` and returns
+    `tf.saved_model.load` returns an object `obj`, which is called as `obj(images, training=False)`,
+    accepts batches of any size, and returns the outputs of `model`. The lists `obj.variables` and
+    `obj.trainable_variables` contain all variables, named as in the checkpoint; the list
+    `obj.regularization_losses` is empty. The signature `serving_default` takes `images` and returns
     `outputs`.
 
     Args:
       model: the model to write.
-      directory: the directory to write, which does not exist yet or is empty. A new directory
-        appears complete or not at all. In an existing directory, `saved_model.pb` is written last;
-        a directory without this file is no SavedModel.
+      directory: the directory to write, which does not exist yet or is empty. A new directory is
+        written under a temporary name, and renamed when it is complete. In an existing directory,
+        `saved_model.pb` is written last, because a directory without this file is not taken for a
+        SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
-    # The same graph is used in training and in inference, since the model has no dropout.
+    # Training and inference use the same graph, because the model has no dropout.
     forward = tf.function(model.__call__).get_concrete_function(spec)
 
     @tf.function
@@ -55,8 +57,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.trainable_variables = list(model.weights.values())
     reusable.regularization_losses = []
 
-    # An existing directory may be a mount point or the working directory of a process, so the
-    # directory is not replaced: the new files are moved into it.
+    # If the directory exists, move the new files into it instead of replacing it: it may be a mount
+    # point or the working directory of a process.
     exists = directory.exists()
     parent = directory if exists else directory.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)

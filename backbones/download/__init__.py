@@ -1,7 +1,8 @@
-"""Downloads files by HTTP, with resuming, retries and checks; only complete files appear.
+"""Downloads files by HTTP: resumes, retries, and checks a file before it gets its final name.
 
-The package does not import TensorFlow, and imports `requests` only for a download. Proxies are set
-by environment variables such as `https_proxy`.
+The package does not import TensorFlow, and imports `requests` only when a download begins, because
+the command line imports the package and must start quickly. Proxies are set by environment
+variables such as `https_proxy`.
 """
 
 from backbones.download.transfer import Download, DownloadError, Patience, download

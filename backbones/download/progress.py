@@ -1,4 +1,7 @@
-"""Shows downloads, and waiting for other processes, on the console. Imports no TensorFlow."""
+"""Shows on the console how downloads progress, and which file this process is waiting for.
+
+This module does not import TensorFlow, because the command line imports it and must start quickly.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -15,11 +18,11 @@ from common.text import make_printable
 
 @contextmanager
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
-    """A context in which the console shows each download: as a bar on a terminal, as two lines in a
-    file.
+    """A context in which the console shows each download.
 
-    If this process waits for another process, a line names the file that the other process is
-    writing.
+    A terminal shows a progress bar. If the console writes to a file, each download gets two lines,
+    at its start and at its end. If this process has to wait for a file that another process is
+    writing, a line names the file.
     """
     bars = make_bars(
         console,

@@ -1,8 +1,8 @@
 """Downloads one file by HTTP, with `requests`.
 
 `requests` and `urllib3.Retry` connect, follow redirects, use proxies, and repeat requests after
-responses such as 503. Neither `requests` nor `urllib3` resumes a response whose body broke off, so
-this module does.
+responses such as 503. This module requests the remaining bytes of a file if the connection breaks
+during a download, because neither `requests` nor `urllib3` does so.
 """
 
 import contextlib
@@ -35,18 +35,18 @@ class DownloadError(InputError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Patience:
-    """The time limits of a download, in seconds, and its number of attempts."""
+    """The time limits of a download, in seconds, and the limit for failed attempts."""
 
     connect: float = 4  # longest wait for a connection to an address of the server
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
     longest_pause: int = 60  # longest wait, even if the server asks for more (Retry-After)
-    tries: int = 5  # largest number of attempts in a row that receive nothing
+    tries: int = 5  # number of attempts in a row without new data after which a download fails
 
 
 class Download(NamedTuple):
-    """State of a download: received bytes, and the size of the file if the server sent it."""
+    """The progress of a download: bytes received, and the file's size if the server stated it."""
 
     name: str
     done: int
@@ -61,14 +61,15 @@ def download(
 
     The bytes received before a failure, or before the process was killed, are kept in
     `<target>.part`; a later call continues from these bytes if the server still has the same file.
-    Several times a second, the function logs a record whose attribute `download` is a `Download`.
+    For progress displays, the function logs several records a second, each with a `Download` as its
+    attribute `download`.
 
     Args:
       url: an address with the scheme http or https.
-      target: the file; it appears when it is complete and checked.
+      target: the path of the file, which is created when the download is complete and checked.
       name: the name of the file in progress displays.
       sha256: the expected digest, hexadecimal; None if it is not known.
-      patience: the time limits and the number of attempts.
+      patience: the time limits and the limit for failed attempts.
 
     Raises:
       DownloadError: the file cannot be downloaded or written.
@@ -82,7 +83,7 @@ def download(
 
 
 class _BrokenOffError(Exception):
-    """The error for a failed attempt if another attempt may succeed."""
+    """An attempt failed, but another attempt may succeed."""
 
 
 class _Transfer:
@@ -90,8 +91,8 @@ class _Transfer:
         self, url: str, target: Path, name: str, sha256: str | None, patience: Patience
     ) -> None:
         self._url, self._target, self._name = url, target, name
-        # The JSON file beside a partial file contains only a digest of the URL, since a signed URL
-        # must not be written to a file.
+        # The JSON file that accompanies a partial download contains a digest of the URL, not the
+        # URL itself, because a signed URL is a secret.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
         self._sha256, self._patience = sha256, patience
         self._part = target.with_name(target.name + ".part")
@@ -102,7 +103,7 @@ class _Transfer:
 
     def run(self) -> None:
         """Makes attempts until the file is complete, or until further attempts would be useless."""
-        failures = 0  # number of attempts in a row that received nothing
+        failures = 0  # number of attempts in a row that received no new data
         with self._session() as session:
             while self._total is None or self._size != self._total:
                 before = self._size
@@ -137,7 +138,8 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            # `run` repeats requests that failed with these responses, and resumes the download.
+            # If the connection breaks during a response, urllib3 must not repeat the request from
+            # the start: the method `run` resumes the download instead.
             read=False,
             redirect=False,  # `requests` follows redirects
             status=self._patience.tries,
@@ -205,8 +207,9 @@ class _Transfer:
                     self._report(logging.DEBUG)
 
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
-        """Whether the body is the rest of the partial file; some servers ignore If-Range and send
-        the whole file.
+        """Whether the response continues the partial file.
+
+        A server that ignores the header If-Range may send a part of a newer version of the file.
         """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
@@ -228,8 +231,9 @@ class _Transfer:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _read_notes(self) -> tuple[str | None, int | None]:
-        """Returns the validator (ETag) and the size of the partial file; discards a file that
-        cannot be resumed.
+        """Reads the validator (ETag or Last-Modified) and the total size of a partial download.
+
+        If the download cannot be resumed, deletes the partial file and returns (None, None).
         """
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             notes = json.loads(self._notes.read_text())
@@ -241,8 +245,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # The old bytes are removed before the new notes are written, so that old bytes never lie
-        # beside new notes, even if the process is killed in between.
+        # Delete the old partial file before writing the new JSON file. If the process is killed in
+        # between, the JSON file then cannot describe a partial file of an older version.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
@@ -265,7 +269,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """Returns the innermost cause in one line, since errors of `requests` contain other errors."""
+    """Returns the innermost of the errors that an error of `requests` wraps, as one line."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

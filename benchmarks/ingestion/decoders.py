@@ -19,10 +19,11 @@ BARE = "TensorFlow"
 
 
 def measure_decoders(folder: Path) -> dict[str, float]:
-    """Returns CPU milliseconds for reading and decoding an image, by decoder, in a new process.
+    """Returns, for each decoder, the CPU milliseconds for reading and decoding an image.
 
-    Each value is from the fastest of three rounds over all files in `folder`, which are in the page
-    cache. A decoder that is not installed is left out.
+    The measurement runs in a new process. Each value is the mean over all files in `folder` in the
+    fastest of three rounds, when the files are already in the page cache. A decoder that is not
+    installed is left out.
     """
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.ingestion.decoders", str(folder)],

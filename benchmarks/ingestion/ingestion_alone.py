@@ -1,4 +1,4 @@
-"""Measures ImageExampleGen alone, in a new process, between two bare loops over the same files.
+"""Measures ImageExampleGen on its own, and a plain loop that decodes the same files.
 
 python -m benchmarks.ingestion.ingestion_alone FOLDER OUTPUT WORKERS
 """
@@ -18,21 +18,21 @@ from common.image_counts import VARIABLE, read_counts_of_processes
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
-_BETWEEN_LOOKS = 0.02  # seconds between two readings of the workers' counts
-_BARE_IMAGES = 600  # the number of images in a bare loop
+_BETWEEN_LOOKS = 0.02  # seconds between two readings of the workers' image counts
+_BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
 
 
 class Worker(NamedTuple):
-    """The work of a process.
+    """How many images a process read, and how long the process took.
 
-    The second half of its images is measured, since a process builds graphs when it meets the first
-    image that is not a plain JPEG.
+    Only the second half of the images is timed, because a process spends time on building a graph
+    when it reads its first image that is not a plain JPEG.
 
     Attributes:
-      total: number of images.
+      total: number of images that the process read.
       images: number of images in the second half.
       cpu: CPU time of all threads for the second half, in seconds.
-      wall: seconds for the second half.
+      wall: wall-clock time for the second half, in seconds.
     """
 
     total: int
@@ -42,15 +42,15 @@ class Worker(NamedTuple):
 
 
 class Ingestion(NamedTuple):
-    """The time that ImageExampleGen took.
+    """How many images ImageExampleGen read, how long it took, and how many bytes it wrote.
 
     Attributes:
-      bare_rate: images per CPU second of the bare loops.
-      images: number of images.
-      wall: seconds.
+      bare_rate: images per CPU second of the plain loops.
+      images: number of images that the node read.
+      wall: wall-clock time of the node, in seconds.
       cpu: CPU time of the node's process and its workers, in seconds.
-      written: bytes of the record files.
-      workers: the work of each process that read images.
+      written: size of the TFRecord files that the node wrote, in bytes.
+      workers: for each process that read images, how many it read and how long it took.
     """
 
     bare_rate: float
@@ -62,19 +62,19 @@ class Ingestion(NamedTuple):
 
     @property
     def cpu_rate(self) -> float:
-        """Images per CPU second, without the start and the end of the node."""
+        """Images per CPU second, not counting the start and the end of the node."""
         return sum(w.images for w in self.workers) / sum(w.cpu for w in self.workers)
 
     @property
     def wall_rate(self) -> float:
-        """Images per second of all workers together, without the start and the end of the node."""
+        """Images per second of all workers, not counting the start and the end of the node."""
         return sum(w.images / w.wall for w in self.workers)
 
     @property
     def free_rate(self) -> float:
-        """Images per second if each worker had a core of its own.
+        """Images per second that the workers would reach if each had a core of its own.
 
-        The worker with the largest part of the work determines this rate.
+        The worker that needs the most CPU time determines this rate.
         """
         return self.images / max(w.total * w.cpu / w.images for w in self.workers)
 
@@ -90,15 +90,15 @@ class Ingestion(NamedTuple):
 
 
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
-    """Runs ImageExampleGen in a new process, and watches this process from outside.
+    """Runs ImageExampleGen in a new process, and measures the CPU time of each of its workers.
 
-    Each process that reads images keeps a file with the number of images that it has read; see
-    `common.image_counts`.
+    Each worker writes to a file how many images it has read (see `common.image_counts`).
 
     Args:
       folder: class folders of JPEGs.
       output: a folder that does not exist.
-      workers: the number of Beam's worker processes; with 1, the node's process does the work.
+      workers: the number of Beam's worker processes; if it is 1, the node reads the images in its
+        own process.
 
     Raises:
       RuntimeError: the process failed.
@@ -124,7 +124,7 @@ def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
 
 
 def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
-    """Returns the work of each process in the second half of its images."""
+    """Polls the workers until `process` ends; returns the images and the time of each worker."""
     seen: dict[int, list[tuple[int, float, float]]] = {}
     while process.poll() is None:
         for pid, count in read_counts_of_processes(counts).items():
@@ -137,10 +137,11 @@ def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
 
 
 def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
-    """Returns the work in the second half of the images.
+    """Returns the size of the second half of a worker's images, and how long the half took.
 
     Args:
-      records: number of images, CPU time and time at each reading, in order.
+      records: the number of images read so far, the CPU time and the clock time at each reading, in
+        order of time.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)
@@ -149,7 +150,7 @@ def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
 
 
 def _cpu(process: int) -> float:
-    """Returns the CPU seconds of a process and all its threads: see proc(5)."""
+    """Returns the CPU seconds of a process and all its threads (see proc(5))."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / _TICKS
 
@@ -188,7 +189,7 @@ def _ingest(folder: Path, output: Path, workers: int) -> dict[str, Any]:
         "listing": listing,
     }
     files = [image.location for image in images[:: max(len(images) // _BARE_IMAGES, 1)]]
-    _bare_loop(files[:20])  # the first call of the decoder takes longer
+    _bare_loop(files[:20])  # warm up: the first call of the decoder takes longer
     bare = _bare_loop(files)
     wall, cpu = time.monotonic(), _cpu_with_children()
     Executor(context).Do({}, {"examples": [artifact]}, properties)

@@ -1,4 +1,4 @@
-"""Makes class folders with distinct JPEGs for benchmarks, in little time."""
+"""Writes class folders of distinct JPEGs for benchmarks, quickly."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ _END = b"\xff\xd9"
 
 
 def make_small_images(folder: Path, count: int, size: int) -> Path:
-    """Writes JPEGs of 64 x 64 pixels in five classes, each of `size` bytes, all different.
+    """Writes different JPEGs of 64 x 64 pixels and `size` bytes into five class folders.
 
-    Random bytes behind the end of the image, where decoders do not look, make a file as large as a
-    file from a camera. So a run reads as many bytes as with camera images, but spends little time
-    on decoding.
+    Random bytes after the end of the image, which decoders ignore, make each file as large as a
+    photo from a camera, so that a run reads as many bytes as from real photos, but spends little
+    time on decoding.
 
     Args:
       folder: the folder to write to; nothing is written if this folder already has the images.
@@ -40,7 +40,7 @@ def make_small_images(folder: Path, count: int, size: int) -> Path:
 
 
 def make_copies(folder: Path, images: Sequence[Path], count: int) -> Path:
-    """Writes copies of real images in class folders, all different by a few bytes at their end.
+    """Writes copies of real images in class folders; a few bytes at the end make each one unique.
 
     Args:
       folder: the folder to write to.

@@ -1,4 +1,4 @@
-"""Runs the command line, and measures memory and CPU time of each node from outside."""
+"""Runs `pipeline_runner.py`, and measures the memory and CPU time of each node via /proc."""
 
 import os
 import re
@@ -19,8 +19,8 @@ class NodeUse(NamedTuple):
 
     Attributes:
       peak: peak resident memory of the process while the node ran, in MiB.
-      cpu: CPU time of the process and its children, in seconds.
-      wall: seconds.
+      cpu: CPU time of the process and its children while the node ran, in seconds.
+      wall: wall-clock time of the node, in seconds.
     """
 
     peak: float
@@ -29,18 +29,18 @@ class NodeUse(NamedTuple):
 
 
 def watch_run(arguments: Sequence[str], log: Path, last: str = "Pusher") -> dict[str, NodeUse]:
-    """Runs `pipeline_runner.py` until the node `last` is done; returns the use of each node.
+    """Runs `pipeline_runner.py` until the node `last` is done; returns what each node used.
 
-    The kernel's record of a process's peak memory (VmHWM) is reset when a node starts, see
-    `clear_refs` in proc(5).
+    The kernel records the peak memory of the process (VmHWM). This function resets the peak when a
+    node starts, with `clear_refs` (see proc(5)).
 
     Args:
       arguments: the flags of the command line.
       log: a file for the output of the run.
-      last: the name of a node; the run ends after this node.
+      last: the name of the node after which the run is ended.
 
     Raises:
-      RuntimeError: the node was not reached.
+      RuntimeError: the run ended before the node `last` was done.
     """
     process = subprocess.Popen(
         [sys.executable, "pipeline_runner.py", *arguments],
@@ -77,6 +77,6 @@ def _peak(pid: int) -> float:
 
 
 def _cpu(pid: int) -> float:
-    """Returns the CPU seconds of a process, its threads, and its ended children: see proc(5)."""
+    """Returns the CPU seconds of a process, its threads and its ended children (see proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS

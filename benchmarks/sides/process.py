@@ -1,7 +1,7 @@
-"""Controls a process that measures one framework; requests and replies are lines of JSON.
+"""Controls a process that measures one framework. Requests and replies are lines of JSON.
 
-Two frameworks are compared in two processes, which take turns, so that they share no thread pool,
-memory allocator or library.
+TensorFlow and PyTorch run in separate processes, so that neither affects the thread pool, the
+memory allocator or the libraries of the other. The two processes are measured alternately.
 """
 
 import json
@@ -18,11 +18,11 @@ _TORCH_SHAPE = ("image_size", "patch_size", "width", "depth", "heads", "mlp_dim"
 
 
 class SideError(Exception):
-    """An error for a request that a process could not fulfil; the message is one line."""
+    """A process could not fulfil a request. The message is one line."""
 
 
 class Side:
-    """A running process of `benchmarks/sides`."""
+    """A running process that measures one framework."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -92,10 +92,10 @@ class Side:
 
 
 def start_tensorflow(*, sees_gpu: bool = True) -> Side:
-    """Starts a process, with the same Python, that measures the project's own code.
+    """Starts a process that measures this project's own code, in the current Python environment.
 
     Args:
-      sees_gpu: whether TensorFlow finds the machine's GPUs.
+      sees_gpu: whether TensorFlow in this process may use the machine's GPUs.
     """
     environment = dict(os.environ) if sees_gpu else os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-m", "benchmarks.sides.tensorflow_side"]
@@ -103,11 +103,12 @@ def start_tensorflow(*, sees_gpu: bool = True) -> Side:
 
 
 def start_torch(python: str) -> Side:
-    """Starts a process that measures the same models in PyTorch.
+    """Starts a process that measures Vision Transformers in PyTorch, for comparison.
 
     Args:
-      python: the path of a Python with torch. The process does not inherit environment variables
-        that hold TensorFlow's paths.
+      python: the path of a Python interpreter with PyTorch installed. The process does not inherit
+        variables such as `PYTHONPATH`, which may point to packages and libraries of this
+        environment.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -115,7 +116,7 @@ def start_torch(python: str) -> Side:
 
 
 def torch_shape(architecture: Any) -> dict[str, int]:
-    """Returns the sizes of a plain ViT that the PyTorch side needs."""
+    """Returns the sizes that `torch_side.py` needs to create a plain ViT."""
     return {name: getattr(architecture, name) for name in _TORCH_SHAPE}
 
 
@@ -123,12 +124,13 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     """Answers requests from stdin until stdin ends.
 
     Args:
-      requests: functions by the name of the request; each takes its arguments and returns the
-        reply.
-      failures: exceptions that are sent as the reply; any other exception ends the process.
+      requests: maps the name of a request to a function, which gets the arguments of the request
+        and returns the reply.
+      failures: the type of exceptions that are reported to the caller in a reply; any other
+        exception ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # so that the output of libraries does not mix with replies
+    os.dup2(2, 1)  # libraries print to stderr instead, so that only replies go to stdout
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -141,16 +143,16 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
 def time_turns(
     sides: Sequence[Side], name: str, *, rounds: int, seconds: float
 ) -> list[list[float]]:
-    """Measures the seconds per step of each side; the sides take turns.
+    """Measures the seconds per step of several processes, which run alternately.
 
     Args:
-      sides: the processes, each of which has prepared steps of this name.
+      sides: the processes, each of which has prepared steps with the name `name`.
       name: the name of the prepared steps.
-      rounds: the number of turns of each side.
-      seconds: the approximate length of a turn.
+      rounds: how many times each process is measured.
+      seconds: the approximate duration of each measurement.
 
     Returns:
-      For each side, a list with the seconds per step in each round.
+      For each process, a list with the seconds per step in each round.
     """
     steps = []
     for side in sides:

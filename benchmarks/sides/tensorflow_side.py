@@ -1,9 +1,9 @@
-"""Measures the backbones, the training step and the loop of this project, in a separate process.
+"""Measures this project's backbones, training step and training loop, in a separate process.
 
     python -m benchmarks.sides.tensorflow_side
 
-The process answers the requests of `benchmarks/sides/process.py`. It needs TensorFlow and Keras,
-but not TFX.
+The process answers requests from `benchmarks/sides/process.py`. This module needs TensorFlow and
+Keras, but not TFX.
 """
 
 import gc
@@ -36,12 +36,12 @@ CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 
 def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
-    """Returns the hyperparameters of all measured trainings: SGD with momentum and clipping."""
+    """Returns the hyperparameters of every measurement: SGD with momentum and gradient clipping."""
     return Hyperparameters(batch_size=batch_size, learning_rate=1e-3, schedule="constant", **more)
 
 
 class TensorFlowSide:
-    """The functions that answer requests; it keeps prepared steps by name."""
+    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
 
     def __init__(self, folder: Path) -> None:
         """
@@ -54,7 +54,7 @@ class TensorFlowSide:
             tf.config.experimental.set_memory_growth(gpu, True)
 
     def device(self) -> dict[str, Any]:
-        """Returns the names of TensorFlow's device and of the implementation."""
+        """Returns the name of the device, and the version of TensorFlow."""
         gpus = tf.config.list_physical_devices("GPU")
         name = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
         return {"device": name, "implementation": f"TensorFlow {tf.__version__}"}
@@ -73,19 +73,20 @@ class TensorFlowSide:
         fused: bool = False,
         keep: bool = False,
     ) -> dict[str, Any]:
-        """Prepares steps on one batch in the device's memory, and warms up.
+        """Prepares a forward or training step on a batch in the device's memory, and warms it up.
 
         Args:
-          name: the name of the steps.
+          name: the name by which later requests refer to the step.
           kind: "forward", or "training" for the Trainer's own step.
           model: the name of a feature extractor in the catalogue; its weights are random.
-          batch_size: the number of images per step.
+          batch_size: the number of images in a batch.
           precision: "float32" or "mixed_bfloat16".
           compiled: whether steps are compiled with XLA.
-          classes: the number of classes of the head, for "training".
-          strategy: "single" or "mirrored", for "training".
-          fused: whether a GPU computes attention by kernels of cuDNN, for "training" with XLA.
-          keep: whether steps that were prepared earlier stay in memory.
+          classes: the number of classes of the head; used only for "training".
+          strategy: "single" or "mirrored"; used only for "training".
+          fused: whether a GPU computes attention with kernels of cuDNN; used only for "training"
+            with XLA.
+          keep: whether previously prepared steps stay in memory; if not, they are deleted.
         """
         if not keep:
             self._drop()
@@ -107,7 +108,7 @@ class TensorFlowSide:
         return {"seconds": self._steps[name](steps)}
 
     def peak(self) -> dict[str, Any]:
-        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
+        """Returns the device's peak memory since the previous call, in MiB; None on a CPU."""
         if not tf.config.list_physical_devices("GPU"):
             return {"mib": None}
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
@@ -174,12 +175,13 @@ class TensorFlowSide:
         compiled: bool,
         precision: str,
     ) -> dict[str, Any]:
-        """Measures the Trainer's loop, in turns with the same step on one batch in memory.
+        """Measures the Trainer's loop and, alternately, the training step on one batch in memory.
 
-        The loop reads, decodes, crops and flips JPEGs, and records its history.
+        The loop reads, decodes, crops and flips JPEGs, and records the history of the training.
 
         Returns:
-          The seconds per step in each round: "loop" for the loop, "bare" for the step alone.
+          The seconds per step in each round, under "loop" for the loop and under "bare" for the
+          step on the batch in memory.
         """
         self._drop()
         material = self._material(model, images, precision)
@@ -218,7 +220,7 @@ class TensorFlowSide:
     def input(
         self, *, model: str, batch_size: int, images: int, batches: int, rounds: int
     ) -> dict[str, Any]:
-        """Measures images/s of the Trainer's input pipeline alone (JPEGs, crop, flip), by round."""
+        """Measures images/s of the Trainer's input pipeline alone, for each round."""
         material = self._material(model, images, "float32")
         dataset = iter(material.train(CROP_AND_FLIP).batches(batch_size))
         next(dataset)
@@ -252,7 +254,7 @@ class TensorFlowSide:
 
 
 class _LoopStepper(Stepper):
-    """A stepper that alternates timed steps of the loop with timed steps on a batch in memory."""
+    """Times the steps of the training loop and, alternately, steps on one batch in memory."""
 
     def __init__(self, *args: Any, turn: int, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -267,7 +269,7 @@ class _LoopStepper(Stepper):
         self._batch = self._batch or [(tf.identity(a), tf.identity(b)) for a, b in parts]
         self._done += 1
         if self._done == 0:
-            float(result.loss)  # waits for the device
+            float(result.loss)  # waits until the device has finished
             self._started = time.perf_counter()
         elif self._done > 0 and self._done % self._turn == 0:
             float(result.loss)
@@ -289,7 +291,7 @@ def _forward(directory: Path, batch_size: int, compiled: bool) -> Callable[[int]
     def run(steps: int) -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            call(images).numpy()  # waits for the device
+            call(images).numpy()  # waits until the device has finished
         return time.perf_counter() - started
 
     return run
@@ -314,7 +316,7 @@ def _training(
         started = time.perf_counter()
         for _ in range(steps):
             result = stepper.step(batch)
-        float(result.loss)  # waits for the device
+        float(result.loss)  # waits until the device has finished
         return time.perf_counter() - started
 
     return run

@@ -1,9 +1,10 @@
 """Measures Vision Transformers in PyTorch, for benchmarks that compare them with this project.
 
-This file runs as a script in another Python that has torch, and imports nothing of this project;
-`benchmarks/sides/process.py` sends it requests. If timm is installed, the model is timm's.
-Otherwise the model is an implementation in this file, with one product for queries, keys and
-values, and `scaled_dot_product_attention`, as in timm.
+This script runs in a Python environment that has PyTorch but not this project's packages, so it
+imports nothing of this project. The script answers requests from `benchmarks/sides/process.py`. If
+timm is installed, the script measures timm's model; if not, it measures the class `ViT` below. Like
+timm, `ViT` computes queries, keys and values in one product, and uses
+`scaled_dot_product_attention`.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Maps tokens, float32 [B, N, D], to the same shape."""
+        """Maps tokens, float32 [B, N, D], to tokens of the same shape."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).reshape(batch, count, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -51,7 +52,7 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Maps tokens, float32 [B, N, D], to the same shape."""
+        """Maps tokens, float32 [B, N, D], to tokens of the same shape."""
         tokens = tokens + self.attention(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
@@ -109,11 +110,11 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """The functions that answer requests; it keeps prepared steps by name."""
+    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
-        # float32 products in TensorFloat-32, as in TensorFlow on a GPU.
+        # Allow PyTorch to round float32 products to TensorFloat-32, as TensorFlow does on a GPU.
         torch.set_float32_matmul_precision("high")
 
     def prepare(
@@ -127,13 +128,13 @@ class Steps:
         compiled: bool,
         classes: int = 0,
     ) -> dict[str, Any]:
-        """Makes the model and does three steps.
+        """Prepares a forward or training step of a new model, and runs three steps to warm up.
 
         Args:
-          name: the name of the steps.
+          name: the name by which later requests refer to the step.
           kind: "forward" or "training".
           architecture: the keyword arguments of `ViT`.
-          batch_size: the number of images per step.
+          batch_size: the number of images in a batch.
           precision: "float32", or "mixed_bfloat16" for autocast.
           compiled: whether the model is compiled with `torch.compile`.
           classes: the number of classes of the head; 0 for no head.
@@ -181,11 +182,11 @@ class Steps:
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
-        last.sum().item()  # waits for the device
+        last.sum().item()  # waits until the device has finished
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:
-        """Returns the peak memory of the device since the last call, in MiB; None on a CPU."""
+        """Returns the device's peak memory since the previous call, in MiB; None on a CPU."""
         if DEVICE.type != "cuda":
             return {"mib": None}
         peak = torch.cuda.max_memory_allocated() / 2**20
@@ -194,7 +195,7 @@ class Steps:
 
 
 def main() -> None:
-    """Answers requests until stdin ends; `serve` in `process.py` cannot be imported here."""
+    """Answers requests until stdin ends, like `serve` in `process.py`."""
     steps = Steps()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""Measures the Trainer's input pipeline, in turns with bare loops that decode, resize and scale."""
+"""Measures the Trainer's input pipeline, and plain loops that decode, resize and scale images."""
 
 import dataclasses
 import statistics
@@ -15,13 +15,13 @@ from trainer.preprocessing import value_range
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Images per second of wall time, and per CPU second (user and system, all threads)."""
+    """Images per second, and per CPU second (user and system, all threads), in each round."""
 
     wall: Sequence[float]
     cpu: Sequence[float]
 
     def ratios_to(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median ratios, over all turns, of the rates by wall time and by CPU time."""
+        """Returns the median, over all rounds, of the ratio of `wall` and of the ratio of `cpu`."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -30,9 +30,13 @@ class Rates:
 def measure_input(
     material: Material, augmentation: Augmentation, batch_size: int, rounds: int
 ) -> dict[str, Rates]:
-    """Measures the rates of four input pipelines in turns of one epoch; returns them by name.
+    """Measures input pipelines alternately, one epoch per round; returns their rates by name.
 
-    Every turn creates a new iterator, and starts the clock after a few batches.
+    The names are "plain" and "augmented" for the Trainer's input pipeline without and with
+    `augmentation`, and "bare" and "one thread" for a decoding loop with several threads and with
+    one.
+
+    Each measurement creates a new iterator, and starts the clock after a few batches.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),
