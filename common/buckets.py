@@ -1,6 +1,6 @@
 """Checks URLs of object storage: their scheme, and whether the server answers.
 
-Imports no TensorFlow.
+This module loads quickly, because it does not import TensorFlow.
 """
 
 import os
@@ -14,17 +14,17 @@ TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
 _STORAGE = "https://storage.googleapis.com"
-_SECONDS = 5  # seconds: the time limit for the connection, and for the response
+_SECONDS = 5  # time limit in seconds, for the connection and again for the response
 
 
 def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str) -> None:
-    """Refuses a URI whose scheme is not supported.
+    """Raises an error if `place` is a URI with an unsupported scheme.
 
     Args:
-      flag: the flag of the option, for the message.
+      flag: the name of the command-line option, for the error message.
       place: a path, or a URI such as gs://bucket/folder.
       schemes: the supported schemes.
-      expected: the values that the option accepts, for the message.
+      expected: the values that the option accepts, for the error message.
 
     Raises:
       InputError: the scheme is not among `schemes`.
@@ -40,13 +40,13 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 
 
 def check_reachable(flag: str, place: str) -> None:
-    """Fails within seconds if Google Cloud Storage cannot be reached.
+    """Raises an error within seconds if Google Cloud Storage cannot be reached.
 
-    Without this check, TensorFlow's and Beam's clients would retry for minutes. The function does
-    not check whether the bucket exists and may be read.
+    Without this check, TensorFlow's and Beam's clients would retry for minutes. The function checks
+    only the server, not whether the bucket exists or can be read.
 
     Args:
-      flag: the flag of the option, for the message.
+      flag: the name of the command-line option, for the error message.
       place: a path or URI; only gs:// is checked.
 
     Raises:
@@ -56,8 +56,7 @@ def check_reachable(flag: str, place: str) -> None:
         return
     import requests
 
-    # google-cloud-storage reads this environment variable too (_get_storage_emulator_override in
-    # _helpers.py).
+    # The library google-cloud-storage also honours this environment variable.
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)

@@ -1,4 +1,7 @@
-"""The common parts of this project's command lines. Imports no TensorFlow."""
+"""Helpers that all command-line programs of this project share.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import argparse
 import os
@@ -9,7 +12,7 @@ from typing import NoReturn, TextIO
 
 from common.text import make_printable
 
-BAD_USAGE = 2  # the exit status of argparse
+BAD_USAGE = 2  # the exit status that argparse uses for invalid arguments
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """Parses an argument as a whole number of at least 1."""
+    """Parses a command-line argument as a whole number of at least 1."""
     if not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")
     return int(text)
@@ -32,11 +35,10 @@ def positive(text: str) -> int:
 
 @contextmanager
 def silence_stderr() -> Iterator[TextIO]:
-    """A context in which output to stderr is dropped, except for output to the yielded stream.
+    """A context that discards all output to stderr; the yielded stream still writes to stderr.
 
-    The context is meant for the first import of TensorFlow, whose C++ code writes to descriptor 2
-    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). The context does not catch
-    exceptions, so the caller can print them.
+    Use this context for the first import of TensorFlow, whose C++ code writes to file descriptor 2
+    before it reads TF_CPP_MIN_LOG_LEVEL. The context also sets TF_CPP_MIN_LOG_LEVEL.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -1,10 +1,10 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
-as before. Only the kernel sets the time of change; no program can set it. As in Git (Documentation/
-technical/racy-git.adoc), a file that was changed just before it was read is read again the next
-time: if the file changes twice within one tick of the clock, the second change may not alter these
-four values.
+as before. Only the kernel sets the time of change; no program can set it. If a file changes twice
+within one tick of the file system's clock, these four values may be the same after both changes.
+Therefore, a file that was modified just before it was read is read again the next time, as in Git
+(Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -28,12 +28,12 @@ _FORMAT = 1
 # The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
 # of file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # largest number of indices in a directory; older indices are removed
+_KEPT = 32  # largest number of index files in a directory; older ones are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Name of a file -> the identity of the file when it was read, and the digest of its content.
+# Maps the name of a file to its identity when it was read, and to the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -52,11 +52,11 @@ class FileContent(NamedTuple):
 
 
 def index_path(cache: Path | None, key: str) -> Path | None:
-    """Returns the path of an index in the directory `cache`; None if there is no cache.
+    """Returns the path of an index in the directory `cache`; None if `cache` is None.
 
     Args:
       cache: the cache directory, whose files can all be created again.
-      key: identifies the set of files, such as the path of their folder.
+      key: a string that identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
     return cache / "contents" / f"{name}.json" if cache else None
@@ -73,15 +73,16 @@ def read_contents(
     index: Path | None,
     digest_of: Callable[[str], str] = hash_file,
 ) -> list[FileContent]:
-    """Returns size and digest of each file, and reads only files that are new or have changed.
+    """Returns the size and digest of each file; reads only files that are new or have changed.
 
     Args:
-      files: name and path of each; names are unique.
-      index: path of the index, which is replaced if something changed. A damaged index is rebuilt.
-        If the index cannot be written, the next call reads all files again. If `index` is None,
-        every file is read.
-      digest_of: function from the path of a file to its digest; several threads call it. Each
-        `digest_of` needs an index of its own.
+      files: the name and the path of each file; each name occurs once.
+      index: path of the index, which is updated if a file was added, removed or changed. A damaged
+        index is rebuilt. If the index cannot be written, the next call reads all files again. If
+        `index` is None, every file is read.
+      digest_of: function from the path of a file to its digest; several threads call it. Use a
+        separate index for each function, because an index does not record which function computed
+        its digests.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
@@ -105,7 +106,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # an interrupted call thus keeps the digests computed so far
+    finally:  # keep the digests computed so far, even if the call is interrupted
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]
@@ -120,7 +121,7 @@ def _read_all(
     if not files:
         return
     logger.info("hashing the contents of %d files", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's global lock
+    pool = ThreadPoolExecutor(_THREADS)  # hashing and reading release the GIL
     try:
         for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
             found[content.name] = content
@@ -133,12 +134,12 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file; its identity is None if a later change of the file might not alter it."""
+    """Reads a file. Its identity is None if a later change could leave the identity the same."""
     now = time.time_ns()
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            # Opening a pipe would wait for a process that writes to it.
+            # Do not open a named pipe: opening it would block until another process writes to it.
             return FileContent(name, 0, ""), None
         digest = digest_of(path)
         after = os.stat(path)
@@ -154,15 +155,16 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether every change of the file after the time `now` (ns) would change its identity."""
-    # A camera may set a time of modification far in the future; any change replaces this time.
+    """Whether any change made after the time `now` (ns) is sure to alter the file's identity."""
+    # The time of modification may be far in the future, for example if the clock of a camera was
+    # wrong. Such a time is safe: any change to the file replaces it with the present time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )
 
 
 def _load(index: Path) -> _Entries:
-    """Reads the entries of an index; a missing, damaged or differently formatted file has none."""
+    """Returns the entries of an index; none if it is missing, damaged or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
@@ -185,7 +187,7 @@ def _save(index: Path, entries: _Entries) -> None:
             "%s cannot be written (%s): the next run reads all files again", index, error.strerror
         )
         return
-    with contextlib.suppress(FileNotFoundError):  # another process may remove the same old index
+    with contextlib.suppress(FileNotFoundError):  # another process may have deleted the file
         indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
         for oldest in indices[:-_KEPT]:
             oldest.unlink()

@@ -1,8 +1,8 @@
 """TFX's `custom_config`: the settings of a node, as a frozen dataclass and as JSON.
 
 The pipeline writes the JSON into an execution property; the node, perhaps in a container of a
-compiled pipeline, reads it back as the same dataclass. This module imports neither TensorFlow nor
-TFX.
+compiled pipeline, reads it back as the same dataclass. This module loads quickly, because it
+imports neither TensorFlow nor TFX.
 """
 
 import dataclasses
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-# A decorator for the dataclass of a node's settings. For a decorated dataclass,
-# `from_custom_config` refuses unknown keys and values of a wrong type, also in nested dataclasses.
+# A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. The same applies to
+# dataclasses nested in it.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace those of pydantic, which calls a key an argument.
+# Replacements for messages of pydantic, which say "argument" where the user sees a key.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give equal text, which a cache key needs."""
+    """Returns `settings` as JSON; equal settings give equal text, as a cache key requires."""
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 
@@ -45,8 +46,8 @@ def from_custom_config(
         user functions.
 
     Raises:
-      InputError: a key is unknown or missing, or a value is of another type. In this case, the
-        pipeline and the code of the node are of different versions.
+      InputError: a key is unknown or missing, or a value has the wrong type. The cause is that the
+        pipeline was compiled with a different version of the code than the node runs.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

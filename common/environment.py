@@ -1,9 +1,9 @@
-"""Environment variables that must be set before TensorFlow is imported.
+"""Sets an environment variable; import this module before TensorFlow.
 
 After this module is imported, TensorFlow uses oneDNN's kernels on every processor. By default,
-TensorFlow uses these kernels only on processors with AVX-512 VNNI or better; on an AMD EPYC without
-VNNI, a training step of a ViT S/16 took about a tenth longer without oneDNN. If
-`TF_ENABLE_ONEDNN_OPTS` is set in the environment, its value is kept.
+TensorFlow uses these kernels only on processors with AVX-512 VNNI or better; without oneDNN, a
+training step of a ViT S/16 on an AMD EPYC without VNNI took about 10 % longer. If the user has set
+`TF_ENABLE_ONEDNN_OPTS`, the user's value is kept.
 """
 
 import os

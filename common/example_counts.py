@@ -1,7 +1,8 @@
-"""The name and the keys of the file with the numbers of examples. Imports nothing."""
+"""The name and a key of the JSON file in which ImageExampleGen counts the images."""
 
-# The file with the counts lies in the Examples artifact, beside the Split-… folders.
+# This file is in the directory of the Examples artifact, next to the Split-… directories.
 COUNTS_FILE = "counts.json"
 
-# Key of the counts by outcome (such as a split, or quarantine) and label: {"train": {"0": 12}}.
+# Key of the counts for each label. The value maps "read", "quarantine" or the name of a split to
+# the number of images with each label: {"train": {"0": 12}}.
 BY_LABEL = "by_label"

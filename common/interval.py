@@ -1,4 +1,4 @@
-"""The confidence interval of a fraction: Wilson's score interval. Imports no TensorFlow.
+"""The confidence interval of a fraction: Wilson's score interval.
 
 E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
 American Statistical Association 22 (1927). The values agree with
@@ -26,7 +26,7 @@ def wilson_interval(hits: int, images: int, confidence: float = 0.95) -> tuple[f
 
 
 def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
-    """Returns the lower end of the one-sided confidence interval of a fraction, in [0, 1].
+    """Returns the lower confidence bound of a fraction (one-sided), in [0, 1].
 
     Args:
       hits: the number of correctly classified images.
@@ -38,12 +38,13 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the smallest number of test images with which a perfect model reaches `floor`.
+    """Returns the smallest test set with which an accuracy of 100 % has a lower bound of `floor`.
 
-    If all of n images are classified correctly, the lower bound of the accuracy is n / (n + z²).
+    If a model classifies all n test images correctly, the lower confidence bound of its accuracy is
+    n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
-      floor: the required lower bound, in [0, 1].
+      floor: the required lower confidence bound of the accuracy, in [0, 1].
       confidence: as in `wilson_lower_bound`.
 
     Returns:

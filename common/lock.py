@@ -1,4 +1,4 @@
-"""Locks, so that only one process at a time writes a file or directory of the cache."""
+"""File locks, which let only one process at a time write a file or directory of the cache."""
 
 import contextlib
 import fcntl
@@ -16,15 +16,17 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """A context that holds the lock of `target`, after waiting for other processes to release it.
+    """A context in which no other process can hold the lock for `target`, a file or directory.
 
-    If the process has to wait, it logs a warning with the attribute `waits_for`, the target, so
-    that the user sees why nothing happens.
+    If another process holds the lock, this process logs a warning, so that the user sees why
+    nothing happens, and waits. The log record has the attribute `waits_for` with the path `target`.
 
-    The lock is released at the latest when the process ends. Releasing the lock removes its file;
-    the next holder removes the lock file of a killed process. The holder writes a new directory as
-    `.<name>.*` beside the target, and renames it at the end. If a directory `.<name>.*` exists when
-    the lock is acquired, a killed process has left it behind, and it is removed.
+    If the process is killed, the operating system releases the lock. The lock file remains, and is
+    removed when another process uses the lock.
+
+    A process that creates the directory `target` first writes to a directory `.<name>.*` next to
+    `target`, and renames that directory at the end. If the context finds directories `.<name>.*` at
+    its start, killed processes have left them behind, and the context removes them.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -39,15 +41,16 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # The file is removed while the lock is held. A waiting process then gets the lock of a
-            # removed file, notices this, and opens a new file.
+            # Remove the file while this process still holds the lock. Another process that waits
+            # for the lock then acquires the lock of a removed file. That process notices this in
+            # `_lock`, and opens a new file.
             path.unlink(missing_ok=True)
 
 
 def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
-    The lock ends when the file is closed, at the latest with the process. The owner of the lock may
+    Closing the file releases the lock; so does the end of the process. The owner of the lock can
     remove the file before closing it.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,8 +70,8 @@ def _lock(path: Path, operation: int) -> TextIO | None:
         except BlockingIOError:
             file.close()
             return None
-        # The previous holder may have removed this file meanwhile, and a third process may have
-        # created and locked a new file at the same path.
+        # Between `open` and `flock`, the previous holder may have removed this file, and a third
+        # process may have created and locked a new file at the same path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

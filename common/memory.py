@@ -1,5 +1,6 @@
-"""The memory of processes and of this machine. This module works on Linux only, since it reads
-/proc.
+"""Measures the memory that processes use and that this machine has available.
+
+This module works on Linux only, because it reads /proc.
 """
 
 import contextlib
@@ -32,8 +33,8 @@ def available_memory() -> int:
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # The files with the limit and the use of a container's memory, in control groups of version 2
-    # and 1.
+    # These files contain the limit and the usage of the container's memory: first for version 2 of
+    # Linux control groups, then for version 1.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (

@@ -1,4 +1,4 @@
-"""Creates objects only once inside a context."""
+"""A cache for expensive objects, which is emptied at the end of a context."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
@@ -8,10 +8,10 @@ _Object = TypeVar("_Object")
 
 
 class SharedObjects:
-    """Objects that are expensive to create, and that are kept in memory inside a context only.
+    """A cache for expensive objects, which works only inside the context `keep`.
 
-    Outside the context, no object is kept: a Beam worker is a long-lived process, and would keep
-    unneeded objects in memory.
+    At the end of the context, the cache drops its objects. Otherwise a Beam worker, which lives
+    long, would keep objects in memory that nobody needs any more.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class SharedObjects:
             self._kept.pop()
 
     def get(self, key: Hashable, create: Callable[[], _Object]) -> _Object:
-        """Returns `create()`; inside `keep`, the result of the first call with the same key."""
+        """Returns `create()`. Inside `keep`, `create` is called only once for each key."""
         if not self._kept:
             return create()
         if key not in self._kept[-1]:

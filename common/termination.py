@@ -1,15 +1,17 @@
 """Makes Ctrl-C, SIGTERM and SIGHUP end the process, whatever the process is doing.
 
-By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
-call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
-the exception into another exception, which callers may catch. The run would then continue with only
-a part of the data. Therefore, a signal raises no exception in this project's programs. The
-interpreter's own signal handler writes the number of the signal to a pipe, whatever the main thread
-is doing; a second thread reads the pipe and ends the process. After the signal, no work is
-completed, recorded or pushed. The files on the disk are the same as after a kill, and the next run
-can always continue from them.
+By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
+instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If it is raised
+in Python code that TensorFlow called, TensorFlow turns it into an exception of another class. A
+caller may catch that exception, and the run would continue with only a part of the data.
 
-Only a training with unsaved steps delays the end of the process: it first writes a checkpoint.
+Therefore, signals do not raise exceptions in this project's programs. Instead, CPython's own signal
+handler writes the number of the signal to a pipe, whatever the main thread is doing. A second
+thread reads the pipe and ends the process. As after a `kill -9`, no step of the run is completed,
+recorded or pushed after the signal, and the next run can continue from the files on the disk.
+
+Only one case delays the end of the process: if a training has unsaved steps, it first writes a
+checkpoint.
 """
 
 import atexit
@@ -29,35 +31,37 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
-# more; a second signal within `_SAME_REQUEST` counts as part of the user's first request.
+# A second signal within this time after the first signal is ignored. Programs such as timeout(1)
+# and uv forward a signal to the process that they run, which often has already received it from the
+# terminal.
 _SAME_REQUEST = 0.5  # seconds
-_LONGEST_CALLBACKS = 1.0  # seconds: longest time for all callbacks together
-_LONGEST_TURN = 0.2  # seconds: longest time for which a callback delays the next callback
-_LONGEST_KILL = 2.0  # seconds: longest time for killing the descendants of the process
+_LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together can take
+_LONGEST_TURN = 0.2  # seconds after which the next callback starts at the latest
+_LONGEST_KILL = 2.0  # seconds to wait until the descendants of the process are dead
 
 
 class Work(Protocol):
-    """A training that may have to save a checkpoint before the process ends.
+    """A training job that may have to save a checkpoint before the process ends.
 
     Attributes:
-      has_unsaved_steps: whether training steps were made since the last checkpoint.
+      has_unsaved_steps: whether the model was trained further since the last checkpoint.
     """
 
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. The method is called in another
-        thread.
+        """Asks the training job to save a checkpoint and to end.
+
+        The thread that receives the signals calls this method, while the main thread is training.
 
         Args:
           number: the number of the signal.
-          frame: unused; signal handlers have this argument.
+          frame: unused; it makes this method usable as a signal handler.
         """
 
 
 class Termination:
-    """Waits for the signals, and ends the process."""
+    """Waits for a signal in a second thread, and then ends the process."""
 
     def __init__(self, program: str) -> None:
         """
@@ -65,7 +69,7 @@ class Termination:
           program: the name that messages begin with.
         """
         self._program = program
-        self._stderr = os.dup(2)  # a run redirects descriptor 2 to its log
+        self._stderr = os.dup(2)  # the original stderr: a run redirects descriptor 2 to its log
         self._lock = threading.RLock()
         self._work: list[Work] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -73,16 +77,21 @@ class Termination:
         self._since = 0.0
 
     def start(self) -> None:
-        """Makes signals end the process from now on. Call this method in the main thread."""
-        # Some sandboxes refuse the call `adopt_orphans`; orphans are not killed there.
+        """Installs the signal handlers and starts the thread that ends the process.
+
+        Call this method in the main thread, because only the main thread can install signal
+        handlers.
+        """
+        # Some sandboxes do not permit this call. There, descendants whose parents have exited
+        # survive.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Signals that are ignored already stay ignored: a shell's background job ignores
-            # Ctrl-C, and a command under nohup ignores SIGHUP.
+            # Do not handle a signal that the caller has set to be ignored: a shell does this with
+            # Ctrl-C for a background job, and nohup does it with SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -111,7 +120,7 @@ class Termination:
 
     @contextmanager
     def postpone_end(self, work: Work) -> Iterator[None]:
-        """See `postpone_end` below."""
+        """See the function `postpone_end` of this module."""
         with self._lock:
             self._work.append(work)
         why = ""
@@ -128,7 +137,7 @@ class Termination:
 
     @contextmanager
     def call_before_end(self, callback: Callable[[], None]) -> Iterator[None]:
-        """See `call_before_end` below."""
+        """See the function `call_before_end` of this module."""
         self._callbacks.append(callback)
         try:
             yield
@@ -136,18 +145,18 @@ class Termination:
             self._callbacks.remove(callback)
 
     def stop_here(self) -> None:
-        """See `stop_here` below."""
-        with self._lock:  # the lock is never released, because `_end` never returns
+        """See the function `stop_here` of this module."""
+        with self._lock:  # never released if `_end` is called, which does not return
             if self._number is not None and not self._work:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
         until = time.monotonic() + _LONGEST_CALLBACKS
-        # Each callback has its own thread: another callback may hang.
+        # Run each callback in its own thread, in case another callback hangs.
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # quick callbacks thus run one after the other
+            thread.join(_LONGEST_TURN)  # so quick callbacks run one after the other
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -155,10 +164,10 @@ class Termination:
         os._exit(128 + number)
 
     def _print_and_log(self, text: str) -> None:
-        """Prints a line on the console and in the log; skips a full pipe that no process reads."""
+        """Prints a line on the terminal and in the log; skips an output that is a full pipe."""
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # the descriptor may be closed
+        with suppress(OSError):  # descriptor 2 may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full
@@ -168,21 +177,24 @@ class Termination:
                     os.write(descriptor, line)
 
 
-# The `Termination` of the whole process, since signal handlers belong to the process.
+# The only `Termination` of this process: a process has only one set of signal handlers.
 _current: Termination | None = None
 
 
 def _ignore_in_main_thread(*_: Any) -> None:
-    """The Python handler of a signal, which does nothing: the signal's number is already in the
-    pipe.
+    """Does nothing.
+
+    Python requires a handler for each signal. When it is called, CPython has already written the
+    number of the signal to the pipe.
     """
 
 
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are already
-    ignored stay ignored. Call this function in the main thread of a program, before anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143 or 129. A signal that is ignored
+    when the program starts stays ignored. Call this function in the main thread, before the program
+    does anything slow.
 
     Args:
       program: the name that messages begin with.
@@ -190,14 +202,14 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # A forked process shares the pipe of its parent until it restores the default handlers. Signals
-    # are blocked meanwhile, so that a signal to the fork does not end the parent.
+    # A forked child shares the pipe of its parent until the child restores the default handlers. So
+    # signals are blocked during the fork. Otherwise a signal to the child could end the parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit runs callbacks in reverse order, so this callback runs last. After this callback, the
+    # atexit calls functions in reverse order, so it calls `_restore_signals` last. After that, the
     # interpreter shuts down, and the thread that reads the pipe no longer runs.
     atexit.register(_restore_signals)
 
@@ -227,10 +239,10 @@ def ends_on_signals() -> bool:
 def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
-    If `work` has unsaved steps when the signal arrives, its method `announce` is called. The
-    process ends when the context ends, with the message of the exception that ended the context. A
-    second signal ends the process at once. If contexts are nested, only the outermost one has this
-    effect.
+    If `work` has unsaved steps when the signal arrives, `work.announce` is called, and the process
+    ends when the context ends. If an exception ended the context, the process prints its message. A
+    second signal ends the process at once. In nested contexts, only the `work` of the outermost
+    context is saved.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):
@@ -239,9 +251,11 @@ def postpone_end(work: Work) -> Iterator[None]:
 
 @contextmanager
 def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
-    """A context in which a signal calls `callback`, in another thread, before the process ends.
+    """A context in which a signal first calls `callback`, and then ends the process.
 
-    The process waits at most a second for all callbacks.
+    The callback runs in another thread, because the main thread may be busy.
+
+    The process waits for at most one second until all callbacks have finished.
     """
     if _current is None:
         yield
@@ -251,10 +265,10 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if a signal has arrived; otherwise does nothing.
+    """Ends the process if a signal has arrived.
 
-    Call it before a step that must not happen after Ctrl-C, such as a push, because a process takes
-    a moment to end after a signal.
+    After Ctrl-C, the process still runs for a moment. Call this function before an action that must
+    not happen in that moment, such as pushing a model.
     """
     if _current is not None:
         _current.stop_here()

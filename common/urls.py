@@ -1,22 +1,24 @@
-"""Removes secrets from URLs, and recognises URLs whose responses others cannot change."""
+"""Removes secrets from URLs, and tells whether a URL is safe from tampering on the network."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# A URL has neither spaces nor quotes. Punctuation at the end of a URL belongs to the sentence
-# around it. The patterns take linear time, since a log may have lines of a megabyte.
+# These patterns find URLs in a text. A URL ends at a space or a quote. Punctuation at its end
+# belongs to the sentence around it. Matching takes linear time, because a log may have lines of a
+# megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# A query string in a message of urllib3, which writes URLs without scheme and host.
+# Matches the query string of a URL without scheme and host, as in the messages of urllib3.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 
 def remove_secrets(text: str) -> str:
     """Replaces the credentials and query strings of URLs in the text with `…`.
 
-    The query string of a signed URL gives access like a password.
+    Query strings must be removed because, like a password, the query string of a signed URL gives
+    access.
     """
     text = _CREDENTIALS.sub("…@", text)
     text = _QUERY.sub(r"\1?…", text)
@@ -26,7 +28,7 @@ def remove_secrets(text: str) -> str:
 def is_secure(url: str) -> bool:
     """Whether nobody on the network can change the response to a request for `url`.
 
-    The result is True for https, and for http on this machine (loopback).
+    This is true of https, and of http to this machine itself (loopback).
     """
     parts = urlsplit(url)
     if parts.scheme != "http":
