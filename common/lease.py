@@ -69,7 +69,7 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
-      timing: the times of a lease in a bucket.
+      timing: the time intervals of a lease in a bucket.
     """
     return _BucketLease.take(path, timing) if "://" in path else _DiskLease.take(Path(path))
 
@@ -81,7 +81,7 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
     Args:
       path: as in `take_lease`.
       resource: a name for the protected files; if the process has to wait, it prints this name.
-      timing: the times of a lease in a bucket.
+      timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)
     if lease is None:

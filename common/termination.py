@@ -66,7 +66,7 @@ class Termination:
     def __init__(self, program: str) -> None:
         """
         Args:
-          program: the name that messages begin with.
+          program: the name of the program, with which its messages begin.
         """
         self._program = program
         self._stderr = os.dup(2)  # the original stderr: a run redirects descriptor 2 to its log
@@ -197,7 +197,7 @@ def end_on_signals(program: str) -> None:
     does anything slow.
 
     Args:
-      program: the name that messages begin with.
+      program: the name of the program, with which its messages begin.
     """
     global _current  # noqa: PLW0603
     _current = Termination(program)

@@ -1,8 +1,8 @@
-"""The request for a custom job: a file that the first step of a run writes for Trainer.
+"""The description of Trainer's custom job, in a file that the first step of a run writes.
 
-The request is not an execution property, since the machines of a training do not change the trained
-model: a run on other machines may take the model from the cache, and resume from existing
-checkpoints.
+The description is in a file and not in an execution property, because execution properties are part
+of the cache key. The machines do not affect the trained model. So a run on other machines can take
+the model from the cache, or resume from existing checkpoints.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ _FILE = "trainer_job.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """A request for a custom job.
+    """The description of a custom job.
 
     Attributes:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`.
@@ -33,7 +33,7 @@ class JobRequest:
 
 
 def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobRequest) -> None:
-    """Writes the request of a run.
+    """Writes the request into the directory of the run.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -43,7 +43,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the request of the run to which a step belongs.
+    """Reads the request that the first step of this run wrote.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -55,7 +55,8 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
     """Returns the path of the request file in the directory of the run.
 
-    The directories of outputs are RUN/STEP/NAME.
+    The directory of each output artifact is RUN/STEP/NAME, so the directory of the run is two
+    levels above.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)
