@@ -43,7 +43,7 @@ def check_reachable(flag: str, place: str) -> None:
     """Raises an error within seconds if Google Cloud Storage cannot be reached.
 
     Without this check, TensorFlow's and Beam's clients would retry for minutes. The function checks
-    only the server, not whether the bucket exists or can be read.
+    only whether the server answers, and not whether the bucket exists.
 
     Args:
       flag: the name of the command-line option, for the error message.
@@ -56,7 +56,7 @@ def check_reachable(flag: str, place: str) -> None:
         return
     import requests
 
-    # The library google-cloud-storage also honours this environment variable.
+    # The library google-cloud-storage also uses the host in STORAGE_EMULATOR_HOST, if set.
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)

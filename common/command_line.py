@@ -38,7 +38,7 @@ def silence_stderr() -> Iterator[TextIO]:
     """A context that discards all output to stderr; the yielded stream still writes to stderr.
 
     Use this context for the first import of TensorFlow, whose C++ code writes to file descriptor 2
-    before it reads TF_CPP_MIN_LOG_LEVEL. The context also sets TF_CPP_MIN_LOG_LEVEL.
+    before it reads the environment variable TF_CPP_MIN_LOG_LEVEL, which this context also sets.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

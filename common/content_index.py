@@ -2,9 +2,9 @@
 
 A file counts as unchanged if its size, time of modification, time of change and inode are the same
 as before. Only the kernel sets the time of change; no program can set it. If a file changes twice
-within one tick of the file system's clock, these four values may be the same after both changes.
-Therefore, a file that was modified just before it was read is read again the next time, as in Git
-(Documentation/technical/racy-git.adoc).
+within one tick of the file system's clock, its size, times and inode can be the same after both
+changes. So if a file was modified just before it was read, it is read again the next time, as in
+Git (Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _FORMAT = 1
 # The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
 # of file servers.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # largest number of index files in a directory; older ones are deleted
+_KEPT = 32  # number of index files to keep in a directory
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
@@ -81,8 +81,8 @@ def read_contents(
         index is rebuilt. If the index cannot be written, the next call reads all files again. If
         `index` is None, every file is read.
       digest_of: function from the path of a file to its digest; several threads call it. Use a
-        separate index for each function, because an index does not record which function computed
-        its digests.
+        separate index for each `digest_of`, because an index does not record which function
+        computed its digests.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
@@ -134,7 +134,10 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file. Its identity is None if a later change could leave the identity the same."""
+    """Returns the content and the identity of a file.
+
+    The identity is None if a later change of the file could leave the identity the same.
+    """
     now = time.time_ns()
     try:
         before = os.stat(path)
@@ -157,14 +160,15 @@ def _identity(status: os.stat_result) -> _Identity:
 def _is_settled(status: os.stat_result, now: int) -> bool:
     """Whether any change made after the time `now` (ns) is sure to alter the file's identity."""
     # The time of modification may be far in the future, for example if the clock of a camera was
-    # wrong. Such a time is safe: any change to the file replaces it with the present time.
+    # wrong. A time in the future is safe: any change to the file replaces the time with the
+    # present.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )
 
 
 def _load(index: Path) -> _Entries:
-    """Returns the entries of an index; none if it is missing, damaged or of another format."""
+    """Returns the entries of an index; {} if the index is missing, damaged or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:

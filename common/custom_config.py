@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
-# JSON of a decorated dataclass has an unknown key or a value of the wrong type. The same applies to
-# dataclasses nested in it.
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. Dataclasses nested
+# in a decorated dataclass are checked too.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
@@ -46,8 +46,8 @@ def from_custom_config(
         user functions.
 
     Raises:
-      InputError: a key is unknown or missing, or a value has the wrong type. The cause is that the
-        pipeline was compiled with a different version of the code than the node runs.
+      InputError: a key is unknown or missing, or a value has the wrong type. This happens if the
+        pipeline was compiled with one version of the code and the node runs another version.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

@@ -11,8 +11,7 @@ class InputError(Exception):
 
     The message is one line that states the value found, the value expected, and what to do next. An
     InputError is printed without a traceback. Callers may put names, paths and URLs into the
-    message unchanged: this class removes secrets from the message and escapes control characters in
-    it.
+    message unchanged: this class removes secrets and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:

@@ -27,7 +27,7 @@ class FileRecord(NamedTuple):
 
 
 def record_files(directory: str) -> dict[str, FileRecord]:
-    """Reads all files in the tree `directory`, which is on a disk or in a bucket.
+    """Reads all files in a directory tree, on a disk or in a bucket.
 
     Returns a dictionary that maps each path, relative to `directory`, to the record of the file.
     """
@@ -64,8 +64,8 @@ def find_damage(
     Args:
       directory: the directory with the files. Files that are not in `recorded` are ignored.
       recorded: the records that `record_files` returned.
-      trust_times: whether to skip reading a file whose size and time of modification are as
-        recorded.
+      trust_times: whether a file counts as undamaged, without being read, if its size and its time
+        of modification are as recorded.
     """
     unsure = []
     for name, content in recorded.items():

@@ -1,6 +1,6 @@
 """Reads and writes small files, on a disk or in a bucket.
 
-To load quickly, this module imports TensorFlow only when it is called with a path in a bucket.
+This module loads quickly, because it imports TensorFlow only if a path is in a bucket.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ def write_whole(path: str | Path, text: str) -> None:
     """Writes `text` to the file at `path` atomically: no reader sees a partly written file.
 
     On a disk, the function writes a temporary file in the same directory, flushes the file to the
-    disk and renames it to `path`. So a crash or a full disk leaves the previous file at `path`
-    intact. In a bucket, the new object becomes visible only when its upload is complete.
+    disk and renames it to `path`. A crash or a full disk therefore leaves the previous file at
+    `path` intact. In a bucket, the new object becomes visible only when its upload is complete.
 
     Args:
       path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
@@ -56,7 +56,7 @@ def read_text(path: str | Path) -> str:
 
     Returns:
       The text; "" if there is no file. A crash or a full disk can leave an empty or damaged file.
-      For such a file, the function prints a notice with the path and returns "".
+      For an empty or damaged file, the function prints a notice with the path and returns "".
 
     Raises:
       OSError: the file cannot be read.
@@ -140,14 +140,14 @@ def flush_directory(directory: Path) -> None:
 def link_or_copy(source: str, target: str) -> None:
     """Copies the files of `source` to the directory `target`, as hard links where possible.
 
-    Hard links take no space on the disk. Never modify a linked file in place, because the file in
+    Hard links take no space on the disk. Never modify a hard link in place, because the file in
     `source` would change too. The function copies the files if hard links are not possible: in a
     bucket, on another disk, or on a file system without hard links.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.
-      target: a directory or URL; created if it does not exist. Existing files with the same names
-        are replaced.
+      target: a directory or URL; created if it does not exist. Files in `target` with the same
+        names are replaced.
     """
     import tensorflow as tf
 

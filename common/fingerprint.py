@@ -2,8 +2,9 @@
 
 TFX hashes module files, but no other code or data. If the code behind an import path changes, or
 the files behind a path to data, a backbone or a schema, TFX sees the same string as before and
-takes the node's old outputs from its cache. Therefore, every node has an execution property with a
-fingerprint of its code and data. If the fingerprint changes, the node runs again.
+takes the node's old outputs from its cache. To prevent this, every node has an execution property
+with a fingerprint of its code and data. If the code or the data change, the fingerprint changes,
+and TFX runs the node again.
 """
 
 import ast
@@ -23,16 +24,16 @@ from common.wording import remove_wording
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes this file with every SavedModel. The file contains a random ID, so it differs
-# between two exports of the same model.
+# TensorFlow writes a file `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a
+# random ID, so it differs between two exports of the same model.
 _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
     """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    The function skips `fingerprint.pb`, which contains a random ID. So if two machines convert the
-    same checkpoint, their SavedModels have the same SHA-256.
+    The function skips `fingerprint.pb`, which contains a random ID. SavedModels that two machines
+    convert from the same checkpoint therefore have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -58,14 +59,14 @@ def hash_code(
     """Returns the SHA-256 of the code of `modules` and of all project modules that they import.
 
     The hash covers the syntax trees of the modules, the `__init__` of their packages, and the
-    installed versions of the imported libraries. It does not cover docstrings and messages (see
-    `common.wording`), so changing them does not change the hash.
+    installed versions of the imported libraries. The hash does not depend on docstrings and
+    messages (see `common.wording`).
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: for modules that are tables of entries, such as a catalogue: a mapping from the import
-        path of the module to a text with the entries that the run uses. The text is hashed instead
-        of the whole module.
+      data: for modules that are catalogues: a mapping from the import path of the module to a text
+        with those entries of the catalogue that the run uses. The function hashes this text instead
+        of the module.
       without: top-level packages of libraries whose versions do not enter the hash.
     """
     data = dict(data or {})
@@ -104,7 +105,7 @@ def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Sou
     """Parses `modules` and all project modules that they import, directly or indirectly.
 
     The function also parses the `__init__` of each package, because importing a module runs it. The
-    function reads the source files, and does not import the modules.
+    function only reads the source files of the modules; it does not import the modules.
 
     Returns a dictionary from the import path of each module to its parsed source.
 

@@ -10,9 +10,10 @@ def heavy_imports() -> Iterator[None]:
     """A context that pauses garbage collection while TensorFlow or TFX is imported.
 
     Importing these libraries creates millions of objects, such as functions and classes, which live
-    as long as the process. The garbage collector would examine all of them again and again, during
-    the import and later. Inside the context, the garbage collector is off. After the context, it
-    ignores all objects that existed when the context ended.
+    as long as the process. Without this context, the garbage collector would examine these objects
+    again and again, during the import and later. Inside the context, the garbage collector is off.
+    After the context, the garbage collector ignores all objects that existed at the end of the
+    context.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,9 +1,9 @@
 """Counts the images that the running node has read, in all its processes on this machine.
 
-Each process that reads images writes its count to its own file in a common directory. The code that
-displays the progress of a run creates the directory and adds up the counts. Processes on other
-machines do not have the directory, so their images are not counted. An environment variable
-contains the path of the directory, because there is no other way to pass the path to Beam's worker
+Each process that reads images writes its count to its own file in a directory of counts. The code
+that displays the progress of a run creates the directory and adds up the counts. Processes on other
+machines do not have this directory, so images that they read are not counted. The path of the
+directory is in an environment variable, because there is no other way to pass it to Beam's worker
 processes.
 """
 
@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable with the path of the common directory
+VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable with the path of the directory of the counts
 _BYTES = 8  # size of a count in its file, an integer in the machine's byte order
 _ORDER = sys.byteorder
 
@@ -27,7 +27,7 @@ class _Count:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._node: tuple[str, int] | None = None  # common directory, process ID
+        self._node: tuple[str, int] | None = None  # directory of the counts, process ID
         self._images = 0
         self._file: mmap.mmap | None = None
 
@@ -69,7 +69,7 @@ def read_counts_of_processes(directory: Path) -> dict[int, int]:
 def _map_file(directory: Path) -> mmap.mmap | None:
     """Creates the file of this process, with the count 0, and maps it into memory.
 
-    Returns None if the directory does not exist, because it is removed when the node ends.
+    Returns None if the directory of the counts no longer exists, because the node has ended.
     """
     try:
         with (directory / f"{os.getpid()}.count").open("wb+") as file:

@@ -47,10 +47,11 @@ class Timing:
     Attributes:
       renewal: time between two renewals.
       expiry: time without a renewal after which a waiting process takes the lease over. The waiting
-        process measures this time with its own clock, so the clocks of the machines need not agree.
+        process measures this time with its own clock, so the clocks of different machines need not
+        agree.
       settle: time that a process waits after writing the file, before it reads the file again. If
-        two processes write at the same time, the process that wrote last gets the lease. So this
-        time must be longer than writing takes.
+        two processes write at the same time, the process that wrote last gets the lease. `settle`
+        must therefore be longer than writing takes.
     """
 
     renewal: float = 15.0
@@ -64,8 +65,9 @@ DEFAULT_TIMING = Timing()
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     """Takes the lease whose file is at `path`; returns None if a running process has it.
 
-    On a disk, the function returns at once. In a bucket, the function waits for up to
-    `timing.expiry` seconds to see whether the present owner still renews the lease.
+    If the lease is on a disk, the function returns at once. If the lease is in a bucket, the
+    function waits for up to `timing.expiry` seconds to see whether the present owner still renews
+    the lease.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
@@ -80,7 +82,8 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
 
     Args:
       path: as in `take_lease`.
-      resource: a name for the protected files; if the process has to wait, it prints this name.
+      resource: a name for the files that the lease protects; it is printed if the process has to
+        wait.
       timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)
@@ -173,7 +176,7 @@ class _BucketLease:
 
 
 def _is_renewed(path: str, timing: Timing) -> bool:
-    """Whether the owner of a lease renews its file while this function watches the file."""
+    """Watches the file of a lease for a while; returns whether the owner renews it."""
     content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))

@@ -16,17 +16,18 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """A context in which no other process can hold the lock for `target`, a file or directory.
+    """A context that holds the lock for the file or directory `target`; first waits for the lock.
 
     If another process holds the lock, this process logs a warning, so that the user sees why
-    nothing happens, and waits. The log record has the attribute `waits_for` with the path `target`.
+    nothing happens, and waits. The log record of the warning has the attribute `waits_for`, whose
+    value is `target`.
 
-    If the process is killed, the operating system releases the lock. The lock file remains, and is
-    removed when another process uses the lock.
+    If the process is killed, the operating system releases the lock. The lock file of a killed
+    process remains until another process takes and releases the lock.
 
-    A process that creates the directory `target` first writes to a directory `.<name>.*` next to
-    `target`, and renames that directory at the end. If the context finds directories `.<name>.*` at
-    its start, killed processes have left them behind, and the context removes them.
+    If `target` is a directory, a process writes the new directory under a temporary name,
+    `.<name>.*`, next to `target`, and renames it at the end. If the context finds directories
+    `.<name>.*` at its start, killed processes have left them behind, and the context removes them.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -42,16 +43,16 @@ def hold_lock(target: Path) -> Iterator[None]:
             yield
         finally:
             # Remove the file while this process still holds the lock. Another process that waits
-            # for the lock then acquires the lock of a removed file. That process notices this in
-            # `_lock`, and opens a new file.
+            # for the lock then acquires the lock of a removed file. `_lock` notices that the file
+            # was removed, and opens a new file.
             path.unlink(missing_ok=True)
 
 
 def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
-    Closing the file releases the lock; so does the end of the process. The owner of the lock can
-    remove the file before closing it.
+    The lock is released when the file is closed, or when the process ends. The owner of the lock
+    can delete the file before closing it, so that no lock file remains.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -5,8 +5,8 @@ def mcnemar(better: int, worse: int) -> float:
     """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
 
     The test looks at the images that exactly one of the two models classifies correctly. If the
-    models are equally good, each of them is right about such an image with probability 1/2. So the
-    test is a binomial test.
+    models are equally good, each model is the right one for about half of these images. The test is
+    therefore a binomial test with probability 1/2.
 
     References: McNemar, Psychometrika 12 (1947); exact version: Edwards, Psychometrika 13 (1948).
 

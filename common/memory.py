@@ -33,8 +33,8 @@ def available_memory() -> int:
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # These files contain the limit and the usage of the container's memory: first for version 2 of
-    # Linux control groups, then for version 1.
+    # The files with the memory limit and the memory usage of the container: first the files of
+    # version 2 of Linux control groups, then those of version 1.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (

@@ -11,7 +11,7 @@ def notice(text: str) -> None:
     """Prints the line `text` on the terminal and writes it to the log of the run.
 
     The function logs the line with the logger of this module, to which the display of a run
-    (`pipeline.report.console`) listens. Without that display, the line goes to stderr, and so to
-    the log of a container.
+    (`pipeline.report.console`) listens. Before the display exists, and in a container, the line
+    goes to stderr.
     """
     logger.warning("%s", make_printable(text))

@@ -23,8 +23,8 @@ class Pace:
 class PaceMeter:
     """Computes the speed from repeated counts of the finished images.
 
-    The measurement starts at the second count. Before it, the process loads libraries and models,
-    some of them only when it processes the first images; this time would distort the speed.
+    The measurement starts at the second count of finished images. Until then, the process loads
+    libraries and models, which would make the speed look too low.
     """
 
     def __init__(self, total: int) -> None:
@@ -38,7 +38,7 @@ class PaceMeter:
         self._counts: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> Pace | None:
-        """Adds a count of finished images; returns the pace, or None if it is not known yet.
+        """Adds a count of finished images; returns the pace, or None if there are too few counts.
 
         Args:
           now: the present time in seconds.

@@ -16,7 +16,7 @@ _GOOGLE = "gs://"
 
 
 def find_files(folder: str, pattern: str) -> list[str]:
-    """Returns the files in a folder tree whose paths match `pattern`, in no particular order.
+    """Returns the paths of the files in a folder tree that match `pattern`, in any order.
 
     Args:
       folder: a directory, or a URI gs://bucket/folder.
@@ -40,7 +40,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )
         names = [blob.name for blob in blobs if expression.fullmatch(blob.name)]
-    except Exception as error:  # each library that the client uses has its own exceptions
+    except Exception as error:  # the client's libraries raise many classes of exceptions
         raise InputError(f"{folder}: cannot be listed ({_reason(error)})") from error
     return [f"{_GOOGLE}{bucket}/{name}" for name in names]
 

@@ -43,9 +43,9 @@ def kill_descendants(patience: float) -> None:
     """Kills every descendant of this process, including those that start during the call.
 
     Args:
-      patience: the longest time to wait for the descendants to exit, in seconds. After this time,
-        the function returns even if a process is still alive, perhaps because it waits for a
-        device.
+      patience: the longest time to wait for the descendants to exit, in seconds. After `patience`
+        seconds, the function returns even if a process is still alive, for example because it waits
+        for a device.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:
@@ -62,7 +62,7 @@ def _parents() -> Iterator[tuple[int, int]]:
             continue
         try:
             text = (directory / "stat").read_text(errors="replace")
-        except OSError:  # the process has just exited
+        except OSError:  # the process has exited since the directory was listed
             continue
         # /proc/<id>/stat has the form "7 (name) S 1 …" (see proc(5)). The name may contain
         # parentheses and spaces, so split after the last parenthesis.

@@ -22,7 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Rich redirects other output by default. Here, the output of libraries must go to the log.
+        # By default, Rich redirects all other output. Do not redirect it: the output of libraries
+        # must go to the log.
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -10,8 +10,8 @@ _Object = TypeVar("_Object")
 class SharedObjects:
     """A cache for expensive objects, which works only inside the context `keep`.
 
-    At the end of the context, the cache drops its objects. Otherwise a Beam worker, which lives
-    long, would keep objects in memory that nobody needs any more.
+    At the end of the context, the cache drops its objects. Without a context, a Beam worker, which
+    is a long-lived process, would keep unneeded objects in memory.
     """
 
     def __init__(self) -> None:

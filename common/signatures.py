@@ -3,7 +3,7 @@
 This module loads quickly, because it does not import TensorFlow.
 """
 
-# The signatures of an exported model.
+# The names of the signatures of an exported model.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"

@@ -1,16 +1,17 @@
 """Makes Ctrl-C, SIGTERM and SIGHUP end the process, whatever the process is doing.
 
 By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
-instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If it is raised
-in Python code that TensorFlow called, TensorFlow turns it into an exception of another class. A
-caller may catch that exception, and the run would continue with only a part of the data.
+instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If
+KeyboardInterrupt is raised in Python code that TensorFlow called, TensorFlow turns it into an
+exception of another class. If a caller catches that exception, the run continues with only a part
+of the data.
 
 Therefore, signals do not raise exceptions in this project's programs. Instead, CPython's own signal
 handler writes the number of the signal to a pipe, whatever the main thread is doing. A second
-thread reads the pipe and ends the process. As after a `kill -9`, no step of the run is completed,
-recorded or pushed after the signal, and the next run can continue from the files on the disk.
+thread reads the pipe and ends the process. As after `kill -9`, the pipeline completes, records and
+pushes nothing more. The next run can continue from the files on the disk.
 
-Only one case delays the end of the process: if a training has unsaved steps, it first writes a
+Only one case delays the end of the process: a training job with unsaved steps first writes a
 checkpoint.
 """
 
@@ -32,10 +33,10 @@ _DESCRIPTIONS = {
     signal.SIGHUP: "ended, because its terminal is gone",
 }
 # A second signal within this time after the first signal is ignored. Programs such as timeout(1)
-# and uv forward a signal to the process that they run, which often has already received it from the
-# terminal.
+# and uv forward a signal to the process that they run, but Ctrl-C has usually reached that process
+# already.
 _SAME_REQUEST = 0.5  # seconds
-_LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together can take
+_LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
 _LONGEST_TURN = 0.2  # seconds after which the next callback starts at the latest
 _LONGEST_KILL = 2.0  # seconds to wait until the descendants of the process are dead
 
@@ -56,7 +57,7 @@ class Work(Protocol):
 
         Args:
           number: the number of the signal.
-          frame: unused; it makes this method usable as a signal handler.
+          frame: unused; Python passes this argument to signal handlers.
         """
 
 
@@ -82,8 +83,8 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # Some sandboxes do not permit this call. There, descendants whose parents have exited
-        # survive.
+        # Some sandboxes do not permit `adopt_orphans`. In a sandbox without it, descendants whose
+        # parents have exited are not killed at the end.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -146,7 +147,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
-        with self._lock:  # never released if `_end` is called, which does not return
+        with self._lock:  # not released if `_end` is called, as `_end` never returns
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -156,7 +157,7 @@ class Termination:
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # so quick callbacks run one after the other
+            thread.join(_LONGEST_TURN)  # wait for the callback, unless it hangs
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -164,7 +165,11 @@ class Termination:
         os._exit(128 + number)
 
     def _print_and_log(self, text: str) -> None:
-        """Prints a line on the terminal and in the log; skips an output that is a full pipe."""
+        """Prints a line on the terminal and in the log.
+
+        If one of them is a full pipe that nobody reads, the line is not written there, because
+        writing would block.
+        """
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
         with suppress(OSError):  # descriptor 2 may be closed
@@ -177,15 +182,15 @@ class Termination:
                     os.write(descriptor, line)
 
 
-# The only `Termination` of this process: a process has only one set of signal handlers.
+# The only `Termination` of this process, because signal handlers belong to the whole process.
 _current: Termination | None = None
 
 
 def _ignore_in_main_thread(*_: Any) -> None:
     """Does nothing.
 
-    Python requires a handler for each signal. When it is called, CPython has already written the
-    number of the signal to the pipe.
+    Python requires a handler for each signal. When this handler is called, CPython has already
+    written the number of the signal to the pipe.
     """
 
 
@@ -202,15 +207,17 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # A forked child shares the pipe of its parent until the child restores the default handlers. So
-    # signals are blocked during the fork. Otherwise a signal to the child could end the parent.
+    # A forked child shares the pipe of its parent until the child restores the default handlers.
+    # Signals are blocked during the fork, because otherwise a signal to the child could end the
+    # parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit calls functions in reverse order, so it calls `_restore_signals` last. After that, the
-    # interpreter shuts down, and the thread that reads the pipe no longer runs.
+    # atexit calls functions in reverse order, so it calls `_restore_signals` last.
+    # `_restore_signals` must be last, because the interpreter then shuts down, and the thread that
+    # reads the pipe stops.
     atexit.register(_restore_signals)
 
 
@@ -240,9 +247,9 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, `work.announce` is called, and the process
-    ends when the context ends. If an exception ended the context, the process prints its message. A
-    second signal ends the process at once. In nested contexts, only the `work` of the outermost
-    context is saved.
+    ends when the context ends. If an exception ended the context, the process prints the message of
+    the exception. A second signal ends the process at once. If contexts are nested, only the
+    outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):
@@ -265,7 +272,7 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if a signal has arrived.
+    """Ends the process if one of the signals has arrived.
 
     After Ctrl-C, the process still runs for a moment. Call this function before an action that must
     not happen in that moment, such as pushing a model.

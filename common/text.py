@@ -1,4 +1,4 @@
-"""Makes untrusted text safe to print, such as file names, URLs and messages of libraries."""
+"""Makes texts such as file names, URLs and messages of libraries safe to print."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ def escape_controls(text: str) -> str:
 
     The function replaces control characters (such as those of terminal escape sequences), line
     breaks, characters that change the direction of writing, and bytes of a file name that are not
-    UTF-8. Their replacements are the escapes of Python's string literals: `\x1b`, `\n`, `\u202e`,
+    UTF-8. The replacements are escapes as in Python's string literals: `\x1b`, `\n`, `\u202e`,
     `\udcff`.
     """
-    # This check is a hundred times faster than the code below, which few texts need.
+    # `isprintable` is a hundred times faster than the loop below, and is True for nearly all texts.
     if text.isprintable():
         return text
     return "".join(

@@ -4,9 +4,9 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# These patterns find URLs in a text. A URL ends at a space or a quote. Punctuation at its end
-# belongs to the sentence around it. Matching takes linear time, because a log may have lines of a
-# megabyte.
+# These patterns find the secrets in URLs in a text. A URL ends at a space or a quote. Punctuation
+# at the end of a URL belongs to the sentence around it. The patterns are written so that matching
+# takes linear time: a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
@@ -28,7 +28,7 @@ def remove_secrets(text: str) -> str:
 def is_secure(url: str) -> bool:
     """Whether nobody on the network can change the response to a request for `url`.
 
-    This is true of https, and of http to this machine itself (loopback).
+    Returns True for https, and for http to this machine itself (loopback).
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

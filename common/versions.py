@@ -29,7 +29,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
     Returns:
       A dictionary from the name of each distribution to its version, or to "none" if it is not
-      installed. The function does not import the packages.
+      installed. The function finds the versions without importing the packages.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -40,8 +40,8 @@ def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
         # The package comes from a distribution with another name, such as a special build of
-        # TensorFlow. `packages_distributions` takes almost a second, so it is called only in this
-        # case.
+        # TensorFlow. `packages_distributions` takes almost a second, so it is called only for such
+        # a package.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

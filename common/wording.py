@@ -1,10 +1,10 @@
 """Finds the strings in a program that only people read, and that no result depends on.
 
-Such strings are docstrings, the messages of exceptions and assertions, log lines and help texts. A
-change to them must not change the fingerprint of the code (see `common.fingerprint`). All other
-strings can affect a result, such as the name of a feature or a key of a dictionary. A message that
-the program first assigns to a variable can also affect a result, because the program may write it
-to a file.
+The strings that only people read are docstrings, the messages of exceptions and assertions, log
+lines and help texts. A change to such a string must not change the fingerprint of the code (see
+`common.fingerprint`). All other strings can affect a result, such as the name of a feature or a key
+of a dictionary. A message that the program first assigns to a variable can also affect a result,
+because the program may write it to a file.
 """
 
 import ast
@@ -23,7 +23,8 @@ _TEXT = ast.Constant("wording")
 def remove_wording(tree: ast.Module) -> None:
     """Removes docstrings, and replaces all other strings that only people read by a constant.
 
-    The resulting tree is only for comparison. It cannot be compiled, because blocks may be empty.
+    The resulting tree is only for comparison. The tree cannot be compiled, because blocks may be
+    empty.
     """
     _Neutral().visit(tree)
 
@@ -38,7 +39,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, because a body with a docstring is the same with and without it."""
+        """Removes `pass`, which a body with a docstring may have or not."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

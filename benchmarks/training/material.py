@@ -22,7 +22,7 @@ from trainer.preprocessing import decode_images
 
 CLASSES = 5
 _SIZE = (500, 375)  # width and height of generated images, about the size of those of tf_flowers
-_DISTINCT = 64  # number of distinct generated images
+_DISTINCT = 64  # how many distinct images `_generate` makes at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Material:
         return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
 
     def train(self, augmentation: Augmentation, copies: int = 1) -> TrainingData:
-        """Returns training data that contain the shard `copies` times, as symbolic links."""
+        """Returns training data that consist of `copies` symbolic links to the shard."""
         split = self.folder / f"train-{copies}"
         split.mkdir(exist_ok=True)
         for copy in range(copies):
@@ -72,8 +72,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        The benchmark has no transform graph, so the images are decoded by the same function from
-        which the pipeline builds that graph.
+        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes them
+        with `decode_images`, the same function that the transform graph contains.
         """
         shapes = self.shapes
         batches = validation_batches(

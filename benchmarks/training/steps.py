@@ -18,8 +18,8 @@ from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
 # The two training loops alternate: each trains for a turn of several steps. The first `_SETTLE`
-# steps of a turn are not timed, because their batches may have been prefetched while the other loop
-# was training.
+# steps of a turn are not timed: their batches may have been prefetched during the other loop's
+# turn, which would make the steps look too fast.
 _SETTLE = 2
 
 
@@ -43,9 +43,9 @@ def measure_steps(
 ) -> Times:
     """Alternates between the Trainer's loop and `model.fit`, and times the steps of both.
 
-    Each of the two trains in `rounds` timed turns, after one turn as a warm-up. A turn has
-    `hyperparameters.steps` timed steps. The training data are repeated so often that no epoch ends
-    during the measurement.
+    The Trainer's loop and `model.fit` each have one turn as a warm-up, and then `rounds` timed
+    turns. A turn has `hyperparameters.steps` timed steps. The training data are repeated so often
+    that no epoch ends during the measurement.
     """
     turn = _SETTLE + hyperparameters.steps
     trained = dataclasses.replace(hyperparameters, steps=(rounds + 1) * turn)
@@ -100,7 +100,7 @@ class _TakingTurns(Stepper):
         result = super().step(parts, preempted=preempted)
         self._done += 1
         if self._done == _SETTLE:
-            float(result.loss)  # reading the loss waits until the device has finished
+            float(result.loss)  # reading the loss waits for the GPU or CPU
             self._started = time.perf_counter()
         elif self._done == _SETTLE + self._steps:
             float(result.loss)

@@ -20,7 +20,7 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
     """Finds, downloads or converts a backbone, and copies its SavedModel into a Model artifact.
 
     A run needs this node if its nodes or Beam workers run on machines that share only the pipeline
-    root. They then read the backbone from this artifact.
+    root. The nodes and workers then read the backbone from the artifact.
 
     Args:
       backbone: the output artifact; the SavedModel is copied into its directory.
@@ -28,8 +28,8 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
       weights: the value of `--weights`.
       precision: the value of `--precision`.
       trusted: 1 with `--trust-model`, otherwise 0.
-      fingerprint: a fingerprint of the backbone's content, which only makes TFX run the node again
-        if the content changes.
+      fingerprint: a fingerprint of the backbone's content, so that TFX runs the node again if the
+        content changes.
     """
     del fingerprint
     directory = resolve(

@@ -19,7 +19,7 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # custom property of the TransformGraph artifact: the text of a warning
+WARNING = "warning"  # name of the TransformGraph artifact's custom property for the warning
 
 
 class Executor(executor.Executor):
@@ -38,8 +38,8 @@ class Executor(executor.Executor):
         """Runs TFX's Transform; `preprocessing_fn` gets the backbone's path in `TransformSettings`.
 
         If `check_input_range` is set, the executor checks whether the backbone works better with
-        another range of pixel values. If so, the executor writes a warning into the custom property
-        `warning` of the TransformGraph artifact.
+        another range of pixel values, and writes a warning into the custom property `warning` of
+        the TransformGraph artifact if it does.
         """
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
@@ -52,7 +52,7 @@ class Executor(executor.Executor):
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
         # Trainer reads the numbers of examples from a file in the artifact of its input examples.
-        # With `--tune head`, that artifact is the transformed examples.
+        # With `--tune head`, Trainer's input examples are the transformed examples.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -62,9 +62,9 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards to find the fastest. That would waste time,
-    because the transform graph pads a smaller batch to `CHUNK` images, so that it takes as long as
-    a full batch.
+    By default, Beam tries batch sizes from 1 upwards to find the fastest. The search would waste
+    time: the transform graph pads a smaller batch to `CHUNK` images, so a small batch takes as long
+    as a full one.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

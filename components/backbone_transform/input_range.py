@@ -12,8 +12,8 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# Warn only if another range is significantly better (one-sided McNemar's test, 5 %), and is right
-# for more images than the configured range, by at least `_MIN_ADVANTAGE` of all images.
+# A warning is given only if another range is significantly better (one-sided McNemar's test, 5 %),
+# and its share of correctly classified images is higher by at least `_MIN_ADVANTAGE`.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 

@@ -3,9 +3,9 @@
 When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
 step waits for a custom job, so the job would keep training, and costing money. Google's own
 components also cancel their job on SIGTERM (see execution_context.py of
-google_cloud_pipeline_components). The job must also be cancelled if the step fails while it waits.
-Otherwise a retry of the step would start a second job that uses the same checkpoints as the first
-job, which is still running.
+google_cloud_pipeline_components). If the step fails while it waits, the job must also be cancelled,
+because a retry of the step would start a second job with the same checkpoints while the first job
+is still running.
 """
 
 import logging
@@ -22,8 +22,8 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The step puts this label on its job. With the label, it can find the job even if it ends before
-# Vertex AI has returned the job's name.
+# The pipeline step puts this label on its custom job. With the label, the step can find its job
+# even if Vertex AI has not returned the job's name yet.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
@@ -56,7 +56,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # Another SIGTERM must not interrupt the cancellation.
+        # Ignore SIGTERM, so that a second one does not interrupt the cancellation.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
@@ -69,7 +69,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
 
 
 def _exit_on_sigterm(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # ignore further SIGTERMs
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM has no effect
     raise SystemExit(_STATUS)
 
 
@@ -77,9 +77,9 @@ def _may_appear_later(error: BaseException) -> bool:
     """Whether Vertex AI may have created a job that it does not list yet.
 
     The request to create the job may have been interrupted after Vertex AI received it, or its
-    response may have been lost. Then the job may appear in the list a little later. If Vertex AI
-    refused the request, there is no job. If the step was already waiting for the job to end, the
-    job is in the list.
+    response may have been lost. In both cases, the job may appear in the list of jobs a little
+    later. If Vertex AI refused the request, there is no job. If the step was already waiting for
+    the job to end, the job is already in the list of jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

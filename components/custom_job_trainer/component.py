@@ -9,9 +9,9 @@ from components.custom_job_trainer.executor import Executor
 class CustomJobTrainer(Trainer):
     """TFX's Trainer, except that the step submits a custom job, which trains the model.
 
-    TFX has a Trainer for Vertex AI, but that has no input for statistics. It also reads the
-    description of the job from `custom_config`, so TFX would train again if only the machines of
-    the job changed.
+    TFX's own Trainer for Vertex AI is not used, because it has no input for statistics. TFX's
+    Trainer for Vertex AI also reads the description of the job from `custom_config`, so TFX would
+    train again even if only the machines of the job changed.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

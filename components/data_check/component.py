@@ -22,7 +22,7 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # This is one of TFX's own artifact types, because TFX in a container knows no other types.
+    # TFX in a container finds only its own artifact types by name, so this is one of them.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -34,7 +34,7 @@ class FullDataCheckSpec(DataCheckSpec):
     PARAMETERS = _PARAMETERS | {INPUT_RANGE: ExecutionParameter(type=str)}
     INPUTS = DataCheckSpec.INPUTS | {
         BACKBONE: ChannelParameter(type=standard_artifacts.Model),
-        # With `--tune full`, this input is missing, because Transform does not compute features.
+        # This input is optional: with `--tune full`, Transform does not compute features.
         FEATURES: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
 
@@ -45,7 +45,8 @@ class DataCheck(base_component.BaseComponent):
     A shortcut is a file format or image size that is common in one class and rare in all others, so
     that a model can learn it instead of what the images show.
 
-    The node also reads the `test` split, but no node that trains a model reads the list.
+    The node also reads the `test` split. That does not affect training: no node that trains a model
+    reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = DataCheckSpec
@@ -81,7 +82,8 @@ class DataCheck(base_component.BaseComponent):
 class FullDataCheck(base_component.BaseComponent):
     """Like `DataCheck`, but also finds wrong labels and outliers with the features of a backbone.
 
-    The node also reads the `test` split, but no node that trains a model reads the list.
+    The node also reads the `test` split. That does not affect training: no node that trains a model
+    reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = FullDataCheckSpec

@@ -90,8 +90,8 @@ class Executor(base_executor.BaseExecutor):
 def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
     """Measures the images of all splits; yields the results and the encoded images in chunks.
 
-    The images of a chunk are counted for the progress display after the caller has processed the
-    chunk, when the caller asks for the next chunk.
+    For the progress display, the images of a chunk are counted only when the caller asks for the
+    next chunk, because the caller has processed them by then.
 
     Args:
       examples: the artifact of ImageExampleGen.

@@ -14,11 +14,11 @@ from components.data_check.near_duplicates import Pair, group_images
 _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # smaller classes are not checked
 # Near duplicates are first found by comparing small grey copies of the images. In a dataset of
-# similar images, such as X-ray images, the grey copies of many different images also correlate. So
-# a pair counts only if each of its images is also among the `_NEAREST` nearest neighbours of the
-# other image in the space of the backbone's features.
+# similar images, such as X-ray images, the grey copies of many different images also correlate. A
+# pair therefore counts as near duplicates only if each of the two images is also among the
+# `_NEAREST` nearest neighbours of the other one in the backbone's feature space.
 _NEAREST = 10
-# An outlier is an image whose mean distance to this number of nearest images of its class is large.
+# Outliers are found by the mean distance of an image to this number of nearest images of its class.
 _NEIGHBOURS = 10
 _CHUNK = 512
 
@@ -72,12 +72,12 @@ def find_wrong_labels(
     """Finds images whose labels are probably wrong, by confident learning.
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. For each class, a threshold is computed: the mean predicted probability of that
-    class over the images with that label. The classes whose probability for an image reaches their
-    threshold are the candidates for that image. The label is probably wrong if the most probable
+    each image. Each class has a threshold: the mean of its predicted probability over the images
+    that have this class as their label. The candidates for an image are the classes whose predicted
+    probability reaches the threshold of the class. The label is probably wrong if the most probable
     candidate is a class other than the label (Northcutt, Jiang and Chuang, 2021, "Confident
-    Learning", section 3.1). The package cleanlab computes the same result. It is not used, because
-    the method takes only a few lines of code.
+    Learning", section 3.1). The package cleanlab computes the same result. This function does not
+    need cleanlab, because the method takes only a few lines of code.
 
     Args:
       features: float32 [N, D].
@@ -106,13 +106,13 @@ def predict_out_of_fold(
 ) -> np.ndarray:
     """Predicts the class probabilities of each image with a linear probe trained on other images.
 
-    The function uses cross-validation, and keeps near duplicates in the same fold. Before, it
-    subtracts the mean from the feature vectors and scales each vector to length 1. The arguments
-    are those of `find_wrong_labels`.
+    The function uses cross-validation, with near duplicates in the same fold. Before training the
+    probe, the function subtracts the mean from the feature vectors and scales each vector to length
+    1. The arguments are those of `find_wrong_labels`.
 
     Returns:
       Probabilities, float [N, C] for C classes. The row of an image is NaN if its class has fewer
-      than 5 images, or has no image outside the fold of this image.
+      than 5 images, or if all images of its class are in the same fold.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -13,7 +13,8 @@ class FeatureReader:
     """Reads the features that Transform has computed, and computes the others with the backbone.
 
     With `--tune head`, Transform has computed the features of the train and validation images, so
-    only those of the test images are missing. With `--tune full`, all features are missing.
+    the backbone computes only the features of the test images. With `--tune full`, Transform
+    computes no features, so the backbone computes the features of all images.
     """
 
     def __init__(self, transformed: Sequence[str], backbone: str, input_range: str) -> None:

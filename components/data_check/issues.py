@@ -15,7 +15,7 @@ from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import Pair, find_near_duplicates
 
 FILE = "data_issues.jsonl"
-EXAMINED_FILE = "examined.json"  # file with the kinds of issues that were looked for
+EXAMINED_FILE = "examined.json"  # lists the kinds of issues that were searched for
 LEAK, CONFLICT, DUPLICATE = (
     "near duplicate in another split",
     "near duplicate of another class",
@@ -45,7 +45,7 @@ _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
 # A file format or image size is a shortcut if at least the share `_USUAL` of one class has it, and
 # at most the share `_RARE` of every other class.
 _USUAL, _RARE = 0.5, 0.05
-_LEAST_IMAGES = 10  # classes with fewer images cannot have shortcuts
+_LEAST_IMAGES = 10  # smaller classes are not checked for shortcuts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,10 +128,11 @@ def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
     Args:
       issues: the issues that were found.
       tested: the number of test images.
-      max_leak: the largest allowed share of such test images, from 0 to 1.
+      max_leak: the largest allowed share of test images that look the same as an image of another
+        split, from 0 to 1.
 
     Raises:
-      RefusedError: the share is larger than `max_leak`.
+      RefusedError: the share of these test images is larger than `max_leak`.
     """
     leaks = count_leaks(issues)
     if not tested or leaks / tested <= max_leak:
@@ -224,8 +225,8 @@ def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
         elif record.sharpness < _LEAST_SHARPNESS:
             looks[BLURRED].append((1 - record.sharpness / _LEAST_SHARPNESS, record, ""))
     for kind, found in looks.items():
-        # If most images have this issue, it is a property of the whole dataset. Report it once, and
-        # not for each image.
+        # If more than half of the images are tiny, for example, report this once for the whole
+        # dataset, and not for each image.
         if len(found) > len(records) / 2:
             detail = f"{len(found)} of {len(records)} images are affected"
             yield Issue(kind=kind, score=0.0, label="", detail=detail)

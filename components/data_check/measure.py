@@ -12,8 +12,8 @@ import PIL.Image
 
 from components.data_check.views import Views, make_views
 
-LEAST_SIDE = 32  # pixels; smaller images are not compared, because many look alike
-_WORK_SIDE = 256  # pixels; images are scaled down to this size before they are measured
+LEAST_SIDE = 32  # pixels; smaller images are not compared, as too many look alike
+_WORK_SIDE = 256  # pixels; larger images are scaled down before they are measured
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +24,7 @@ class ImageRecord:
       file_name: the name of the image in the source.
       split: the split of the image.
       label: the index of the image's class.
-      views: the versions of the image in which near duplicates are searched (see
+      views: the versions of the image by which near duplicates are found (see
         `components.data_check.views`); None for an image with a side of less than 32 pixels.
       width: the width of the image in pixels.
       height: the height of the image in pixels.

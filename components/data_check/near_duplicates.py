@@ -14,8 +14,9 @@ from components.data_check.views import SIDE, Views
 # a cropped or mirrored version of it; see `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Images are compared if their hashes have a band of 16 bits in common. If more images than this
-# have the same band, as blank images do, the band is ignored.
+# Only images whose perceptual hashes agree in a band of 16 bits are compared. A band that more than
+# `_COMMON` images have in common is ignored, because comparing all of them would be slow. Blank
+# images have such bands.
 _COMMON = 200
 
 
@@ -38,9 +39,8 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     An image and its copy also look the same if the copy is re-encoded, scaled down, cropped by up
     to 5 %, or mirrored.
 
-    Comparing every image with every other image would be slow. So the function compares only images
-    whose perceptual hashes have one of four bands of 16 bits in common. It compares small grey
-    copies of these images.
+    To save time, the function compares the small grey copies of two images only if their perceptual
+    hashes agree in at least one of four bands of 16 bits.
 
     Args:
       images: for each image, its views (see `components.data_check.views`).
@@ -64,7 +64,7 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
 def group_images(pairs: Iterable[Pair], count: int) -> list[int]:
     """Groups images so that the two images of each pair are in the same group.
 
-    The groups are the connected components of the graph of the pairs.
+    If the pairs are the edges of a graph, the groups are its connected components.
 
     Returns:
       For each of `count` images, the smallest index in its group.

@@ -42,8 +42,8 @@ class ExampleCheck(base_component.BaseComponent):
     bits per channel have values of at most 12 bits; or the class balance is too different from the
     class balance of the data on which the champion model was trained.
 
-    These checks are not in ImageExampleGen, because a run with a different limit would then have to
-    read all images again.
+    ImageExampleGen does not do these checks, because a run with a different limit would then have
+    to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -71,8 +71,9 @@ class ExampleCheck(base_component.BaseComponent):
           classes: the class names, as JSON.
           max_quarantined: the run stops if a larger share of the images is quarantined.
           champion_counts: a JSON list with the number of images of each class on which the champion
-            model was trained. The list is empty if these numbers were not recorded. The value is
-            null if there is no champion, or if it was trained on the data of this run.
+            model was trained. The list is empty if the numbers of images were not recorded.
+            `champion_counts` is null if there is no champion, or if the champion was trained on the
+            data of this run.
           max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
             run and that of the champion.
           allow_anomalies: whether the run continues even if there are anomalies.

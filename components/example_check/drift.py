@@ -20,12 +20,12 @@ def find_drift(
     """Yields a finding if the class balance has changed by more than `limit`.
 
     TFDV's drift comparator computes the Jensen-Shannon divergence (with logarithms to base 2) of
-    the class shares. It is 0 if the shares are equal, and 1 if the two datasets have no class in
-    common.
+    the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
+    class in common.
 
-    TFDV's other measure, the L-infinity distance, is the largest change of a share. It would be
-    worse: 20 of 200 classes can vanish although no share changes by more than 0.01, while chance
-    alone can change a share by 0.1 with 2 classes and 40 images.
+    TFDV's other measure, the L-infinity distance, is the largest change of a share. No limit on the
+    L-infinity distance suits all datasets: 20 of 200 classes can vanish although no share changes
+    by more than 0.01, while with 2 classes and 40 images, a share can change by 0.1 by chance.
 
     Args:
       classes: the class names.
@@ -55,8 +55,8 @@ def find_drift(
 def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Returns TFDV statistics of the label, made from the number of images of each class.
 
-    The statistics that TFDV computes would not do: they contain only the 1,000 most frequent
-    values.
+    The label statistics that TFDV computes from the examples cannot be used, because they contain
+    only the 1,000 most frequent labels.
     """
     total = sum(counts)
     statistics = statistics_pb2.DatasetFeatureStatisticsList()

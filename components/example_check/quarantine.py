@@ -32,8 +32,8 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
       max_quarantined: the largest allowed share of quarantined images, from 0 to 1.
 
     Raises:
-      RefusedError: the share is larger than `max_quarantined`. The message names the three most
-        frequent reasons.
+      RefusedError: the share of quarantined images is larger than `max_quarantined`. The message
+        names the three most frequent reasons for quarantine.
     """
     counts = read_counts(examples)
     read, quarantined = counts[READ], counts[QUARANTINE]
@@ -62,7 +62,8 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 def find_dark_images(examples: str) -> Iterator[Finding]:
     """Yields a finding if most images with 16 bits per channel have values of at most 12 bits.
 
-    Such images look nearly black, because the value 65535 is taken for white.
+    Images with values of at most 12 bits look nearly black, because the value 65535 is taken for
+    white.
 
     Args:
       examples: URI of the Examples artifact.

@@ -33,14 +33,14 @@ class ImageExampleGenSpec(types.ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
-    A JPEG that is upright, RGB and not larger than the limits is copied unchanged. Any other image
-    is converted to an upright RGB JPEG within the limits. All images are decoded, so that damaged
-    files are found here and not during training. An image is quarantined if it cannot be decoded,
-    or if its label is not one of the classes: it is not written to a split, but listed in
-    `quarantine.jsonl` with a reason from `components.image_example_gen.quarantine.Reason`. Every
-    image is either written to a split or quarantined. The file `counts.json` contains the number of
-    images read, the number quarantined, and the number in each split. Both JSON files are in the
-    Examples artifact.
+    An upright RGB JPEG within the size limits is copied unchanged. All other images are converted
+    to upright RGB JPEGs within the size limits. All images are decoded, so that damaged files are
+    found here and not during training. An image is quarantined if it cannot be decoded, or if its
+    label is not one of the classes: it is not written to a split, but listed in `quarantine.jsonl`
+    with a reason from `components.image_example_gen.quarantine.Reason`. Every image is either
+    written to a split or quarantined. The file `counts.json` contains the number of images read,
+    the number quarantined, and the number in each split. `quarantine.jsonl` and `counts.json` are
+    in the Examples artifact.
 
     The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
@@ -67,16 +67,17 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           source: the argument of `components.image_example_gen.sources.registry.make_source`, as
             JSON.
           classes: the class names for which the pipeline was built, as JSON.
-          max_side: images with a longer side, in pixels, are scaled down to this size.
-          max_pixels: images with more pixels are quarantined.
-          max_value: the pixel value of white in images with more than 8 bits per channel. If 0,
-            white is the value that the image file states, or else 65535 for 16 bits.
+          max_side: the longest allowed side of an image, in pixels; larger images are scaled down.
+          max_pixels: the largest allowed number of pixels; images with more pixels are quarantined.
+          max_value: the pixel value of white in images with more than 8 bits per channel. With 0,
+            the node uses the value that the image file states; if the file states none, the node
+            uses 65535 for images of 16 bits.
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: a directory in which the node notes which images it could not read.
-          listing: path of the list of images, which was written at the start of the run. If the
-            file does not exist, the node lists the images itself.
+          listing: path of the list of images, which was written at the start of the run. If there
+            is no list, the node lists the images itself.
         """
         spec = ImageExampleGenSpec(
             source=source,

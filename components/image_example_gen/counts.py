@@ -11,14 +11,15 @@ from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
 from components.image_example_gen.sources.base import SPLITS
 
-# This file is in the directory of the Examples artifact, next to the Split-… directories.
+# `quarantine.jsonl` is in the directory of the Examples artifact, next to the Split-… directories.
 QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
 # `DEEP` is the key for the number of images with 16 bits per channel whose white was assumed to be
-# 65535. `DARK` is the key for the number of these images without a value above 4095. The dark
-# images probably come from the 12-bit cameras of microscopes and scanners.
+# 65535. `DARK` is the key for the number of images that `DEEP` counts and that have no value above
+# 4095. Images without a value above 4095 probably come from the 12-bit cameras of microscopes and
+# scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
@@ -81,11 +82,11 @@ def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
 
     Args:
       uri: URI of the Examples artifact.
-      classes: the number of classes; images with a label outside this range are not counted.
+      classes: the number of classes; images with any other label are not counted.
 
     Returns:
-      A dictionary with the keys of `read_counts`. Each value is a list with the number of images of
-      each class, in the order of the labels.
+      A dictionary with the same keys as the result of `read_counts`. Each value of the dictionary
+      is a list with the number of images of each class.
     """
     counts = _read(uri)[BY_LABEL]
     return {key: [counts[key].get(str(label), 0) for label in range(classes)] for key in _KEYS}

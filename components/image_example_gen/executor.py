@@ -132,15 +132,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def _list_images(exec_properties: dict[str, Any]) -> Listing:
     """Returns the images that were listed at the start of the run.
 
-    Lists the images again if that list is missing or damaged.
+    If the list of images is missing or damaged, the function lists the images again.
     """
     source = make_source(exec_properties["source"])
     listing = read_listing(exec_properties["listing"])
     if listing is None:
         source.prepare()
         return Listing(source.classes(), source.images())
-    # The list may have been written in another container, which downloaded the images to its own
-    # disk. So they must be downloaded again here.
+    # The list may have been written in another container, which downloaded the images to the disk
+    # of that container. If the list comes from another container, the images must be downloaded
+    # again here.
     if source.downloads:
         source.prepare()
     return listing

@@ -1,8 +1,9 @@
 """The list of a run's images, which is written at the start and which ImageExampleGen reads.
 
-With this list, a run walks through the image folder or lists the bucket only once. So
-ImageExampleGen reads exactly those files that the fingerprint of the data covers. The list is in
-the state directory of the pipeline, which every runner can read.
+Because of this list, a run walks through the image folder, or lists the bucket, only once. The
+fingerprint of the data is computed from the same list, so it covers exactly those files that
+ImageExampleGen reads. The list is in the state directory of the pipeline, which every runner can
+read.
 """
 
 import json
@@ -39,7 +40,7 @@ def has_listing(path: str) -> bool:
 
 
 def write_listing(path: str, listing: Listing) -> None:
-    """Writes a list of images; deletes all other lists, which are of earlier data."""
+    """Writes a list of images; deletes older lists from the directory."""
     directory, _, name = path.rpartition("/")
     fileio.makedirs(directory)
     rows = (listing.classes, *listing.images)

@@ -14,15 +14,16 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# The exported model can decode some images of these formats. Pillow decodes all others.
+# TensorFlow ops, which the exported model also uses, can decode only some BMP and WebP images.
+# Pillow decodes the others.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
-_HEADERS = 4096  # the chunk sBIT is searched in this number of bytes at the start of a PNG
+_HEADERS = 4096  # bytes at the start of a PNG in which to search for the chunk sBIT
 
 
 class Normalised(NamedTuple):
-    """An image in the form in which ImageExampleGen stores it.
+    """An image in the format that ImageExampleGen stores in an example.
 
     Attributes:
       encoded: an upright RGB JPEG.
@@ -43,7 +44,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     first frame of an animation is used. Transparent images get a white background.
 
     The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
-    function. So training and serving see the same pixels, and reject the same files.
+    function. Training and serving therefore see the same pixels, and reject the same files.
 
     Raises:
       UnusableError: the image cannot be decoded.
@@ -53,12 +54,12 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # Convert the bytes to a tensor first. The decoding ops also accept bytes, but are slower
-        # then, because they first try a fast path for tensors and fail.
+        # Convert the bytes to a tensor first. With bytes, TensorFlow's decoding ops first try a
+        # fast path that accepts only tensors, and so lose time.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # Decode the JPEG only to check that it is not damaged. At an eighth of the size, the
-            # decoder also reads the whole file, but takes only two thirds of the time.
+            # Decode the JPEG only to check that it is not damaged. When decoding at an eighth of
+            # the size, libjpeg also reads the whole file, but takes only two thirds of the time.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -100,12 +101,13 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
-    Also returns None if the PNG has the chunk sBIT, which states how many bits are used.
+    The function also returns None if the PNG has the chunk sBIT, which states how many bits are
+    used.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # If there are two or four channels, the last one is alpha, and is ignored here.
+    # If there are two or four channels, the last one is alpha. Ignore the alpha channel.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 

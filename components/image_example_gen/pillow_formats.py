@@ -1,6 +1,6 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow is restricted to these formats, because for an EPS file it would run Ghostscript. Pillow
+Pillow must not open any other format: for an EPS file, Pillow would run Ghostscript. Pillow
 recognises an EPS file by its content, even if the file is named .jpg.
 """
 
@@ -83,7 +83,7 @@ def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int
     except Exception:  # damaged EXIF data can cause almost any exception in Pillow
         orientation = 1
     if isinstance(orientation, int) and 2 <= orientation <= 8:
-        rgb.info.clear()  # drop all EXIF tags but the orientation: they may be damaged
+        rgb.info.clear()  # drop the other EXIF tags, which may be damaged
         rgb.getexif()[ORIENTATION] = orientation
         PIL.ImageOps.exif_transpose(rgb, in_place=True)
     if max(rgb.size) > max_side:
@@ -116,7 +116,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
     """Scales the values of a grey image with more than 8 bits, so that black is 0 and white 255."""
     values = np.asarray(image)
     if image.mode == "I" and _tag(image, _SAMPLE_FORMAT) == (_UNSIGNED,):
-        values = values.view(np.uint32)  # Pillow read unsigned values as signed ones
+        values = values.view(np.uint32)  # Pillow has no unsigned 32-bit mode
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
@@ -140,7 +140,7 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, float(2 ** min(bits, 16) - 1) if bits > 8 else float(_WHITE_OF_16_BITS)
     if image.format == "PPM" and image.mode == "I":
-        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow has already scaled the values to this range
+        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow scales the values of PPM files to this range
     kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
     raise UnusableError(
         Reason.RANGE,

@@ -8,14 +8,14 @@ import struct
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three numbers in this range
-# are other markers: DHT, JPG and DAC.
+# The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three markers between SOF0
+# and SOF15 are not frame headers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The frame headers of sequential JPEGs. Other JPEGs, such as progressive ones, can have any number
-# of scans.
+# The frame headers of sequential JPEGs. JPEGs that are not sequential, such as progressive ones,
+# can have any number of scans.
 _SEQUENTIAL = (0xC0, 0xC1)
-# The bytes at the start of a scan. They cannot occur in compressed data, where a zero byte follows
-# each 0xFF.
+# The two bytes at the start of a scan. The two bytes cannot occur in compressed data, where a zero
+# byte follows each 0xFF.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
 # Bytes that, after 0xFF, are not the marker of a header segment: a zero byte in compressed data,
 # TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and a fill byte.
@@ -26,8 +26,8 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
 
-    The function reads only the headers, so it does not notice if the compressed data are damaged.
-    It returns False if there are stray bytes between the segments or too many scans.
+    The function reads only the headers of the JPEG, and does not notice damaged image data. The
+    function returns False if the JPEG has stray bytes between its segments, or too many scans.
     """
     if not encoded.startswith(_START):
         return False

@@ -1,4 +1,4 @@
-"""Assigns the images of each split to shards. A shard is one TFRecord file."""
+"""Assigns the images of each split to shards. A shard is a TFRecord file."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # approximate total size of the source files of a shard's images
+SHARD_BYTES = 128_000_000  # approximate size of a shard: the sum of the sizes of its image files
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
@@ -36,11 +36,11 @@ class Shard:
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
     """Yields the shards of all splits, of about `SHARD_BYTES` each.
 
-    A train split of 800 images or more has at least 8 shards. The result depends only on the
-    arguments, so it is the same for every Beam runner and number of workers.
+    A train split of 800 images or more has at least 8 shards. The shards depend only on the
+    arguments, and not on the Beam runner or the number of workers.
 
-    Within a split, the images are in a random order, which is the same every time. If they were
-    stored class by class, the Trainer's shuffle buffer would be too small to mix the classes.
+    Within a split, the images are in a random order, which is the same every time. If the images
+    were stored class by class, the Trainer's shuffle buffer would be too small to mix the classes.
 
     Args:
       images: all images of the source.
@@ -88,8 +88,7 @@ def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
     """Parses the lines that `format_plan` returned.
 
     Returns:
-      The shard with an empty `images`, and an iterator of its images, so that not all of them are
-      in memory.
+      The shard with an empty `images`, and an iterator over its images.
     """
     rows = map(json.loads, lines)
     split, index, count = next(rows)

@@ -32,8 +32,8 @@ class MeasureShard(beam.DoFn):
     """A Beam step that computes the views of the images of a shard and writes them to a file.
 
     The input of this step is the path of a plan, a file that lists the images of the shard. Next to
-    the plan, the step writes a file with the views, and a file with the names of the images. It
-    skips images that cannot be decoded or are too small. The output is empty.
+    the plan, the step writes a file with the views, and a file with the names of the images. The
+    step skips images that cannot be decoded or are too small. The step has no output elements.
     """
 
     def __init__(self, *, source: str, limits: Limits) -> None:
@@ -78,8 +78,7 @@ def find_similar_images(
     Images that the source itself puts into the validation or test split are ignored, because their
     split cannot change.
 
-    The result depends only on the images, so it is the same for every Beam runner and number of
-    workers.
+    The result depends only on the images, and not on the Beam runner or the number of workers.
 
     Args:
       images: all images of the source.

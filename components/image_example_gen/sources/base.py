@@ -23,15 +23,14 @@ NO_LABEL = -1
 class ImageReference(NamedTuple):
     """A reference to an image of a source: everything but the bytes of the image.
 
-    ImageExampleGen uses references to assign images to splits and shards before it reads them. All
+    Before ImageExampleGen reads any image, it assigns these references to splits and shards. All
     fields are strings and numbers, so that a reference can be stored as JSON. If a file name is not
     UTF-8, it contains surrogates, as `os.fsdecode` returns them.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
       label: the class index, 0 to number of classes - 1; `NO_LABEL` for an image without a label.
-      location: where the bytes are, in a form that only the method `read` of the source
-        understands.
+      location: a string that tells the method `read` of the source where the image is.
       size: number of bytes; 0 if the file could not be read.
       digest: 64 hex digits: on a disk, the SHA-256 of the image's bytes; in a bucket, the SHA-256
         of the checksum that the bucket stores. Two images have the same digest if and only if they
@@ -82,8 +81,8 @@ def unread_image(image: ImageReference, reason: str) -> SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    A `Source` is not passed between processes. Instead, each process makes its own `Source` from
-    strings and numbers, which a compiled pipeline can contain as JSON.
+    A `Source` is not passed between processes. Each process makes its own `Source` from strings and
+    numbers, which a compiled pipeline can contain as JSON.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -118,7 +117,8 @@ class Source(abc.ABC):
         """Returns references to all images, in an order that depends only on the data.
 
         The first call is slow, because it walks through a folder, lists a bucket or reads TFRecord
-        files. Later calls return the same list. So use only one `Source` object in a run.
+        files. Later calls of this method return the same list. Use only one `Source` object in a
+        run, so that the images are listed only once.
 
         Args:
           cache: a directory in which file digests and lists of images are kept, so that the next
@@ -154,8 +154,8 @@ class Source(abc.ABC):
 
         Yields:
           Each image once, in the order of `images`. Images in record files that can only be read
-          from the start, such as compressed files, come in the order of the files instead. If an
-          image cannot be read, or has changed since it was listed, its attribute `error` states the
+          from the start, such as compressed files, come in the order of the files. If an image
+          cannot be read, or has changed since it was listed, its attribute `error` states the
           reason.
         """
 
@@ -175,7 +175,7 @@ class Source(abc.ABC):
         return digest.hexdigest()
 
     def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
-        """Whether any of these images can be read now.
+        """Whether at least one of the images in `file_names` can be read now.
 
         Args:
           file_names: the file names of images that an earlier run could not read.
