@@ -52,7 +52,7 @@ def read_text(path: str | Path) -> str:
     """Returns the text of the small file at `path`; "" if the file does not exist or is damaged.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
 
     Returns:
       The text; "" if there is no file. A crash or a full disk can leave an empty or damaged file.
@@ -75,7 +75,7 @@ def read_or_write(path: str | Path, text: str) -> str:
     """Returns the text of the file at `path`; writes `text` to it if it is missing or damaged.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
       text: the new content of the file.
 
     Raises:
@@ -93,7 +93,7 @@ def read_json(path: str | Path, expected: str) -> Any:
     If the file is damaged, the function prints a notice with the path and returns None.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
       expected: a description of the expected content, for the notice.
     """
     content = read_bytes(path)

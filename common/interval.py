@@ -45,7 +45,7 @@ def images_needed(floor: float, confidence: float) -> int | None:
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].
-      confidence: as in `wilson_lower_bound`.
+      confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
       The number of images, at least 1; None for a floor of 1, which no number of images can reach.

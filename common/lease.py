@@ -81,7 +81,7 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
     """A context that holds the lease at `path`, after waiting for other processes to release it.
 
     Args:
-      path: as in `take_lease`.
+      path: the path or URL of the file of the lease.
       resource: a name for the files that the lease protects; it is printed if the process has to
         wait.
       timing: the time intervals of a lease in a bucket.

@@ -53,7 +53,7 @@ class ProgressDisplay:
     ) -> None:
         """
         Args:
-          console: the console of the program: a terminal, a pipe or a file.
+          console: the output of the program: a terminal, a pipe or a file.
           print_line: a function that prints a line; used if the console is not a terminal.
           clock: a function that returns the time in seconds.
         """

@@ -98,6 +98,6 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _has_space(node: ast.expr) -> bool:
-    """Whether any string constant in `node` has a space."""
+    """Whether a string constant in the expression `node` contains a space."""
     constants = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
     return any(isinstance(value, str) and " " in value for value in constants)

@@ -107,7 +107,7 @@ class FullDataCheck(base_component.BaseComponent):
           transformed_examples: Transform's output, with the features of the train and validation
             images; None if Transform does not compute features.
           classes: the class names, as JSON.
-          max_leak: as in `DataCheck`.
+          max_leak: the largest allowed share of leaked test images, as in `DataCheck`.
           input_range: the range of pixel values that the backbone expects, see
             `backbones.input_range`.
           code_fingerprint: the fingerprint of the executor's code.

@@ -50,7 +50,7 @@ _LEAST_IMAGES = 10  # smaller classes are not checked for shortcuts
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Issue:
-    """A problem in the data that a person should look at.
+    """A possible problem in the dataset, for a person to check.
 
     Attributes:
       kind: a key of `KINDS`.

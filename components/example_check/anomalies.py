@@ -23,7 +23,7 @@ def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb
 
 
 def find_anomalies(artifact: types.Artifact, schema: schema_pb2.Schema) -> Iterator[Finding]:
-    """Yields a finding for each anomaly of each split.
+    """Yields a `Finding` for each anomaly of each split.
 
     Args:
       artifact: the ExampleAnomalies artifact.

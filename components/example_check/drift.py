@@ -17,7 +17,7 @@ _SHOWN = 3  # classes
 def find_drift(
     classes: Sequence[str], now: Sequence[int], before: Sequence[int], limit: float
 ) -> Iterator[Finding]:
-    """Yields a finding if the class balance has changed by more than `limit`.
+    """Yields a `Finding` if the class balance has changed by more than `limit`.
 
     TFDV's drift comparator computes the Jensen-Shannon divergence (with logarithms to base 2) of
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no

@@ -60,7 +60,7 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 
 
 def find_dark_images(examples: str) -> Iterator[Finding]:
-    """Yields a finding if most images with 16 bits per channel have values of at most 12 bits.
+    """Yields a `Finding` if most images with 16 bits per channel have values of at most 12 bits.
 
     Images with values of at most 12 bits look nearly black, because the value 65535 is taken for
     white.
