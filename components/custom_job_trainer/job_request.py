@@ -33,17 +33,17 @@ class JobRequest:
 
 
 def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobRequest) -> None:
-    """Writes the request into the directory of the run.
+    """Writes the description of the job into the directory of the run.
 
     Args:
       outputs: the output artifacts of the calling step.
-      request: the request.
+      request: the description of the job.
     """
     write_whole(_path(outputs), json.dumps(dataclasses.asdict(request)))
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the request that the first step of this run wrote.
+    """Reads the description of the job that the first step of this run wrote.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -53,7 +53,7 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """Returns the path of the request file in the directory of the run.
+    """Returns the path of the file with the description in the directory of the run.
 
     The directory of each output artifact is RUN/STEP/NAME, so the directory of the run is two
     levels above.
