@@ -1,4 +1,4 @@
-"""Helpers that all command-line programs of this project share.
+"""Helpers for the command-line programs of this project.
 
 This module loads quickly, because it does not import TensorFlow.
 """
@@ -35,10 +35,12 @@ def positive(text: str) -> int:
 
 @contextmanager
 def silence_stderr() -> Iterator[TextIO]:
-    """A context that discards all output to stderr; the yielded stream still writes to stderr.
+    """A context that discards output to stderr, except for output to the yielded stream.
 
-    Use this context for the first import of TensorFlow, whose C++ code writes to file descriptor 2
-    before it reads the environment variable TF_CPP_MIN_LOG_LEVEL, which this context also sets.
+    Use this context for the first import of TensorFlow. The context sets the environment variable
+    TF_CPP_MIN_LOG_LEVEL, but that is not enough, because TensorFlow's C++ code writes to file
+    descriptor 2 before it reads the variable. The context does not catch exceptions, so that the
+    caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -1,10 +1,11 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
-A file counts as unchanged if its size, time of modification, time of change and inode are the same
-as before. Only the kernel sets the time of change; no program can set it. If a file changes twice
-within one tick of the file system's clock, its size, times and inode can be the same after both
-changes. So if a file was modified just before it was read, it is read again the next time, as in
-Git (Documentation/technical/racy-git.adoc).
+A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
+inode are the same as before. A program can set the mtime of a file to any value, but only the
+kernel sets the ctime. If a file is modified twice within one tick of the file system's clock, the
+second modification may leave its size, both times and its inode as they are. A file that was
+modified just before it was read is therefore read again the next time, as in Git
+(Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -25,10 +26,11 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
-# of file servers.
+# The time in nanoseconds that must lie between the last change of a file and the moment when it is
+# read. The file system with the slowest clock is FAT, whose clock ticks every 2 s. One more second
+# allows for a file server whose clock differs from the clock of this machine.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # number of index files to keep in a directory
+_KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
@@ -52,10 +54,10 @@ class FileContent(NamedTuple):
 
 
 def index_path(cache: Path | None, key: str) -> Path | None:
-    """Returns the path of an index in the directory `cache`; None if `cache` is None.
+    """Returns the path of the index for a set of files; None if `cache` is None.
 
     Args:
-      cache: the cache directory, whose files can all be created again.
+      cache: the cache directory.
       key: a string that identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
@@ -136,7 +138,7 @@ def _read(
 ) -> tuple[FileContent, _Identity | None]:
     """Returns the content and the identity of a file.
 
-    The identity is None if a later change of the file could leave the identity the same.
+    The identity is None if the file could change later and keep the same identity.
     """
     now = time.time_ns()
     try:
@@ -159,9 +161,9 @@ def _identity(status: os.stat_result) -> _Identity:
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
     """Whether any change made after the time `now` (ns) is sure to alter the file's identity."""
-    # The time of modification may be far in the future, for example if the clock of a camera was
-    # wrong. A time in the future is safe: any change to the file replaces the time with the
-    # present.
+    # The time of modification may be in the future, for example because the clock of a camera was
+    # wrong. Any change to such a file replaces the future time with the present time, and so alters
+    # the identity.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

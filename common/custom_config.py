@@ -1,8 +1,9 @@
-"""TFX's `custom_config`: the settings of a node, as a frozen dataclass and as JSON.
+"""Converts the settings of a TFX node, a frozen dataclass, to JSON and back.
 
-The pipeline writes the JSON into an execution property; the node, perhaps in a container of a
-compiled pipeline, reads it back as the same dataclass. This module loads quickly, because it
-imports neither TensorFlow nor TFX.
+The pipeline writes the JSON into the execution property `custom_config`. The executor of the node,
+which may run in a container, reads the JSON back as the same dataclass.
+
+This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
 
 import dataclasses
@@ -26,12 +27,16 @@ node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_conf
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Replacements for messages of pydantic, which say "argument" where the user sees a key.
+# Messages that replace those of pydantic, because pydantic calls a key of the JSON an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give equal text, as a cache key requires."""
+    """Returns `settings` as JSON.
+
+    The keys are sorted, so that equal settings give equal text, because the text is part of the key
+    of TFX's cache.
+    """
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 
@@ -42,12 +47,12 @@ def from_custom_config(
 
     Args:
       settings_class: the dataclass, decorated with `node_settings`.
-      custom_config: the JSON, as executors get it, or the mapping that TFX decodes from it for
-        user functions.
+      custom_config: the JSON, which TFX passes to executors, or the mapping that TFX decodes from
+        the JSON and passes to user functions such as `preprocessing_fn`.
 
     Raises:
-      InputError: a key is unknown or missing, or a value has the wrong type. This happens if the
-        pipeline was compiled with one version of the code and the node runs another version.
+      InputError: a key is unknown or missing, or a value has the wrong type, because the pipeline
+        was compiled with a different version of the code.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

@@ -1,9 +1,9 @@
-"""Sets an environment variable; import this module before TensorFlow.
+"""Makes TensorFlow use oneDNN's kernels on every processor.
 
-After this module is imported, TensorFlow uses oneDNN's kernels on every processor. By default,
-TensorFlow uses these kernels only on processors with AVX-512 VNNI or better; without oneDNN, a
-training step of a ViT S/16 on an AMD EPYC without VNNI took about 10 % longer. If the user has set
-`TF_ENABLE_ONEDNN_OPTS`, the user's value is kept.
+Import this module before TensorFlow, because it sets an environment variable that TensorFlow reads.
+By default, TensorFlow uses oneDNN's kernels only on processors with AVX-512 VNNI or better. On an
+AMD EPYC without VNNI, a training step of a ViT S/16 took about 10 % longer without these kernels
+than with them. If the user has set `TF_ENABLE_ONEDNN_OPTS`, this module keeps the user's value.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The exception for errors in the user's input, and functions for its messages."""
+"""Exceptions for errors that a user can correct, and helpers for their messages."""
 
 import difflib
 from collections.abc import Iterable

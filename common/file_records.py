@@ -45,7 +45,8 @@ def list_files(directory: str) -> Iterator[str]:
 def list_graph_last(directory: str) -> list[str]:
     """Returns the relative paths of a SavedModel's files, sorted, but with `saved_model.pb` last.
 
-    If the files are copied in this order, a copy that contains `saved_model.pb` is complete.
+    A program that copies the files in this order copies `saved_model.pb` last, so a copy with
+    `saved_model.pb` is complete.
     """
     return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 
@@ -64,8 +65,8 @@ def find_damage(
     Args:
       directory: the directory with the files. Files that are not in `recorded` are ignored.
       recorded: the records that `record_files` returned.
-      trust_times: whether a file counts as undamaged, without being read, if its size and its time
-        of modification are as recorded.
+      trust_times: if True, a file with the recorded size and time of modification is not read, and
+        counts as undamaged.
     """
     unsure = []
     for name, content in recorded.items():
@@ -99,5 +100,5 @@ def _stat(path: str) -> tuple[int, int]:
     if "://" in path:
         found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec
-    local = os.stat(path)  # TensorFlow gives a local file's time in whole seconds only
+    local = os.stat(path)  # for local files, TensorFlow returns times only in whole seconds
     return local.st_size, local.st_mtime_ns

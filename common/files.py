@@ -1,6 +1,6 @@
 """Reads and writes small files, on a disk or in a bucket.
 
-This module loads quickly, because it imports TensorFlow only if a path is in a bucket.
+This module loads quickly, because its functions import TensorFlow only when they need it.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def write_whole(path: str | Path, text: str) -> None:
       text: the whole content of the file.
 
     Raises:
-      OSError: the file cannot be written. The previous file is kept.
+      OSError: the file cannot be written; the previous file is kept.
     """
     if "://" in str(path):
         import tensorflow as tf
@@ -34,7 +34,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # keep a symbolic link, and replace its target
+    target = Path(os.path.realpath(path))  # if `path` is a symbolic link, replace its target
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -49,14 +49,15 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Returns the text of the small file at `path`; "" if the file does not exist or is damaged.
+    """Returns the text of the small file at `path`.
 
     Args:
       path: the path or URL of the file, as in `write_whole`.
 
     Returns:
-      The text; "" if there is no file. A crash or a full disk can leave an empty or damaged file.
-      For an empty or damaged file, the function prints a notice with the path and returns "".
+      The text; "" if the file does not exist, is empty or is damaged. For an empty or damaged file,
+      which a crash or a full disk can leave behind, the function also prints a notice with the
+      path.
 
     Raises:
       OSError: the file cannot be read.
@@ -72,7 +73,8 @@ def read_text(path: str | Path) -> str:
 
 
 def read_or_write(path: str | Path, text: str) -> str:
-    """Returns the text of the file at `path`; writes `text` to it if it is missing or damaged.
+    """Returns the text of the file at `path`; if the file is missing or damaged, writes `text`
+    first.
 
     Args:
       path: the path or URL of the file, as in `write_whole`.
@@ -123,9 +125,9 @@ def read_bytes(path: str | Path) -> bytes | None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes `directory` itself, with the names of its files, if the file system supports it.
+    """Flushes the file names in a directory to the disk, if the file system supports it.
 
-    Until its directory is flushed, a new or renamed file can be lost in a power failure.
+    A power failure can undo the creation or renaming of a file whose directory was not flushed.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -138,10 +140,10 @@ def flush_directory(directory: Path) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Copies the files of `source` to the directory `target`, as hard links where possible.
+    """Links the files of `source` into the directory `target`, or copies them.
 
-    Hard links take no space on the disk. Never modify a hard link in place, because the file in
-    `source` would change too. The function copies the files if hard links are not possible: in a
+    Hard links take no space on the disk. Never modify a linked file in place, because the file in
+    `source` would change too. The function copies the files where hard links are not possible: in a
     bucket, on another disk, or on a file system without hard links.
 
     Args:

@@ -1,10 +1,10 @@
 """Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
-TFX hashes module files, but no other code or data. If the code behind an import path changes, or
-the files behind a path to data, a backbone or a schema, TFX sees the same string as before and
-takes the node's old outputs from its cache. To prevent this, every node has an execution property
-with a fingerprint of its code and data. If the code or the data change, the fingerprint changes,
-and TFX runs the node again.
+TFX hashes module files, but no other code or data: the import path of a function, and the path of a
+dataset, a backbone or a schema, are only strings for TFX. If only the code or the files at a path
+changed, TFX would take the node's old outputs from its cache. Every node therefore has an execution
+property with a fingerprint of its code and data. If the code or the data change, the fingerprint
+changes, and TFX runs the node again.
 """
 
 import ast
@@ -32,8 +32,8 @@ _EXPORT_ID = "fingerprint.pb"
 def hash_directory(directory: str | Path) -> str:
     """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    The function skips `fingerprint.pb`, which contains a random ID. SavedModels that two machines
-    convert from the same checkpoint therefore have the same SHA-256.
+    The function skips `fingerprint.pb`, which contains a random ID, so that two SavedModels that
+    were converted from the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -64,10 +64,9 @@ def hash_code(
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: for modules that are catalogues: a mapping from the import path of the module to a text
-        with those entries of the catalogue that the run uses. The function hashes this text instead
-        of the module.
-      without: top-level packages of libraries whose versions do not enter the hash.
+      data: maps the import path of a module with a catalogue to a text with those entries of the
+        catalogue that the run uses. The function hashes the text instead of the module.
+      without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
     sources = parse_modules(*modules, without=data)
@@ -111,7 +110,7 @@ def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Sou
 
     Args:
       modules: import paths.
-      without: modules to skip. A module that only skipped modules import is skipped too.
+      without: modules to skip. A module that is imported only by skipped modules is skipped too.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -154,7 +153,7 @@ def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 def _read_module(module: str) -> tuple[str, bytes]:
     """Returns the name of the package that contains `module`, and the content of the module's file.
 
-    If `module` is itself a package, the function returns its own name.
+    If `module` is itself a package, the function returns the name of `module`.
     """
     spec = _find(module)
     if spec is None or spec.origin is None:

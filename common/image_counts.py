@@ -27,7 +27,7 @@ class _Count:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._node: tuple[str, int] | None = None  # directory of the counts, process ID
+        self._node: tuple[str, int] | None = None  # the directory of the counts, and the process ID
         self._images = 0
         self._file: mmap.mmap | None = None
 

@@ -3,6 +3,8 @@
 E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
 American Statistical Association 22 (1927). The values agree with
 `scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")`.
+
+This module loads quickly, because it does not import TensorFlow.
 """
 
 import math
@@ -31,14 +33,14 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
     Args:
       hits: the number of correctly classified images.
       images: the number of images, at least 1.
-      confidence: the confidence that the fraction is at least the bound, in [0, 1); with 0.5 or
-        less, the bound is `hits / images`.
+      confidence: the confidence that the fraction is at least the bound, in [0, 1). With a
+        confidence of 0.5 or less, the bound is the measured fraction, `hits / images`.
     """
     return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the smallest test set with which an accuracy of 100 % has a lower bound of `floor`.
+    """Returns how many test images a perfect model needs for a lower confidence bound of `floor`.
 
     If a model classifies all n test images correctly, the lower confidence bound of its accuracy is
     n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.

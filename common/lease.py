@@ -51,7 +51,7 @@ class Timing:
         agree.
       settle: time that a process waits after writing the file, before it reads the file again. If
         two processes write at the same time, the process that wrote last gets the lease. `settle`
-        must therefore be longer than writing takes.
+        must be longer than a write takes, so that both processes read what was written last.
     """
 
     renewal: float = 15.0
@@ -63,7 +63,7 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease whose file is at `path`; returns None if a running process has it.
+    """Takes the lease whose file is at `path`; returns None if another process holds the lease.
 
     If the lease is on a disk, the function returns at once. If the lease is in a bucket, the
     function waits for up to `timing.expiry` seconds to see whether the present owner still renews
@@ -82,8 +82,7 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
 
     Args:
       path: the path or URL of the file of the lease.
-      resource: a name for the files that the lease protects; it is printed if the process has to
-        wait.
+      resource: a name for the files that the lease protects, for the message of a waiting process.
       timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)
@@ -164,7 +163,7 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            # An error here is usually a failure of the network; the next renewal may succeed.
+            # An error here is usually a network failure, so try again at the next renewal.
             except Exception as error:
                 notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
 
@@ -176,7 +175,7 @@ class _BucketLease:
 
 
 def _is_renewed(path: str, timing: Timing) -> bool:
-    """Watches the file of a lease for a while; returns whether the owner renews it."""
+    """Watches a lease for up to `timing.expiry` seconds; returns whether its owner renews it."""
     content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))
@@ -188,7 +187,7 @@ def _is_renewed(path: str, timing: Timing) -> bool:
 
 
 def _owner(content: bytes | None) -> str:
-    """Returns the owner that the content of a lease file states; "" if it states no owner."""
+    """Returns the owner that is named in a lease file; "" if the content names no owner."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content or b"")["owner"])
     return ""

@@ -16,18 +16,18 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """A context that holds the lock for the file or directory `target`; first waits for the lock.
+    """A context that waits for the lock of the file or directory `target`, and then holds it.
 
-    If another process holds the lock, this process logs a warning, so that the user sees why
-    nothing happens, and waits. The log record of the warning has the attribute `waits_for`, whose
-    value is `target`.
+    If this process has to wait for another process, it logs a warning, so that the user sees why
+    nothing happens. The log record of the warning has the attribute `waits_for`, whose value is
+    `target`.
 
     If the process is killed, the operating system releases the lock. The lock file of a killed
     process remains until another process takes and releases the lock.
 
-    If `target` is a directory, a process writes the new directory under a temporary name,
-    `.<name>.*`, next to `target`, and renames it at the end. If the context finds directories
-    `.<name>.*` at its start, killed processes have left them behind, and the context removes them.
+    If `target` is a directory, the caller writes it under a temporary name, `.<name>.*`, in the
+    same parent directory, and renames it at the end. At its start, the context removes directories
+    `.<name>.*` that killed processes have left behind.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -42,9 +42,9 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # Remove the file while this process still holds the lock. Another process that waits
-            # for the lock then acquires the lock of a removed file. `_lock` notices that the file
-            # was removed, and opens a new file.
+            # Remove the file while this process still holds the lock. A process that waits in
+            # `_lock` then acquires the lock of the removed file, notices that the file was removed,
+            # and opens a new file.
             path.unlink(missing_ok=True)
 
 

@@ -4,9 +4,9 @@
 def mcnemar(better: int, worse: int) -> float:
     """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
 
-    The test looks at the images that exactly one of the two models classifies correctly. If the
-    models are equally good, each model is the right one for about half of these images. The test is
-    therefore a binomial test with probability 1/2.
+    The test uses only the images that exactly one of the two models classifies correctly. If the
+    models are equally good, either model is the correct one with probability 1/2 for each of these
+    images, so the test is a binomial test.
 
     References: McNemar, Psychometrika 12 (1947); exact version: Edwards, Psychometrika 13 (1948).
 

@@ -1,4 +1,4 @@
-"""Measures the memory that processes use and that this machine has available.
+"""Measures the memory of processes, and the memory that is available on this machine.
 
 This module works on Linux only, because it reads /proc.
 """
@@ -12,14 +12,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
 def resident_memory(process: int) -> int:
-    """Returns the memory that a process uses now, in bytes; 0 if it has ended."""
+    """Returns the memory that a process uses now, in bytes; 0 if the process has ended."""
     with contextlib.suppress(OSError, IndexError):
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
     return 0
 
 
 def peak_memory(process: int) -> int:
-    """Returns the most memory that a process has used, in bytes; 0 if it has ended."""
+    """Returns the peak memory of a process so far, in bytes; 0 if the process has ended."""
     with contextlib.suppress(OSError):
         status = Path(f"/proc/{process}/status").read_text()
         if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
@@ -42,7 +42,7 @@ def available_memory() -> int:
             "/sys/fs/cgroup/memory/memory.usage_in_bytes",
         ),
     ):
-        # The text "max" means that the container has no memory limit.
+        # The limit can be the text "max", which means that there is no limit.
         with contextlib.suppress(OSError, ValueError):
             amounts.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
     return min(amounts)

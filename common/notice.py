@@ -8,10 +8,10 @@ logger = logging.getLogger(__name__)
 
 
 def notice(text: str) -> None:
-    """Prints the line `text` on the terminal and writes it to the log of the run.
+    """Shows the line `text` to the user, and writes it to the log of the run.
 
     The function logs the line with the logger of this module, to which the display of a run
-    (`pipeline.report.console`) listens. Before the display exists, and in a container, the line
-    goes to stderr.
+    (`pipeline.report.console`) adds a handler that prints the line. Without a display, early in a
+    run or in a container, the line goes to stderr.
     """
     logger.warning("%s", make_printable(text))

@@ -45,7 +45,7 @@ def option(
       default: the field's default; without a default, the user must give a value.
       check: the condition that a value must meet, unless the value is None.
       is_path: whether a value may be a path, in which `~` stands for the user's home directory.
-      is_list: whether the value is a list; a text is split at its commas.
+      is_list: whether the value is a list; if the user gives a text, it is split at its commas.
     """
     metadata = {"help": help, "check": check, "is_path": is_path, "is_list": is_list}
     return dataclasses.field(default=default, metadata=metadata)

@@ -4,7 +4,7 @@ import dataclasses
 from collections import deque
 
 _WINDOW = 60.0  # the speed is the mean over this number of seconds
-_SETTLED = 2.0  # no speed is reported for the first seconds, as it would be imprecise
+_SETTLED = 2.0  # seconds of measurement before the first speed is reported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Pace:
 class PaceMeter:
     """Computes the speed from repeated counts of the finished images.
 
-    The measurement starts at the second count of finished images. Until then, the process loads
-    libraries and models, which would make the speed look too low.
+    The measurement starts when the count increases for the second time, because until then, the
+    process also loads libraries and models, which would make the speed look too low.
     """
 
     def __init__(self, total: int) -> None:
@@ -38,7 +38,7 @@ class PaceMeter:
         self._counts: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> Pace | None:
-        """Adds a count of finished images; returns the pace, or None if there are too few counts.
+        """Adds a count of finished images; returns the pace, or None while the pace is unknown.
 
         Args:
           now: the present time in seconds.

@@ -40,7 +40,7 @@ def find_files(folder: str, pattern: str) -> list[str]:
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )
         names = [blob.name for blob in blobs if expression.fullmatch(blob.name)]
-    except Exception as error:  # the client's libraries raise many classes of exceptions
+    except Exception as error:  # Google's client raises exceptions of several libraries
         raise InputError(f"{folder}: cannot be listed ({_reason(error)})") from error
     return [f"{_GOOGLE}{bucket}/{name}" for name in names]
 
@@ -75,7 +75,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # otherwise, the client fails if no project is configured
+    return Client(project=None)  # without this argument, the client requires a project
 
 
 def _to_expression(pattern: str) -> str:

@@ -44,8 +44,8 @@ def kill_descendants(patience: float) -> None:
 
     Args:
       patience: the longest time to wait for the descendants to exit, in seconds. After `patience`
-        seconds, the function returns even if a process is still alive, for example because it waits
-        for a device.
+        seconds, the function returns even if a descendant is still alive, for example because it
+        waits for a device.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:

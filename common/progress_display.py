@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # By default, Rich redirects all other output. Do not redirect it: the output of libraries
-        # must go to the log.
+        # By default, Rich prints all output of the program above the bars. The output of libraries
+        # must go to the log instead.
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -92,7 +92,7 @@ class ProgressDisplay:
         Args:
           done: the number of finished items, such as images or training steps.
           total: the number of all items.
-          detail: the text of the printed line, or the text next to the bar.
+          detail: the text that is printed as a line, or shown next to the bar.
         """
         if self._is_terminal:
             if self._task is not None:

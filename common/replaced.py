@@ -1,4 +1,4 @@
-"""Replaces an attribute of a library that offers no hook."""
+"""Temporarily replaces an attribute of a library that offers no other way to change it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

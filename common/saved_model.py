@@ -1,6 +1,6 @@
-"""Reads `saved_model.pb`, the file of a SavedModel that contains the graph.
+"""Reads `saved_model.pb`, the file that contains the graph of a SavedModel.
 
-This module loads quickly, because only its function imports TensorFlow.
+This module loads quickly, because it imports TensorFlow only when `read_saved_model` is called.
 """
 
 from pathlib import Path

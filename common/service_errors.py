@@ -30,16 +30,18 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
 
     Args:
       what: a description of the attempted action; the message starts with it.
-      errors: for each class of errors, a function that returns the rest of the message.
+      errors: maps each expected class of exceptions to a function that describes an exception of
+        this class; the description is the second part of the message.
 
     Raises:
-      InputError: an error of one of these classes was raised.
+      InputError: an exception of one of the classes in `errors`, or a RetryError, was raised.
     """
     kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
         yield
     except kinds as given_up:
-        # If the client gave up after several attempts, the RetryError contains the last error.
+        # A client that gives up after several attempts raises a RetryError, which contains the last
+        # error.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

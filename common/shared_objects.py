@@ -1,4 +1,4 @@
-"""A cache for expensive objects, which is emptied at the end of a context."""
+"""A cache for objects that are slow to create; the end of a context empties the cache."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
@@ -8,10 +8,10 @@ _Object = TypeVar("_Object")
 
 
 class SharedObjects:
-    """A cache for expensive objects, which works only inside the context `keep`.
+    """A cache for objects that are slow to create, which works only inside the context `keep`.
 
-    At the end of the context, the cache drops its objects. Without a context, a Beam worker, which
-    is a long-lived process, would keep unneeded objects in memory.
+    The cache drops its objects at the end of the context, because a Beam worker is a long-lived
+    process, and would otherwise keep objects in memory that it no longer needs.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class SharedObjects:
             self._kept.pop()
 
     def get(self, key: Hashable, create: Callable[[], _Object]) -> _Object:
-        """Returns `create()`. Inside `keep`, `create` is called only once for each key."""
+        """Returns `create()`. Inside `keep`, each `key` leads to only one call of `create`."""
         if not self._kept:
             return create()
         if key not in self._kept[-1]:

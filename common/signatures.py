@@ -1,4 +1,4 @@
-"""The names of an exported model's signatures and of their inputs.
+"""The names of the signatures of an exported model, and the names of their inputs.
 
 This module loads quickly, because it does not import TensorFlow.
 """

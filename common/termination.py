@@ -1,18 +1,18 @@
-"""Makes Ctrl-C, SIGTERM and SIGHUP end the process, whatever the process is doing.
+"""Makes Ctrl-C, SIGTERM and SIGHUP end the process promptly, even during a call to TensorFlow.
 
 By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
 instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If
 KeyboardInterrupt is raised in Python code that TensorFlow called, TensorFlow turns it into an
-exception of another class. If a caller catches that exception, the run continues with only a part
-of the data.
+exception of another class, and a program that catches the other exception would continue with only
+a part of the data.
 
-Therefore, signals do not raise exceptions in this project's programs. Instead, CPython's own signal
-handler writes the number of the signal to a pipe, whatever the main thread is doing. A second
-thread reads the pipe and ends the process. As after `kill -9`, the pipeline completes, records and
-pushes nothing more. The next run can continue from the files on the disk.
+In this project's programs, signals do not raise exceptions. CPython's own signal handler, which
+runs even while the main thread is busy, writes the number of the signal to a pipe. A second thread
+reads the pipe and ends the process. The process ends as abruptly as after `kill -9`: after a
+signal, the pipeline completes, records and pushes nothing more. The files on the disk are always in
+a state from which the next run can continue.
 
-Only one case delays the end of the process: a training job with unsaved steps first writes a
-checkpoint.
+Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
 
 import atexit
@@ -32,13 +32,13 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# A second signal within this time after the first signal is ignored. Programs such as timeout(1)
-# and uv forward a signal to the process that they run, but Ctrl-C has usually reached that process
-# already.
+# A second signal within this time after the first is ignored, because it may be a copy of the first
+# signal: programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although
+# the terminal has already sent Ctrl-C to that process.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
-_LONGEST_TURN = 0.2  # seconds after which the next callback starts at the latest
-_LONGEST_KILL = 2.0  # seconds to wait until the descendants of the process are dead
+_LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
+_LONGEST_KILL = 2.0  # longest wait for the killed descendants to exit, in seconds
 
 
 class Work(Protocol):
@@ -57,7 +57,7 @@ class Work(Protocol):
 
         Args:
           number: the number of the signal.
-          frame: unused; Python passes this argument to signal handlers.
+          frame: unused; `announce` has the same arguments as a signal handler.
         """
 
 
@@ -70,7 +70,7 @@ class Termination:
           program: the name of the program, with which its messages begin.
         """
         self._program = program
-        self._stderr = os.dup(2)  # the original stderr: a run redirects descriptor 2 to its log
+        self._stderr = os.dup(2)  # the original stderr; a run redirects descriptor 2 to its log
         self._lock = threading.RLock()
         self._work: list[Work] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -83,16 +83,16 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # Some sandboxes do not permit `adopt_orphans`. In a sandbox without it, descendants whose
-        # parents have exited are not killed at the end.
+        # Some sandboxes do not permit the system call of `adopt_orphans`. In such a sandbox,
+        # descendants whose parents have exited are not killed at the end.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Do not handle a signal that the caller has set to be ignored: a shell does this with
-            # Ctrl-C for a background job, and nohup does it with SIGHUP.
+            # Do not handle a signal that is ignored: a shell makes a background job ignore Ctrl-C,
+            # and nohup makes a program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -147,17 +147,18 @@ class Termination:
 
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
-        with self._lock:  # not released if `_end` is called, as `_end` never returns
+        with self._lock:  # if `_end` is called, other threads wait here until the process has ended
             if self._number is not None and not self._work:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
         until = time.monotonic() + _LONGEST_CALLBACKS
-        # Run each callback in its own thread, in case another callback hangs.
+        # Run each callback in its own thread, so that a callback that hangs does not stop the
+        # others.
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # wait for the callback, unless it hangs
+            thread.join(_LONGEST_TURN)  # run the callbacks one after the other, unless one hangs
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -167,8 +168,8 @@ class Termination:
     def _print_and_log(self, text: str) -> None:
         """Prints a line on the terminal and in the log.
 
-        If one of them is a full pipe that nobody reads, the line is not written there, because
-        writing would block.
+        If the terminal or the log is a full pipe that no process reads, the function does not write
+        to the pipe, because writing would block.
         """
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
@@ -189,17 +190,18 @@ _current: Termination | None = None
 def _ignore_in_main_thread(*_: Any) -> None:
     """Does nothing.
 
-    Python requires a handler for each signal. When this handler is called, CPython has already
-    written the number of the signal to the pipe.
+    This handler is installed because CPython writes the number of a signal to the pipe only if the
+    signal has a Python handler. When CPython calls this handler, the number of the signal is
+    already in the pipe.
     """
 
 
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143 or 129. A signal that is ignored
-    when the program starts stays ignored. Call this function in the main thread, before the program
-    does anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143 or 129. A signal that is already
+    ignored when the program starts, such as SIGHUP under nohup, stays ignored. Call this function
+    in the main thread, before the program does anything slow.
 
     Args:
       program: the name of the program, with which its messages begin.
@@ -215,9 +217,9 @@ def end_on_signals(program: str) -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit calls functions in reverse order, so it calls `_restore_signals` last.
-    # `_restore_signals` must be last, because the interpreter then shuts down, and the thread that
-    # reads the pipe stops.
+    # atexit calls functions in the reverse order of their registration, so it calls
+    # `_restore_signals` last. The default handlers must be restored before the interpreter shuts
+    # down, because the shutdown stops the thread that reads the pipe.
     atexit.register(_restore_signals)
 
 
@@ -247,9 +249,9 @@ def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, `work.announce` is called, and the process
-    ends when the context ends. If an exception ended the context, the process prints the message of
-    the exception. A second signal ends the process at once. If contexts are nested, only the
-    outermost context has an effect.
+    ends when the context ends. If an exception ended the context, the process also prints the
+    message of the exception. A second signal ends the process at once. If contexts are nested, only
+    the outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):
@@ -262,7 +264,7 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
     The callback runs in another thread, because the main thread may be busy.
 
-    The process waits for at most one second until all callbacks have finished.
+    The process waits at most one second for all callbacks together.
     """
     if _current is None:
         yield
@@ -272,10 +274,10 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if one of the signals has arrived.
+    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived.
 
-    After Ctrl-C, the process still runs for a moment. Call this function before an action that must
-    not happen in that moment, such as pushing a model.
+    Call this function before an action that must not happen after Ctrl-C, such as pushing a model,
+    because the process still runs for a moment after Ctrl-C.
     """
     if _current is not None:
         _current.stop_here()

@@ -29,10 +29,10 @@ def escape_controls(text: str) -> str:
 
 
 def list_first(names: Sequence[str], most: int = 5) -> str:
-    """Joins the first names and the number of the remaining names, as in "a, b and 3 more".
+    """Returns the first of the names and the number of the others, such as "a, b and 3 more".
 
     Args:
-      names: the names.
+      names: all names.
       most: the largest number of names in the result.
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -4,21 +4,21 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# These patterns find the secrets in URLs in a text. A URL ends at a space or a quote. Punctuation
-# at the end of a URL belongs to the sentence around it. The patterns are written so that matching
-# takes linear time: a log may have lines of a megabyte.
+# These patterns find the credentials and query strings of the URLs in a text. A URL in a text ends
+# at a space or a quote; punctuation at the end of a URL is not part of it. The patterns are written
+# so that matching takes linear time, because a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# Matches the query string of a URL without scheme and host, as in the messages of urllib3.
+# Matches the query string of a URL without a scheme and a host; messages of urllib3 contain such
+# URLs.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 
 def remove_secrets(text: str) -> str:
     """Replaces the credentials and query strings of URLs in the text with `…`.
 
-    Query strings must be removed because, like a password, the query string of a signed URL gives
-    access.
+    The query string of a signed URL is a secret, because it gives access just as a password does.
     """
     text = _CREDENTIALS.sub("…@", text)
     text = _QUERY.sub(r"\1?…", text)
@@ -26,9 +26,9 @@ def remove_secrets(text: str) -> str:
 
 
 def is_secure(url: str) -> bool:
-    """Whether nobody on the network can change the response to a request for `url`.
+    """Whether the response to a request for `url` is safe from changes by others on the network.
 
-    Returns True for https, and for http to this machine itself (loopback).
+    The function returns False only for plain http to another machine than this one.
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

@@ -15,7 +15,7 @@ _DISTRIBUTIONS = {
 }
 # Maps a distribution to other distributions on which its results depend.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
-# Packages whose versions do not matter, because they compute nothing: they only contain
+# Packages whose versions do not matter, because the packages compute nothing: they contain only
 # command-line flags, logging and protocol buffers.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
@@ -25,7 +25,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
     Args:
       packages: names as in import statements. The function skips the modules of the standard
-        library and `_WITHOUT_NUMBERS`.
+        library and the packages in `_WITHOUT_NUMBERS`.
 
     Returns:
       A dictionary from the name of each distribution to its version, or to "none" if it is not

@@ -1,10 +1,10 @@
 """Finds the strings in a program that only people read, and that no result depends on.
 
 The strings that only people read are docstrings, the messages of exceptions and assertions, log
-lines and help texts. A change to such a string must not change the fingerprint of the code (see
-`common.fingerprint`). All other strings can affect a result, such as the name of a feature or a key
-of a dictionary. A message that the program first assigns to a variable can also affect a result,
-because the program may write it to a file.
+lines and help texts. If only strings that people read change, the fingerprint of the code must stay
+the same (see `common.fingerprint`). All other strings, such as the name of a feature or a key of a
+dictionary, can affect a result. A message that the program first assigns to a variable counts as
+one of the other strings, because the program may write it to a file.
 """
 
 import ast
@@ -21,17 +21,17 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Removes docstrings, and replaces all other strings that only people read by a constant.
+    """Removes docstrings, and replaces all other strings that only people read with a constant.
 
-    The resulting tree is only for comparison. The tree cannot be compiled, because blocks may be
-    empty.
+    The resulting tree can be compared with another tree, but it cannot be compiled, because blocks
+    may be empty.
     """
     _Neutral().visit(tree)
 
 
 class _Neutral(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Removes docstrings and other constants, and the text of log lines."""
+        """Removes docstrings and other constants, and replaces the texts of log lines."""
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and _is_log_line(node.value):
@@ -39,7 +39,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, which a body with a docstring may have or not."""
+        """Removes `pass`, because a body with a docstring needs no `pass`, but may have one."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

@@ -1,4 +1,4 @@
-"""Makes the backbone and the images, in the pipeline's format, for benchmarks of the Trainer."""
+"""Writes a backbone and a shard of tf.Examples for the benchmarks of the Trainer."""
 
 import dataclasses
 import io
@@ -22,12 +22,12 @@ from trainer.preprocessing import decode_images
 
 CLASSES = 5
 _SIZE = (500, 375)  # width and height of generated images, about the size of those of tf_flowers
-_DISTINCT = 64  # how many distinct images `_generate` makes at most
+_DISTINCT = 64  # the largest number of distinct generated images
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """A folder with a backbone and a shard of images.
+    """A folder with a backbone (a SavedModel) and a shard of images (a TFRecord file).
 
     Attributes:
       folder: the folder, with the directory `backbone` and the file `shard.gz`.
@@ -47,7 +47,7 @@ class Material:
         return make_classifier(load_backbone(self.folder / "backbone"), self.shapes, CLASSES)
 
     def encoded(self) -> list[bytes]:
-        """Returns the encoded images."""
+        """Returns the encoded images of the shard."""
         spec = {"image": tf.io.FixedLenFeature([], tf.string)}
         records = tf.data.TFRecordDataset(str(self.folder / "shard.gz"), compression_type="GZIP")
         return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
@@ -61,7 +61,8 @@ class Material:
                 (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
         return TrainingData(
             files=[str(split / "*.gz")],
-            class_counts=[copies * self.images, *[0] * (CLASSES - 1)],  # only their sum matters
+            # The training uses only the sum of these counts.
+            class_counts=[copies * self.images, *[0] * (CLASSES - 1)],
             seed=0,
             tune="full",
             graph=None,
@@ -72,8 +73,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes them
-        with `decode_images`, the same function that the transform graph contains.
+        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes its
+        validation images with `decode_images`, which Transform's graph also contains.
         """
         shapes = self.shapes
         batches = validation_batches(
@@ -106,7 +107,8 @@ def make_material(
     arrays = random_arrays(MODELS[model].architecture, seed=0)
     convert(arrays, folder / "backbone", precision=precision)
     distinct = list(_generate(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
-    options = tf.io.TFRecordOptions("GZIP", compression_level=0)  # no compression
+    # Like ImageExampleGen, write a gzip file without compression.
+    options = tf.io.TFRecordOptions("GZIP", compression_level=0)
     with tf.io.TFRecordWriter(str(folder / "shard.gz"), options) as writer:
         for index in range(images):
             writer.write(_example(distinct[index % len(distinct)], index % CLASSES))

@@ -44,8 +44,8 @@ def measure_steps(
     """Alternates between the Trainer's loop and `model.fit`, and times the steps of both.
 
     The Trainer's loop and `model.fit` each have one turn as a warm-up, and then `rounds` timed
-    turns. A turn has `hyperparameters.steps` timed steps. The training data are repeated so often
-    that no epoch ends during the measurement.
+    turns. A turn has `hyperparameters.steps` timed steps. The training data are repeated until they
+    suffice for all steps, so that no epoch ends during the measurement.
     """
     turn = _SETTLE + hyperparameters.steps
     trained = dataclasses.replace(hyperparameters, steps=(rounds + 1) * turn)
@@ -87,7 +87,7 @@ def measure_steps(
 
 
 class _TakingTurns(Stepper):
-    """The Trainer's `Stepper`, which also times the steps and starts the turns of `model.fit`."""
+    """A `Stepper` that also times its steps, and that runs `model.fit` after each of its turns."""
 
     def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -100,7 +100,7 @@ class _TakingTurns(Stepper):
         result = super().step(parts, preempted=preempted)
         self._done += 1
         if self._done == _SETTLE:
-            float(result.loss)  # reading the loss waits for the GPU or CPU
+            float(result.loss)  # wait until the GPU or CPU has finished the step
             self._started = time.perf_counter()
         elif self._done == _SETTLE + self._steps:
             float(result.loss)

@@ -20,7 +20,7 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
     """Finds, downloads or converts a backbone, and copies its SavedModel into a Model artifact.
 
     A run needs this node if its nodes or Beam workers run on machines that share only the pipeline
-    root. The nodes and workers then read the backbone from the artifact.
+    root. With this node, the other nodes and the Beam workers read the backbone from the artifact.
 
     Args:
       backbone: the output artifact; the SavedModel is copied into its directory.

@@ -21,7 +21,7 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform with the backbone as an input, but without statistics and analyzer cache.
+    """TFX's Transform with the backbone as an input, and without statistics or analyzer cache.
 
     Because the backbone is an input artifact, ML Metadata records it in the lineage, and the node
     runs again if the backbone changes. `preprocessing_fn` gets the path of the backbone as a field

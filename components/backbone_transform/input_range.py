@@ -12,8 +12,9 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# A warning is given only if another range is significantly better (one-sided McNemar's test, 5 %),
-# and its share of correctly classified images is higher by at least `_MIN_ADVANTAGE`.
+# The user gets a warning only if another range classifies significantly more images correctly
+# (one-sided McNemar's test, 5 %), and if these are more by at least the share `_MIN_ADVANTAGE` of
+# all images.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -93,9 +94,9 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
 
 
 def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns whether the nearest neighbour of each image has the same class, bool [N].
+    """Returns for each image whether its nearest neighbour has the same class, bool [N].
 
-    The distance is the cosine distance, after the mean of all feature vectors is subtracted.
+    The function subtracts the mean of all feature vectors, and then computes cosine distances.
     """
     centred = features - features.mean(0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
@@ -105,7 +106,7 @@ def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def is_clearly_better(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether `one` is true for clearly more images than `other`; both are bool [N]."""
+    """Whether `one` has clearly more True values than `other`; both are bool [N], one per image."""
     gained, lost = (one & ~other).sum(), (other & ~one).sum()
     difference = gained - lost
     is_significant = difference >= _CRITICAL_VALUE * math.sqrt(max(gained + lost, 1))

@@ -1,8 +1,8 @@
-"""Cancels a custom job of Vertex AI if the pipeline step that waits for the job ends first.
+"""Cancels a custom job of Vertex AI if the pipeline step that waits for it is cancelled or fails.
 
 When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
-step waits for a custom job, so the job would keep training, and costing money. Google's own
-components also cancel their job on SIGTERM (see execution_context.py of
+step waits for a custom job, so without this module, the job would go on training, and cost money.
+Google's own components also cancel their jobs on SIGTERM (see execution_context.py of
 google_cloud_pipeline_components). If the step fails while it waits, the job must also be cancelled,
 because a retry of the step would start a second job with the same checkpoints while the first job
 is still running.
@@ -22,12 +22,13 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The pipeline step puts this label on its custom job. With the label, the step can find its job
-# even if Vertex AI has not returned the job's name yet.
+# The pipeline step puts this label on its custom job. The step can find its job by this label even
+# if Vertex AI has not returned the job's name yet.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# Time limits in seconds. A container usually gets SIGKILL 30 s after SIGTERM.
+# Time limits in seconds. The limits are short, because a container usually gets SIGKILL 30 s after
+# SIGTERM.
 _LISTING_PATIENCE = 10.0
 _REQUEST_TIMEOUT = 5.0
 _RETRY = Retry(
@@ -40,9 +41,11 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """A context that cancels the job if an exception ends the context; SIGTERM raises SystemExit.
+    """A context that cancels the job if an exception ends the context.
 
-    Use the context only in the main thread, because Python handles signals only there.
+    Inside the context, SIGTERM raises SystemExit, and so also cancels the job. The context does not
+    cancel a job that has already ended. Use the context only in the main thread, because only the
+    main thread can install signal handlers.
 
     Args:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; a label is added to
@@ -56,7 +59,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # Ignore SIGTERM, so that a second one does not interrupt the cancellation.
+        # Ignore SIGTERM, so that a second SIGTERM does not interrupt the cancellation.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
@@ -76,10 +79,9 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether Vertex AI may have created a job that it does not list yet.
 
-    The request to create the job may have been interrupted after Vertex AI received it, or its
-    response may have been lost. In both cases, the job may appear in the list of jobs a little
-    later. If Vertex AI refused the request, there is no job. If the step was already waiting for
-    the job to end, the job is already in the list of jobs.
+    If the request to create the job was interrupted, or if its response was lost, the job may
+    appear in the list of jobs a little later. If Vertex AI refused the request, there is no job. If
+    the step was already waiting for the job to end, the job is already in the list of jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -94,7 +96,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            # Vertex AI raises this error if the job has just ended.
+            # Vertex AI raises FailedPrecondition if the job has ended in the meantime.
             with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 

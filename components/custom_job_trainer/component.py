@@ -7,11 +7,12 @@ from components.custom_job_trainer.executor import Executor
 
 
 class CustomJobTrainer(Trainer):
-    """TFX's Trainer, except that the step submits a custom job, which trains the model.
+    """TFX's Trainer, whose step submits a custom job that trains the model.
 
     TFX's own Trainer for Vertex AI is not used, because it has no input for statistics. TFX's
-    Trainer for Vertex AI also reads the description of the job from `custom_config`, so TFX would
-    train again even if only the machines of the job changed.
+    Trainer for Vertex AI also reads the description of the job from `custom_config`. Because
+    `custom_config` is part of the cache key, TFX would train again even if only the machines of the
+    job changed.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

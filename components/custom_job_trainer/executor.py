@@ -13,7 +13,7 @@ from components.custom_job_trainer.job_request import read_job_request
 
 
 class Executor(base_executor.BaseExecutor):
-    """Submits a custom job whose containers run Trainer's executor, and waits for its end."""
+    """Submits a custom job whose containers run Trainer's executor, and waits for the job."""
 
     def Do(  # noqa: N802 (TFX requires this name)
         self,

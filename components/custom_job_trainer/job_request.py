@@ -1,8 +1,9 @@
-"""The description of Trainer's custom job, in a file that the first step of a run writes.
+"""Passes the description of Trainer's custom job from the first step of a run to Trainer's step.
 
 The description is in a file and not in an execution property, because execution properties are part
-of the cache key. The machines on which the job runs do not affect the trained model. With the file,
-a run on other machines can take the model from the cache, or resume from existing checkpoints.
+of the cache key, but the machines on which the job runs do not affect the trained model. Because
+the description is in a file, a run on other machines can take the model from the cache, or resume
+from existing checkpoints.
 """
 
 import dataclasses

@@ -22,7 +22,9 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # TFX in a container finds only its own artifact types by name, so this is one of them.
+    # In a container, TFX finds the class of an artifact by the name of the artifact's type, and for
+    # this, TFX knows the import paths only of its own types. The output therefore has one of TFX's
+    # own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -45,7 +47,7 @@ class DataCheck(base_component.BaseComponent):
     A shortcut is a file format or image size that is common in one class and rare in all others, so
     that a model can learn it instead of what the images show.
 
-    The node also reads the `test` split. That does not affect training: no node that trains a model
+    The node also reads the `test` split, but does not affect training: no node that trains a model
     reads `data_issues.jsonl`.
     """
 
@@ -64,8 +66,8 @@ class DataCheck(base_component.BaseComponent):
         Args:
           examples: ImageExampleGen's examples.
           classes: the class names, as JSON.
-          max_leak: the run stops if more than this share of the test images, from 0 to 1, have a
-            near duplicate in another split.
+          max_leak: the largest allowed share of test images with a near duplicate in another split,
+            from 0 to 1; if the share is larger, the run stops.
           code_fingerprint: the fingerprint of the executor's code.
         """
         super().__init__(
@@ -82,7 +84,7 @@ class DataCheck(base_component.BaseComponent):
 class FullDataCheck(base_component.BaseComponent):
     """Like `DataCheck`, but also finds wrong labels and outliers with the features of a backbone.
 
-    The node also reads the `test` split. That does not affect training: no node that trains a model
+    The node also reads the `test` split, but does not affect training: no node that trains a model
     reads `data_issues.jsonl`.
     """
 
@@ -107,7 +109,8 @@ class FullDataCheck(base_component.BaseComponent):
           transformed_examples: Transform's output, with the features of the train and validation
             images; None if Transform does not compute features.
           classes: the class names, as JSON.
-          max_leak: the largest allowed share of leaked test images, as in `DataCheck`.
+          max_leak: the largest allowed share of test images with a near duplicate in another split,
+            as in `DataCheck`.
           input_range: the range of pixel values that the backbone expects, see
             `backbones.input_range`.
           code_fingerprint: the fingerprint of the executor's code.

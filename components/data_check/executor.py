@@ -90,11 +90,11 @@ class Executor(base_executor.BaseExecutor):
 def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
     """Measures the images of all splits; yields the results and the encoded images in chunks.
 
-    For the progress display, the images of a chunk are counted only when the caller asks for the
-    next chunk, because the caller has processed them by then.
+    For the progress display, the function counts the images of a chunk when the caller asks for the
+    next chunk, because only then has the caller processed these images.
 
     Args:
-      examples: the artifact of ImageExampleGen.
+      examples: the Examples artifact of ImageExampleGen.
       chunk: the largest number of images in a chunk.
       file: a temporary file for the views of the images (see `components.data_check.views`).
     """

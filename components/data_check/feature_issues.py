@@ -12,13 +12,14 @@ import numpy as np
 from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
-_LEAST_OF_CLASS = _FOLDS  # smaller classes are not checked
+_LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
 # Near duplicates are first found by comparing small grey copies of the images. In a dataset of
-# similar images, such as X-ray images, the grey copies of many different images also correlate. A
-# pair therefore counts as near duplicates only if each of the two images is also among the
-# `_NEAREST` nearest neighbours of the other one in the backbone's feature space.
+# similar images, such as X-ray images, the grey copies of many different images also correlate. Two
+# images therefore count as near duplicates only if, in the backbone's feature space, each of the
+# two is also among the `_NEAREST` nearest neighbours of the other.
 _NEAREST = 10
-# Outliers are found by the mean distance of an image to this number of nearest images of its class.
+# An image is an outlier if its mean distance to the nearest images of its class, this number of
+# them, is unusually large.
 _NEIGHBOURS = 10
 _CHUNK = 512
 
@@ -72,12 +73,12 @@ def find_wrong_labels(
     """Finds images whose labels are probably wrong, by confident learning.
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. Each class has a threshold: the mean of its predicted probability over the images
-    that have this class as their label. The candidates for an image are the classes whose predicted
-    probability reaches the threshold of the class. The label is probably wrong if the most probable
-    candidate is a class other than the label (Northcutt, Jiang and Chuang, 2021, "Confident
-    Learning", section 3.1). The package cleanlab computes the same result. This function does not
-    need cleanlab, because the method takes only a few lines of code.
+    each image. The threshold of a class is its mean predicted probability over the images with that
+    label. The candidates for an image are the classes whose predicted probability reaches the
+    threshold of the class. The label is probably wrong if the most probable candidate is a class
+    other than the label (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The
+    package cleanlab computes the same result, but is not used: the method takes only a few lines of
+    code, and cleanlab's options are not needed.
 
     Args:
       features: float32 [N, D].
@@ -106,9 +107,9 @@ def predict_out_of_fold(
 ) -> np.ndarray:
     """Predicts the class probabilities of each image with a linear probe trained on other images.
 
-    The function uses cross-validation, with near duplicates in the same fold. Before training the
-    probe, the function subtracts the mean from the feature vectors and scales each vector to length
-    1. The arguments are those of `find_wrong_labels`.
+    The function uses cross-validation, and puts near duplicates into the same fold. Before the
+    function trains the probe, it subtracts the mean from the feature vectors, and scales each
+    vector to unit length. The arguments are the same as those of `find_wrong_labels`.
 
     Returns:
       Probabilities, float [N, C] for C classes. The row of an image is NaN if its class has fewer

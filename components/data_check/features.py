@@ -10,7 +10,7 @@ from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_ima
 
 
 class FeatureReader:
-    """Reads the features that Transform has computed, and computes the others with the backbone.
+    """Reads the features of images from Transform's output, or computes them with the backbone.
 
     With `--tune head`, Transform has computed the features of the train and validation images, so
     the backbone computes only the features of the test images. With `--tune full`, Transform

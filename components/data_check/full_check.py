@@ -23,7 +23,7 @@ def find_all_issues(
 ) -> list[Issue]:
     """Finds all issues; sorts them by kind, and then by score with the most severe issue first.
 
-    Images that look the same are an issue only if their feature vectors are also similar.
+    A pair of images that look the same is an issue only if their feature vectors are also similar.
 
     Args:
       records: the measured values of N images.

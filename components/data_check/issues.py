@@ -42,10 +42,10 @@ KINDS = {
 # The kinds of issues that can be found only with the features of a backbone.
 FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
-# A file format or image size is a shortcut if at least the share `_USUAL` of one class has it, and
-# at most the share `_RARE` of every other class.
+# A file format or image size is a shortcut if it has a share of at least `_USUAL` of the images in
+# one class, and a share of at most `_RARE` in every other class.
 _USUAL, _RARE = 0.5, 0.05
-_LEAST_IMAGES = 10  # smaller classes are not checked for shortcuts
+_LEAST_IMAGES = 10  # classes with fewer images are not checked for shortcuts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,9 @@ class Issue:
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.
       split: the split of the image.
-      other, other_split, other_label: name, split and class of the image that looks the same; empty
-        for other kinds of issues. For a wrong label, `other_label` is the more probable class.
+      other, other_split, other_label: for a near duplicate, the name, split and class of the second
+        image; otherwise empty, except that for a wrong label, `other_label` is the more probable
+        class.
       detail: a description of the issue in words.
     """
 
@@ -153,7 +154,7 @@ def format_issues(issues: Iterable[Issue]) -> str:
 
 
 def read_issues(uri: str) -> list[dict[str, Any]]:
-    """Reads the issues from an artifact of DataCheck, as dictionaries of the fields of `Issue`."""
+    """Reads the issues in an artifact of DataCheck; returns the fields of each as a dictionary."""
     lines = (read_bytes(f"{uri}/{FILE}") or b"").splitlines()
     return [json.loads(line) for line in lines]
 

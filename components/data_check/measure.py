@@ -12,7 +12,7 @@ import PIL.Image
 
 from components.data_check.views import Views, make_views
 
-LEAST_SIDE = 32  # pixels; smaller images are not compared, as too many look alike
+LEAST_SIDE = 32  # pixels; smaller images are not compared, because too many look alike
 _WORK_SIDE = 256  # pixels; larger images are scaled down before they are measured
 
 
@@ -32,7 +32,8 @@ class ImageRecord:
         no extension.
       brightness: mean of the grey values, in [0, 1].
       contrast: standard deviation of the grey values, in [0, 1].
-      sharpness: variance of the Laplacian of the grey values, after scaling to 256 pixels.
+      sharpness: variance of the Laplacian of the grey values, after large images are scaled down to
+        256 pixels.
     """
 
     file_name: str
@@ -48,7 +49,7 @@ class ImageRecord:
 
 
 def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> ImageRecord:
-    """Measures an image of ImageExampleGen, which is an encoded upright RGB JPEG."""
+    """Measures an encoded image that ImageExampleGen wrote: an upright RGB JPEG."""
     (width, height), grey = _decode_grey(encoded)
     values = np.asarray(grey, np.float32) / 255
     return ImageRecord(
@@ -66,7 +67,7 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
 
 
 def measure_views(encoded: bytes) -> Views | None:
-    """Returns the views of an encoded image; None if a side has less than 32 pixels."""
+    """Returns crops and other views of an encoded image; None if a side is below 32 pixels."""
     size, grey = _decode_grey(encoded)
     return make_views(grey) if min(size) >= LEAST_SIDE else None
 

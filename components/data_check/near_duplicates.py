@@ -10,13 +10,13 @@ import numpy as np
 
 from components.data_check.views import SIDE, Views
 
-# Two images look the same if one image has at least this correlation with the other image, or with
-# a cropped or mirrored version of it; see `components.data_check.views`.
+# Two images look the same if the correlation of one image with a view of the other image (the whole
+# image, a crop or the mirror image) is at least this value. See `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Only images whose perceptual hashes agree in a band of 16 bits are compared. A band that more than
-# `_COMMON` images have in common is ignored, because comparing all of them would be slow. Blank
-# images have such bands.
+# Two images are compared only if their perceptual hashes agree in a band of 16 bits. If more than
+# `_COMMON` images agree in a band, as blank images do, the band is ignored, because comparing all
+# these images would be slow.
 _COMMON = 200
 
 
@@ -36,11 +36,12 @@ class Pair(NamedTuple):
 def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
-    An image and its copy also look the same if the copy is re-encoded, scaled down, cropped by up
-    to 5 %, or mirrored.
+    The function also finds copies of an image that are re-encoded, scaled down, cropped by up to 5
+    %, or mirrored.
 
-    To save time, the function compares the small grey copies of two images only if their perceptual
-    hashes agree in at least one of four bands of 16 bits.
+    The function compares the small grey copies of two images only if their perceptual hashes agree
+    in at least one of four bands of 16 bits. The running time therefore grows only slightly faster
+    than the number of images.
 
     Args:
       images: for each image, its views (see `components.data_check.views`).

@@ -15,7 +15,7 @@ _MOST = 100  # longer descriptions of features are cut to this number of charact
 
 
 def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
-    """Yields each split of an ExampleAnomalies artifact, and the anomalies in it."""
+    """Yields the name and the anomalies of each split of an ExampleAnomalies artifact."""
     for split in artifact_utils.decode_split_names(artifact.split_names):
         uri = artifact_utils.get_split_uri([artifact], split)
         with fileio.open(f"{uri}/{DEFAULT_FILE_NAME}", "rb") as file:

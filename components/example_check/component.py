@@ -38,12 +38,12 @@ class ExampleCheckSpec(types.ComponentSpec):
 class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
-    The node also fails in three other cases: too many images are quarantined; most images with 16
-    bits per channel have values of at most 12 bits; or the class balance is too different from the
-    class balance of the data on which the champion model was trained.
+    The node also fails if too many images are quarantined, if most images with 16 bits per channel
+    have values of at most 12 bits, or if the class balance differs too much from that of the data
+    on which the champion model was trained.
 
-    ImageExampleGen does not do these checks, because a run with a different limit would then have
-    to read all images again.
+    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit
+    would then have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -69,15 +69,16 @@ class ExampleCheck(base_component.BaseComponent):
           statistics: the statistics of the examples.
           schema: the schema of the examples.
           classes: the class names, as JSON.
-          max_quarantined: the run stops if a larger share of the images is quarantined.
+          max_quarantined: the largest allowed share of quarantined images, from 0 to 1; if the
+            share is larger, the run stops.
           champion_counts: a JSON list with the number of images of each class on which the champion
-            model was trained. The list is empty if the numbers of images were not recorded.
-            `champion_counts` is null if there is no champion, or if the champion was trained on the
-            data of this run.
+            model was trained. The list is empty if the numbers of images were not recorded. The
+            JSON value is null instead of a list if there is no champion, or if the champion was
+            trained on the data of this run.
           max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
-            run and that of the champion.
+            run's training data and that of the champion's training data.
           allow_anomalies: whether the run continues even if there are anomalies.
-          library_fingerprint: the fingerprint of TFX and TFDV.
+          library_fingerprint: the fingerprint of the installed versions of TFX and TFDV.
           code_fingerprint: the fingerprint of the executor's code.
         """
         spec = ExampleCheckSpec(

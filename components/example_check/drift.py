@@ -24,13 +24,14 @@ def find_drift(
     class in common.
 
     TFDV's other measure, the L-infinity distance, is the largest change of a share. No limit on the
-    L-infinity distance suits all datasets: 20 of 200 classes can vanish although no share changes
-    by more than 0.01, while with 2 classes and 40 images, a share can change by 0.1 by chance.
+    L-infinity distance suits all datasets: in a dataset of 200 classes, 20 classes can vanish
+    although no share changes by more than 0.01, but in a dataset of 2 classes and 40 images, a
+    share can change by 0.1 by chance.
 
     Args:
       classes: the class names.
       now: the number of training images of each class in this run.
-      before: the number of training images of each class for the champion.
+      before: the number of images of each class on which the champion was trained.
       limit: the largest allowed divergence, in [0, 1].
     """
     if not sum(now) or not sum(before):

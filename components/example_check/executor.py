@@ -59,9 +59,10 @@ class Executor(executor.Executor):
 
 
 def _describe(findings: Sequence[Finding]) -> str:
-    """Returns the error message of a stopped run, which describes the first finding.
+    """Returns the error message of a stopped run.
 
-    The report of the run shows this message, but not the table of all findings.
+    The message describes the first finding, because the report of the run shows the message, but
+    not the table of all findings.
     """
     first = findings[0]
     more = f", and {len(findings) - 1} more in the table above" if len(findings) > 1 else ""

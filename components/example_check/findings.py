@@ -12,7 +12,7 @@ class Finding(NamedTuple):
 
     Attributes:
       what: a short name of the anomaly.
-      where: the split and the feature that are affected, or the images.
+      where: the affected split and feature, or the affected images.
       expected: the expected values.
       found: the values that were found.
     """

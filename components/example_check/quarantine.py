@@ -23,8 +23,9 @@ _MOST = 1 / 2
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
     """Raises an error if too many images are quarantined.
 
-    If more than half the images of a class are quarantined, the function names the class, in the
-    error message or in a notice.
+    The error message also names each class of which more than half the images are quarantined. If
+    the function raises no error, it prints a notice that names the classes of which more than half
+    the images are quarantined.
 
     Args:
       examples: URI of the Examples artifact.
@@ -62,8 +63,8 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 def find_dark_images(examples: str) -> Iterator[Finding]:
     """Yields a `Finding` if most images with 16 bits per channel have values of at most 12 bits.
 
-    Images with values of at most 12 bits look nearly black, because the value 65535 is taken for
-    white.
+    Images with values of at most 12 bits look nearly black, because ImageExampleGen takes the value
+    65535 for white.
 
     Args:
       examples: URI of the Examples artifact.

@@ -34,13 +34,13 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
     An upright RGB JPEG within the size limits is copied unchanged. All other images are converted
-    to upright RGB JPEGs within the size limits. All images are decoded, so that damaged files are
-    found here and not during training. An image is quarantined if it cannot be decoded, or if its
-    label is not one of the classes: it is not written to a split, but listed in `quarantine.jsonl`
-    with a reason from `components.image_example_gen.quarantine.Reason`. Every image is either
-    written to a split or quarantined. The file `counts.json` contains the number of images read,
-    the number quarantined, and the number in each split. `quarantine.jsonl` and `counts.json` are
-    in the Examples artifact.
+    to upright RGB JPEGs within the size limits. ImageExampleGen decodes every image once, and so
+    finds damaged files before the training. An image is quarantined if it cannot be decoded, or if
+    its label is not one of the classes. Every image is either written to a split or quarantined.
+    The file `quarantine.jsonl` lists each quarantined image with a reason from
+    `components.image_example_gen.quarantine.Reason`. The file `counts.json` contains the number of
+    images read, the number quarantined, and the number in each split. `quarantine.jsonl` and
+    `counts.json` are in the Examples artifact.
 
     The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
@@ -69,13 +69,14 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           classes: the class names for which the pipeline was built, as JSON.
           max_side: the longest allowed side of an image, in pixels; larger images are scaled down.
           max_pixels: the largest allowed number of pixels; images with more pixels are quarantined.
-          max_value: the pixel value of white in images with more than 8 bits per channel. With 0,
-            the node uses the value that the image file states; if the file states none, the node
-            uses 65535 for images of 16 bits.
+          max_value: the pixel value of white in images with more than 8 bits per channel. If
+            `max_value` is 0, the node uses the value that the image file states, or 65535 if the
+            file of an image with 16 bits per channel states no value.
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
-          unread_notes: a directory in which the node notes which images it could not read.
+          unread_notes: a directory in which the node writes the names of images that it could not
+            read.
           listing: path of the list of images, which was written at the start of the run. If there
             is no list, the node lists the images itself.
         """

@@ -17,9 +17,9 @@ QUARANTINE_FILE = "quarantine.jsonl"
 READ = "read"
 QUARANTINE = "quarantine"
 # `DEEP` is the key for the number of images with 16 bits per channel whose white was assumed to be
-# 65535. `DARK` is the key for the number of images that `DEEP` counts and that have no value above
-# 4095. Images without a value above 4095 probably come from the 12-bit cameras of microscopes and
-# scanners.
+# 65535. Among the images that are counted under `DEEP`, those without a value above 4095 are also
+# counted under `DARK`. Images without a value above 4095 probably come from the 12-bit cameras of
+# microscopes and scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
@@ -31,8 +31,8 @@ def format_counts(
     """Returns the content of the file `COUNTS_FILE`, as JSON.
 
     Args:
-      tallies: the number of images for each pair of a key (READ, a split, QUARANTINE, DEEP or DARK)
-        and a label.
+      tallies: maps each pair of a key (READ, a split, QUARANTINE, DEEP or DARK) and a label to the
+        number of images.
       reasons: the number of quarantined images for each reason.
     """
     totals: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def read_reasons(uri: str) -> dict[str, int]:
 
 
 def read_depths(uri: str) -> tuple[int, int]:
-    """Returns the two numbers of images that the file has under the keys `DEEP` and `DARK`.
+    """Returns the numbers of images under the keys `DEEP` and `DARK`.
 
     Args:
       uri: URI of the Examples artifact.

@@ -15,7 +15,7 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
 
     Args:
       counts: the number of images in each split.
-      found: a text with the number of images that were found, for the error message.
+      found: a description of how many images were found, for the error message.
 
     Raises:
       RefusedError: a split is empty.
@@ -32,7 +32,7 @@ def check_trained(untrained: Sequence[str]) -> None:
     """Checks that every class has a training image, without which a model cannot learn the class.
 
     Args:
-      untrained: for the error message, descriptions of the classes without a training image.
+      untrained: descriptions of the classes that have images, but no training image.
 
     Raises:
       RefusedError: there are classes without a training image.

@@ -139,16 +139,15 @@ def _list_images(exec_properties: dict[str, Any]) -> Listing:
     if listing is None:
         source.prepare()
         return Listing(source.classes(), source.images())
-    # The list may have been written in another container, which downloaded the images to the disk
-    # of that container. If the list comes from another container, the images must be downloaded
-    # again here.
+    # The list may come from another container, which downloaded the images to its own disk, so this
+    # container must download the images again.
     if source.downloads:
         source.prepare()
     return listing
 
 
 def _collect(plans: Sequence[str], uri: str) -> list[dict[str, Any]]:
-    """Writes the list of quarantined images and the counts; returns the entries of the list."""
+    """Writes the list of quarantined images, and `counts.json`; returns the entries of the list."""
     tallies: Counter[tuple[str, int]] = Counter()
     reasons: Counter[str] = Counter()
     records = []

@@ -1,9 +1,9 @@
-"""The list of a run's images, which is written at the start and which ImageExampleGen reads.
+"""The list of a run's images, which is written at the start of the run and read by ImageExampleGen.
 
 Because of this list, a run walks through the image folder, or lists the bucket, only once. The
-fingerprint of the data is computed from the same list, so it covers exactly those files that
-ImageExampleGen reads. The list is in the state directory of the pipeline, which every runner can
-read.
+fingerprint of the data is computed from the same list, so the fingerprint covers exactly those
+files that ImageExampleGen reads. The list is in the state directory of the pipeline, which every
+runner can read.
 """
 
 import json
@@ -30,7 +30,7 @@ class Listing(NamedTuple):
 
 
 def listing_path(state_dir: str, fingerprint: str) -> str:
-    """Returns the path of the list of the images with the fingerprint `fingerprint`."""
+    """Returns the path of the list of images; `fingerprint` is the fingerprint of the images."""
     return f"{state_dir}/listing/{fingerprint}.jsonl"
 
 
@@ -40,7 +40,7 @@ def has_listing(path: str) -> bool:
 
 
 def write_listing(path: str, listing: Listing) -> None:
-    """Writes a list of images; deletes older lists from the directory."""
+    """Writes a list of images; deletes older lists from the directory of the list."""
     directory, _, name = path.rpartition("/")
     fileio.makedirs(directory)
     rows = (listing.classes, *listing.images)

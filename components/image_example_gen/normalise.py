@@ -14,8 +14,8 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# TensorFlow ops, which the exported model also uses, can decode only some BMP and WebP images.
-# Pillow decodes the others.
+# TensorFlow's ops, which the exported model also uses, can decode only some BMP and WebP images.
+# Pillow decodes the BMP and WebP images that these ops cannot decode.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
@@ -38,13 +38,14 @@ class Normalised(NamedTuple):
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Converts an encoded image to an upright RGB JPEG within the limits, if it is not one yet.
 
-    An upright RGB JPEG within the limits is decoded to check it, and returned unchanged. Images of
-    other formats, grey, CMYK, transparent or rotated images (EXIF), and images with a side above
-    `max_side` pixels are converted to JPEGs of quality 98 without chroma subsampling. Only the
-    first frame of an animation is used. Transparent images get a white background.
+    An upright RGB JPEG within the limits is decoded to check it, and returned unchanged. All other
+    images are converted to JPEGs of quality 98 without chroma subsampling: images of other formats,
+    grey, CMYK and transparent images, images that are rotated by EXIF, and images with a side above
+    `max_side` pixels. Only the first frame of an animation is used. Transparent images get a white
+    background.
 
     The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
-    function. Training and serving therefore see the same pixels, and reject the same files.
+    function, so that training and serving see the same pixels, and reject the same files.
 
     Raises:
       UnusableError: the image cannot be decoded.
@@ -54,12 +55,12 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # Convert the bytes to a tensor first. With bytes, TensorFlow's decoding ops first try a
-        # fast path that accepts only tensors, and so lose time.
+        # Convert the bytes to a tensor to save time: if a TensorFlow op gets bytes, it first tries
+        # a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # Decode the JPEG only to check that it is not damaged. When decoding at an eighth of
-            # the size, libjpeg also reads the whole file, but takes only two thirds of the time.
+            # Decode the JPEG only to check that it is not damaged. To decode at an eighth of the
+            # size, libjpeg still reads the whole file, but takes only two thirds of the time.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -76,7 +77,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Raises an error for an empty file, for one of too many bytes, and for a HEIC image."""
+    """Raises an error for an empty file, a too large file or a HEIC image, without decoding it."""
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:
@@ -102,7 +103,7 @@ def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
     The function also returns None if the PNG has the chunk sBIT, which states how many bits are
-    used.
+    used: the value of white is then known.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
@@ -114,8 +115,8 @@ def _peak(png: bytes) -> int | None:
 def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
-    If an assertion in `trainer.decoding` failed, its message states the reason. Other messages of
-    TensorFlow are long descriptions of the graph, so they are not shown.
+    If an assertion in `trainer.decoding` failed, the message of the assertion states the reason.
+    Other messages of TensorFlow are long descriptions of the graph, so they are not shown.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:

@@ -1,7 +1,7 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow must not open any other format: for an EPS file, Pillow would run Ghostscript. Pillow
-recognises an EPS file by its content, even if the file is named .jpg.
+Pillow must not open files of other formats, because for an EPS file, for example, Pillow would run
+Ghostscript. Pillow recognises an EPS file by its content, even if the file is named .jpg.
 """
 
 import io
@@ -19,9 +19,9 @@ PILLOW_FORMATS = ("AVIF", "BMP", "ICO", "JPEG2000", "PPM", "TIFF", "WEBP")
 ORIENTATION = 0x0112  # the EXIF tag of the orientation; its value for an upright image is 1
 _WHITE_OF_16_BITS = 65535
 # TIFF tags (TIFF 6.0, sections 3, 8, 19 and 20): BitsPerSample, PhotometricInterpretation (0 means
-# that the value 0 is white) and SampleFormat (1 means unsigned). _RANGES contains the tags for the
-# smallest and the largest value: SMinSampleValue and SMaxSampleValue, MinSampleValue and
-# MaxSampleValue.
+# that the value 0 is white) and SampleFormat (1 means unsigned). `_RANGES` contains pairs of tags
+# for the smallest and the largest value: SMinSampleValue and SMaxSampleValue, then MinSampleValue
+# and MaxSampleValue.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _RANGES = ((340, 341), (280, 281))
 _UNSIGNED = 1
@@ -97,7 +97,7 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _scale(image, bits[0], max_value)
     peak = None
-    if max(bits) > 8:  # Pillow keeps only the 8 high bits of an image of several channels
+    if max(bits) > 8:  # Pillow keeps only the 8 high bits if there are several channels
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
@@ -140,7 +140,7 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, float(2 ** min(bits, 16) - 1) if bits > 8 else float(_WHITE_OF_16_BITS)
     if image.format == "PPM" and image.mode == "I":
-        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow scales the values of PPM files to this range
+        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow scales the values of PPM files to 0..65535
     kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
     raise UnusableError(
         Reason.RANGE,

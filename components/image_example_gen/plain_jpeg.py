@@ -11,14 +11,14 @@ _START = b"\xff\xd8"
 # The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three markers between SOF0
 # and SOF15 are not frame headers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The frame headers of sequential JPEGs. JPEGs that are not sequential, such as progressive ones,
-# can have any number of scans.
+# The markers of the frame headers of sequential JPEGs. Other JPEGs, such as progressive JPEGs, can
+# have any number of scans.
 _SEQUENTIAL = (0xC0, 0xC1)
-# The two bytes at the start of a scan. The two bytes cannot occur in compressed data, where a zero
-# byte follows each 0xFF.
+# The marker of a scan. These two bytes cannot occur in compressed data, where a zero byte follows
+# each 0xFF.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
-# Bytes that, after 0xFF, are not the marker of a header segment: a zero byte in compressed data,
-# TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and a fill byte.
+# Bytes that do not begin a header segment if they follow 0xFF: the zero byte in compressed data,
+# TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and the fill byte 0xFF.
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, width, channels
 

@@ -63,7 +63,7 @@ def _count(split: str, images: Sequence[ImageReference]) -> int:
 
 
 def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
-    """Divides images into up to `count` consecutive parts of about the same size in bytes."""
+    """Divides images into at most `count` nonempty consecutive parts of about the same size."""
     # Add one byte to each size: an image whose file could not be read has size 0, but must also be
     # in a shard.
     ends = list(itertools.accumulate(image.size + 1 for image in images))
@@ -88,7 +88,8 @@ def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
     """Parses the lines that `format_plan` returned.
 
     Returns:
-      The shard with an empty `images`, and an iterator over its images.
+      The shard without its images (the attribute `images` is empty), and an iterator over the
+      images.
     """
     rows = map(json.loads, lines)
     split, index, count = next(rows)

@@ -31,9 +31,10 @@ _ROW = np.dtype([("hashes", "<u8", VIEWS), ("greys", "<f2", (VIEWS, SIDE**2))])
 class MeasureShard(beam.DoFn):
     """A Beam step that computes the views of the images of a shard and writes them to a file.
 
-    The input of this step is the path of a plan, a file that lists the images of the shard. Next to
-    the plan, the step writes a file with the views, and a file with the names of the images. The
-    step skips images that cannot be decoded or are too small. The step has no output elements.
+    The input of this step is the path of a plan, a file that lists the images of the shard. The
+    step writes one file with the views and one file with the names of the images, both next to the
+    plan. The step skips images that cannot be decoded or are too small. The step yields no
+    elements, because its results are in the two files.
     """
 
     def __init__(self, *, source: str, limits: Limits) -> None:
@@ -59,7 +60,7 @@ class MeasureShard(beam.DoFn):
                 try:
                     encoded = b"" if image.error else normalise(image.encoded, self._limits).encoded
                 except UnusableError:
-                    continue  # WriteShard will quarantine this image
+                    continue  # `WriteShard` will quarantine this image later
                 if not encoded:
                     continue
                 if views := measure_views(encoded):

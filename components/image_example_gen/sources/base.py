@@ -1,4 +1,4 @@
-"""The interface of sources of labelled images.
+"""The interface of a source of labelled images, such as a folder or TFRecord files.
 
 This module loads quickly, because it imports neither TensorFlow nor Beam.
 """
@@ -21,11 +21,11 @@ NO_LABEL = -1
 
 
 class ImageReference(NamedTuple):
-    """A reference to an image of a source: everything but the bytes of the image.
+    """An image of a source without its bytes: its name, its label, and where to read its bytes.
 
-    Before ImageExampleGen reads any image, it assigns these references to splits and shards. All
-    fields are strings and numbers, so that a reference can be stored as JSON. If a file name is not
-    UTF-8, it contains surrogates, as `os.fsdecode` returns them.
+    Before ImageExampleGen reads any image, it assigns the references to splits and shards. All
+    fields are strings and numbers, so that a reference can be stored as JSON. A file name that is
+    not UTF-8 contains surrogates, as in Python's results of `os.fsdecode`.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
@@ -58,8 +58,8 @@ class SourceImage:
       file_name: the name or id of the image in the source.
       label: the class index, 0 to number of classes - 1.
       encoded: the bytes of the file; empty if it could not be read.
-      error: the reason why the file could not be read, which begins with `UNREAD`; empty if the
-        file was read.
+      error: the text `UNREAD` and the reason why the file could not be read; empty if the file was
+        read.
     """
 
     file_name: str
@@ -69,7 +69,7 @@ class SourceImage:
 
 
 def source_image(image: ImageReference, encoded: bytes) -> SourceImage:
-    """Returns the image to which the reference `image` refers; `encoded` are its bytes."""
+    """Returns the image of the reference `image`, with the bytes `encoded`."""
     return SourceImage(image.file_name, image.label, encoded)
 
 
@@ -81,8 +81,8 @@ def unread_image(image: ImageReference, reason: str) -> SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    A `Source` is not passed between processes. Each process makes its own `Source` from strings and
-    numbers, which a compiled pipeline can contain as JSON.
+    Each process makes its own `Source` from strings and numbers, because a compiled pipeline can
+    contain these as JSON, but cannot contain a `Source`.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -117,8 +117,8 @@ class Source(abc.ABC):
         """Returns references to all images, in an order that depends only on the data.
 
         The first call is slow, because it walks through a folder, lists a bucket or reads TFRecord
-        files. Later calls of this method return the same list. Use only one `Source` object in a
-        run, so that the images are listed only once.
+        files. Later calls of this method return the same list. A process should use only one
+        `Source` object, so that it lists the images only once.
 
         Args:
           cache: a directory in which file digests and lists of images are kept, so that the next
@@ -136,11 +136,11 @@ class Source(abc.ABC):
         """Returns references to all images; `images` calls this method once."""
 
     def left_out(self) -> tuple[str, ...]:
-        """Returns the names of folders or splits whose images `images` does not return."""
+        """Returns the names of the folders or splits whose images the source leaves out."""
         return ()
 
     def dropped(self) -> int:
-        """Returns the number of duplicates that `images` does not return."""
+        """Returns the number of duplicate images that the source leaves out."""
         return 0
 
     @abc.abstractmethod
@@ -153,10 +153,10 @@ class Source(abc.ABC):
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the order of `images`. Images in record files that can only be read
-          from the start, such as compressed files, come in the order of the files. If an image
-          cannot be read, or has changed since it was listed, its attribute `error` states the
-          reason.
+          Each image once, in the order of the argument `images`. Images in record files that can
+          only be read from the start, such as compressed files, come in the order of the files. If
+          an image cannot be read, or has changed since it was listed, its attribute `error` states
+          the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
