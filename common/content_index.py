@@ -2,10 +2,9 @@
 
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
 inode are the same as before. A program can set the mtime of a file to any value, but only the
-kernel sets the ctime. If a file is modified twice within one tick of the file system's clock, the
-second modification may leave its size, both times and its inode as they are. A file that was
-modified just before it was read is therefore read again the next time, as in Git
-(Documentation/technical/racy-git.adoc).
+kernel sets the ctime. A file that was modified just before it was read is read again the next time,
+because a second modification within the same tick of the file system's clock may leave all four
+values unchanged. Git reads such files again, too (Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -123,7 +122,7 @@ def _read_all(
     if not files:
         return
     logger.info("hashing the contents of %d files", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and reading release the GIL
+    pool = ThreadPoolExecutor(_THREADS)  # threads help, because hashing and reading release the GIL
     try:
         for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
             found[content.name] = content

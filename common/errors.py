@@ -19,7 +19,7 @@ class InputError(Exception):
 
 
 class RefusedError(InputError):
-    """The data or the model did not pass a check. The run ends with exit status 3.
+    """The data or the model did not pass a check. A RefusedError ends the run with exit status 3.
 
     The message names the check, the measured value and the limit.
     """
@@ -35,8 +35,8 @@ def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> st
     Args:
       given: the value that the user gave.
       known: the allowed values.
-      cutoff: the least similarity of a suggested value, from 0 to 1; 1 means that the texts are
-        equal.
+      cutoff: the smallest similarity that a suggested value may have, from 0 to 1; equal texts have
+        the similarity 1.
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""

@@ -18,8 +18,8 @@ def write_whole(path: str | Path, text: str) -> None:
     """Writes `text` to the file at `path` atomically: no reader sees a partly written file.
 
     On a disk, the function writes a temporary file in the same directory, flushes the file to the
-    disk and renames it to `path`. A crash or a full disk therefore leaves the previous file at
-    `path` intact. In a bucket, the new object becomes visible only when its upload is complete.
+    disk and renames it to `path`, so that a crash or a full disk leaves the previous file at `path`
+    intact. In a bucket, the new object becomes visible only when its upload is complete.
 
     Args:
       path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
@@ -148,8 +148,8 @@ def link_or_copy(source: str, target: str) -> None:
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.
-      target: a directory or URL; created if it does not exist. Files in `target` with the same
-        names are replaced.
+      target: a directory or URL; created if it does not exist. A file in `target` is replaced if
+        `source` has a file with the same name.
     """
     import tensorflow as tf
 

@@ -2,9 +2,9 @@
 
 TFX hashes module files, but no other code or data: the import path of a function, and the path of a
 dataset, a backbone or a schema, are only strings for TFX. If only the code or the files at a path
-changed, TFX would take the node's old outputs from its cache. Every node therefore has an execution
-property with a fingerprint of its code and data. If the code or the data change, the fingerprint
-changes, and TFX runs the node again.
+changed, TFX would take the node's old outputs from its cache. So that TFX notices such changes,
+every node has an execution property with a fingerprint of its code and data. If the code or the
+data change, the fingerprint changes, and TFX runs the node again.
 """
 
 import ast

@@ -34,8 +34,8 @@ def find_files(folder: str, pattern: str) -> list[str]:
     prefix = f"{prefix}/" if prefix else ""
     expression = re.compile(re.escape(prefix) + _to_expression(pattern))
     try:
-        # `match_glob` makes the server filter the names, so that it does not send every name in the
-        # bucket.
+        # `match_glob` makes the server filter the names, so that the server does not send every
+        # name in the bucket.
         blobs = _client().list_blobs(
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )

@@ -27,7 +27,7 @@ class SharedObjects:
             self._kept.pop()
 
     def get(self, key: Hashable, create: Callable[[], _Object]) -> _Object:
-        """Returns `create()`. Inside `keep`, each `key` leads to only one call of `create`."""
+        """Returns `create()`. Inside `keep`, calls with the same key get the same object."""
         if not self._kept:
             return create()
         if key not in self._kept[-1]:

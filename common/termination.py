@@ -67,7 +67,7 @@ class Termination:
     def __init__(self, program: str) -> None:
         """
         Args:
-          program: the name of the program, with which its messages begin.
+          program: the name of the program, with which every message begins.
         """
         self._program = program
         self._stderr = os.dup(2)  # the original stderr; a run redirects descriptor 2 to its log
@@ -83,8 +83,8 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # Some sandboxes do not permit the system call of `adopt_orphans`. In such a sandbox,
-        # descendants whose parents have exited are not killed at the end.
+        # In a sandbox that does not permit the system call of `adopt_orphans`, descendants whose
+        # parents have exited are not killed at the end.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -204,7 +204,7 @@ def end_on_signals(program: str) -> None:
     in the main thread, before the program does anything slow.
 
     Args:
-      program: the name of the program, with which its messages begin.
+      program: the name of the program, with which every message begins.
     """
     global _current  # noqa: PLW0603
     _current = Termination(program)

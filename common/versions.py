@@ -21,7 +21,7 @@ _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of the distributions to which these top-level packages belong.
+    """Returns the versions of the distributions that contain the top-level packages `packages`.
 
     Args:
       packages: names as in import statements. The function skips the modules of the standard
@@ -39,9 +39,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The package comes from a distribution with another name, such as a special build of
-        # TensorFlow. `packages_distributions` takes almost a second, so it is called only for such
-        # a package.
+        # The distribution of the package has another name, such as that of a special build of
+        # TensorFlow. `packages_distributions` takes almost a second, so it is not called for other
+        # packages.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

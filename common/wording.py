@@ -3,8 +3,8 @@
 The strings that only people read are docstrings, the messages of exceptions and assertions, log
 lines and help texts. If only strings that people read change, the fingerprint of the code must stay
 the same (see `common.fingerprint`). All other strings, such as the name of a feature or a key of a
-dictionary, can affect a result. A message that the program first assigns to a variable counts as
-one of the other strings, because the program may write it to a file.
+dictionary, can affect a result. A message that the program first assigns to a variable can also
+affect a result, because the program may write it to a file.
 """
 
 import ast

@@ -3,9 +3,9 @@
 When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
 step waits for a custom job, so without this module, the job would go on training, and cost money.
 Google's own components also cancel their jobs on SIGTERM (see execution_context.py of
-google_cloud_pipeline_components). If the step fails while it waits, the job must also be cancelled,
-because a retry of the step would start a second job with the same checkpoints while the first job
-is still running.
+google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
+be cancelled, because a retry of the step would start a second job with the same checkpoints while
+the first job is still running.
 """
 
 import logging

@@ -22,9 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # In a container, TFX finds the class of an artifact by the name of the artifact's type, and for
-    # this, TFX knows the import paths only of its own types. The output therefore has one of TFX's
-    # own types.
+    # The output has one of TFX's own artifact types: in a container, TFX imports the class of an
+    # artifact by its type name, and it has a table of import paths only for its own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }

@@ -15,11 +15,11 @@ _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
 # Near duplicates are first found by comparing small grey copies of the images. In a dataset of
 # similar images, such as X-ray images, the grey copies of many different images also correlate. Two
-# images therefore count as near duplicates only if, in the backbone's feature space, each of the
-# two is also among the `_NEAREST` nearest neighbours of the other.
+# images whose grey copies correlate count as near duplicates only if, in the backbone's feature
+# space, each is also among the `_NEAREST` nearest neighbours of the other.
 _NEAREST = 10
-# An image is an outlier if its mean distance to the nearest images of its class, this number of
-# them, is unusually large.
+# `find_outliers` computes the mean distance of each image to this number of nearest images of its
+# class.
 _NEIGHBOURS = 10
 _CHUNK = 512
 

@@ -133,7 +133,8 @@ def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
         split, from 0 to 1.
 
     Raises:
-      RefusedError: the share of these test images is larger than `max_leak`.
+      RefusedError: the share of test images that look the same as an image of another split is
+        larger than `max_leak`.
     """
     leaks = count_leaks(issues)
     if not tested or leaks / tested <= max_leak:
@@ -154,7 +155,7 @@ def format_issues(issues: Iterable[Issue]) -> str:
 
 
 def read_issues(uri: str) -> list[dict[str, Any]]:
-    """Reads the issues in an artifact of DataCheck; returns the fields of each as a dictionary."""
+    """Returns the issues in an artifact of DataCheck, each as a dictionary of its fields."""
     lines = (read_bytes(f"{uri}/{FILE}") or b"").splitlines()
     return [json.loads(line) for line in lines]
 

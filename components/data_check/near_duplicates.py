@@ -40,7 +40,7 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     %, or mirrored.
 
     The function compares the small grey copies of two images only if their perceptual hashes agree
-    in at least one of four bands of 16 bits. The running time therefore grows only slightly faster
+    in at least one of four bands of 16 bits, so that the running time grows only slightly faster
     than the number of images.
 
     Args:

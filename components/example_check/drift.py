@@ -30,8 +30,8 @@ def find_drift(
 
     Args:
       classes: the class names.
-      now: the number of training images of each class in this run.
-      before: the number of images of each class on which the champion was trained.
+      now: for each class, the number of training images in this run.
+      before: for each class, the number of images on which the champion was trained.
       limit: the largest allowed divergence, in [0, 1].
     """
     if not sum(now) or not sum(before):

@@ -75,8 +75,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
-          unread_notes: a directory in which the node writes the names of images that it could not
-            read.
+          unread_notes: a directory; the node writes the names of images that it could not read to a
+            file in this directory.
           listing: path of the list of images, which was written at the start of the run. If there
             is no list, the node lists the images itself.
         """

@@ -1,9 +1,9 @@
 """The list of a run's images, which is written at the start of the run and read by ImageExampleGen.
 
 Because of this list, a run walks through the image folder, or lists the bucket, only once. The
-fingerprint of the data is computed from the same list, so the fingerprint covers exactly those
-files that ImageExampleGen reads. The list is in the state directory of the pipeline, which every
-runner can read.
+fingerprint of the data is computed from this list, so the fingerprint covers exactly those files
+that ImageExampleGen reads. The list is in the pipeline's state directory, which every runner can
+read.
 """
 
 import json

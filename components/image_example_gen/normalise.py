@@ -15,7 +15,7 @@ from trainer.decoding.limits import Limits
 QUALITY = 98
 
 # TensorFlow's ops, which the exported model also uses, can decode only some BMP and WebP images.
-# Pillow decodes the BMP and WebP images that these ops cannot decode.
+# Pillow decodes the BMP and WebP images that TensorFlow's ops cannot decode.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
@@ -38,11 +38,11 @@ class Normalised(NamedTuple):
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Converts an encoded image to an upright RGB JPEG within the limits, if it is not one yet.
 
-    An upright RGB JPEG within the limits is decoded to check it, and returned unchanged. All other
-    images are converted to JPEGs of quality 98 without chroma subsampling: images of other formats,
-    grey, CMYK and transparent images, images that are rotated by EXIF, and images with a side above
-    `max_side` pixels. Only the first frame of an animation is used. Transparent images get a white
-    background.
+    An upright RGB JPEG within the limits is decoded only as a check, and returned unchanged. All
+    other images are converted to JPEGs of quality 98 without chroma subsampling: images of other
+    formats, grey, CMYK and transparent images, images that are rotated by EXIF, and images with a
+    side above `max_side` pixels. Only the first frame of an animation is used. Transparent images
+    get a white background.
 
     The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
     function, so that training and serving see the same pixels, and reject the same files.

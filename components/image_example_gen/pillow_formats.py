@@ -1,7 +1,7 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow must not open files of other formats, because for an EPS file, for example, Pillow would run
-Ghostscript. Pillow recognises an EPS file by its content, even if the file is named .jpg.
+Pillow may open only files of the formats in `PILLOW_FORMATS`: for an EPS file, for example, Pillow
+would run Ghostscript. Pillow recognises an EPS file by its content, even if the file is named .jpg.
 """
 
 import io

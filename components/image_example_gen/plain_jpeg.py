@@ -14,8 +14,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The markers of the frame headers of sequential JPEGs. Other JPEGs, such as progressive JPEGs, can
 # have any number of scans.
 _SEQUENTIAL = (0xC0, 0xC1)
-# The marker of a scan. These two bytes cannot occur in compressed data, where a zero byte follows
-# each 0xFF.
+# The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
+# 0xFF there.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
 # Bytes that do not begin a header segment if they follow 0xFF: the zero byte in compressed data,
 # TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and the fill byte 0xFF.
@@ -50,5 +50,5 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
 
 
 def has_many_scans(encoded: bytes) -> bool:
-    """Whether a JPEG has more than 100 scans, so that decoding it may take minutes."""
+    """Whether a JPEG has more than 100 scans. Decoding such a JPEG may take minutes."""
     return encoded.count(_SCAN) > _MOST_SCANS

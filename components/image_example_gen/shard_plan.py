@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # approximate size of a shard: the sum of the sizes of its image files
+SHARD_BYTES = 128_000_000  # approximate total size of the image files of a shard
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
@@ -39,8 +39,9 @@ def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iter
     A train split of 800 images or more has at least 8 shards. The shards depend only on the
     arguments, and not on the Beam runner or the number of workers.
 
-    Within a split, the images are in a random order, which is the same every time. If the images
-    were stored class by class, the Trainer's shuffle buffer would be too small to mix the classes.
+    Within a split, the images are in an order that is random, but the same in every run. If the
+    images were stored class by class, the Trainer's shuffle buffer would be too small to mix the
+    classes.
 
     Args:
       images: all images of the source.
@@ -63,7 +64,7 @@ def _count(split: str, images: Sequence[ImageReference]) -> int:
 
 
 def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
-    """Divides images into at most `count` nonempty consecutive parts of about the same size."""
+    """Divides images into at most `count` nonempty consecutive parts of about equal total size."""
     # Add one byte to each size: an image whose file could not be read has size 0, but must also be
     # in a shard.
     ends = list(itertools.accumulate(image.size + 1 for image in images))

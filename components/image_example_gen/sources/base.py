@@ -25,7 +25,7 @@ class ImageReference(NamedTuple):
 
     Before ImageExampleGen reads any image, it assigns the references to splits and shards. All
     fields are strings and numbers, so that a reference can be stored as JSON. A file name that is
-    not UTF-8 contains surrogates, as in Python's results of `os.fsdecode`.
+    not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
@@ -82,7 +82,7 @@ class Source(abc.ABC):
     """A set of labelled images.
 
     Each process makes its own `Source` from strings and numbers, because a compiled pipeline can
-    contain these as JSON, but cannot contain a `Source`.
+    contain strings and numbers as JSON, but cannot contain a `Source`.
 
     Attributes:
       downloads: whether `prepare` may download the data.
