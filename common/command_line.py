@@ -16,7 +16,7 @@ BAD_USAGE = 2  # the exit status that argparse uses for invalid arguments
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that prints an error as one line on stderr, without usage text, and exits with 2."""
+    """A parser that prints an error as one line, without usage text, and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")

@@ -73,8 +73,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_or_write(path: str | Path, text: str) -> str:
-    """Returns the text of the file at `path`; if the file is missing or damaged, writes `text`
-    first.
+    """Returns the text of the file at `path`; if it is missing or damaged, writes `text` first.
 
     Args:
       path: the path or URL of the file, as in `write_whole`.

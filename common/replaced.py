@@ -1,4 +1,4 @@
-"""Temporarily replaces an attribute of a library that offers no other way to change it."""
+"""Temporarily replaces an attribute of a library that has no option for the purpose."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

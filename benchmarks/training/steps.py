@@ -87,7 +87,10 @@ def measure_steps(
 
 
 class _TakingTurns(Stepper):
-    """A `Stepper` that also times its steps, and that runs `model.fit` after each of its turns."""
+    """A `Stepper` that also times its steps, and that runs `model.fit` after each of its turns.
+
+    The measured time includes the work of the Trainer's loop between two steps.
+    """
 
     def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)

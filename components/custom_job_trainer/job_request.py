@@ -2,8 +2,8 @@
 
 The description is in a file and not in an execution property, because execution properties are part
 of the cache key, but the machines on which the job runs do not affect the trained model. Because
-the description is in a file, a run on other machines can take the model from the cache, or resume
-from existing checkpoints.
+the description is in a file, a run whose job needs other machines can take the model from the
+cache, or resume from existing checkpoints.
 """
 
 import dataclasses

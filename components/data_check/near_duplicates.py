@@ -36,8 +36,8 @@ class Pair(NamedTuple):
 def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
-    The function also finds copies of an image that are re-encoded, scaled down, cropped by up to 5
-    %, or mirrored.
+    The function also finds copies of an image that are re-encoded, mirrored, scaled down, or
+    cropped by up to 5 %.
 
     The function compares the small grey copies of two images only if their perceptual hashes agree
     in at least one of four bands of 16 bits, so that the running time grows only slightly faster
