@@ -1,6 +1,6 @@
-"""Checks URLs of object storage: their scheme, and whether the server answers.
+"""Checks whether the scheme of a URL is supported, and whether Google Cloud Storage answers.
 
-Imports no TensorFlow.
+This module loads quickly, because it does not import TensorFlow.
 """
 
 import os
@@ -8,23 +8,22 @@ import os
 from common.errors import InputError, UnreachableError, did_you_mean
 
 # The schemes that TensorFlow supports without add-ons (`tf.io.gfile.get_registered_schemes()`).
-# Beam supports more schemes, but needs an extra package for each scheme, and only the package for
-# gs:// is installed.
+# Beam needs an extra package for each scheme; this project installs only the package for gs://.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
 _STORAGE = "https://storage.googleapis.com"
-_SECONDS = 5  # seconds: the time limit for the connection, and for the response
+_SECONDS = 5  # seconds to wait for the connection, and then for the response
 
 
 def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str) -> None:
-    """Refuses a URI whose scheme is not supported.
+    """Raises an error if `place` is a URI with an unsupported scheme.
 
     Args:
-      flag: the flag of the option, for the message.
+      flag: the name of the command-line option, for the error message.
       place: a path, or a URI such as gs://bucket/folder.
       schemes: the supported schemes.
-      expected: the values that the option accepts, for the message.
+      expected: the values that the option accepts, for the error message.
 
     Raises:
       InputError: the scheme is not among `schemes`.
@@ -40,13 +39,13 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 
 
 def check_reachable(flag: str, place: str) -> None:
-    """Fails within seconds if Google Cloud Storage cannot be reached.
+    """Raises an error within seconds if Google Cloud Storage cannot be reached.
 
     Without this check, TensorFlow's and Beam's clients would retry for minutes. The function does
-    not check whether the bucket exists and may be read.
+    not check whether the bucket exists, or whether the user may read it.
 
     Args:
-      flag: the flag of the option, for the message.
+      flag: the name of the command-line option, for the error message.
       place: a path or URI; only gs:// is checked.
 
     Raises:
@@ -56,8 +55,8 @@ def check_reachable(flag: str, place: str) -> None:
         return
     import requests
 
-    # google-cloud-storage reads this environment variable too (_get_storage_emulator_override in
-    # _helpers.py).
+    # The library google-cloud-storage also uses the host in STORAGE_EMULATOR_HOST, if it is set
+    # (see `_get_storage_emulator_override` in google/cloud/storage/_helpers.py).
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)
@@ -69,7 +68,7 @@ def check_reachable(flag: str, place: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns the innermost cause of an error of `requests`, which wraps other errors."""
+    """Returns the message of the original error, which `requests` wraps in its own errors."""
     while error.__context__ is not None:
         error = error.__context__
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:100]

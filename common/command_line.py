@@ -1,4 +1,7 @@
-"""The common parts of this project's command lines. Imports no TensorFlow."""
+"""Helpers for the command-line programs of this project.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import argparse
 import os
@@ -9,11 +12,11 @@ from typing import NoReturn, TextIO
 
 from common.text import make_printable
 
-BAD_USAGE = 2  # the exit status of argparse
+BAD_USAGE = 2  # the exit status that argparse uses for invalid arguments
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that prints an error as one line on stderr, without usage text, and exits with 2."""
+    """A parser that prints an error as one line, without usage text, and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
@@ -24,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """Parses an argument as a whole number of at least 1."""
+    """Parses a command-line argument as a whole number of at least 1."""
     if not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")
     return int(text)
@@ -32,11 +35,12 @@ def positive(text: str) -> int:
 
 @contextmanager
 def silence_stderr() -> Iterator[TextIO]:
-    """A context in which output to stderr is dropped, except for output to the yielded stream.
+    """A context that discards output to stderr, except for output to the yielded stream.
 
-    The context is meant for the first import of TensorFlow, whose C++ code writes to descriptor 2
-    before it reads TF_CPP_MIN_LOG_LEVEL (which is set here too). The context does not catch
-    exceptions, so the caller can print them.
+    Use this context for the first import of TensorFlow. The context sets the environment variable
+    TF_CPP_MIN_LOG_LEVEL, but that is not enough, because TensorFlow's C++ code writes to file
+    descriptor 2 before it reads the variable. The context does not catch exceptions, so that the
+    caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -1,10 +1,10 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
-A file counts as unchanged if its size, time of modification, time of change and inode are the same
-as before. Only the kernel sets the time of change; no program can set it. As in Git (Documentation/
-technical/racy-git.adoc), a file that was changed just before it was read is read again the next
-time: if the file changes twice within one tick of the clock, the second change may not alter these
-four values.
+A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
+inode are the same as before. A program can set the mtime of a file to any value, but only the
+kernel sets the ctime. A file that was modified just before it was read is read again the next time,
+because a second modification within the same tick of the file system's clock may leave all four
+values unchanged. Git reads such files again, too (Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -25,15 +25,16 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The slowest clock of a file system, in FAT, ticks every 2 s; one more second allows for the clocks
-# of file servers.
+# The time in nanoseconds that must lie between the last change of a file and the moment when it is
+# read. The file system with the slowest clock is FAT, whose clock ticks every 2 s. One more second
+# allows for a file server whose clock differs from the clock of this machine.
 _SETTLED_AFTER = 3_000_000_000
-_KEPT = 32  # largest number of indices in a directory; older indices are removed
+_KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Name of a file -> the identity of the file when it was read, and the digest of its content.
+# Maps the name of a file to its identity when it was read, and to the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -52,11 +53,11 @@ class FileContent(NamedTuple):
 
 
 def index_path(cache: Path | None, key: str) -> Path | None:
-    """Returns the path of an index in the directory `cache`; None if there is no cache.
+    """Returns the path of the index for a set of files; None if `cache` is None.
 
     Args:
-      cache: the cache directory, whose files can all be created again.
-      key: identifies the set of files, such as the path of their folder.
+      cache: the cache directory.
+      key: a string that identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
     return cache / "contents" / f"{name}.json" if cache else None
@@ -73,15 +74,16 @@ def read_contents(
     index: Path | None,
     digest_of: Callable[[str], str] = hash_file,
 ) -> list[FileContent]:
-    """Returns size and digest of each file, and reads only files that are new or have changed.
+    """Returns the size and digest of each file; reads only files that are new or have changed.
 
     Args:
-      files: name and path of each; names are unique.
-      index: path of the index, which is replaced if something changed. A damaged index is rebuilt.
-        If the index cannot be written, the next call reads all files again. If `index` is None,
-        every file is read.
-      digest_of: function from the path of a file to its digest; several threads call it. Each
-        `digest_of` needs an index of its own.
+      files: the name and the path of each file; each name occurs once.
+      index: path of the index, which is updated if a file was added, removed or changed. A damaged
+        index is rebuilt. If the index cannot be written, the next call reads all files again. If
+        `index` is None, every file is read.
+      digest_of: function from the path of a file to its digest; several threads call it. Use a
+        separate index for each `digest_of`, because an index does not record which function
+        computed its digests.
 
     Returns:
       One entry for each of `files`, in the same order. A file that cannot be read has no digest,
@@ -105,7 +107,7 @@ def read_contents(
             unknown.append((name, path))
     try:
         _read_all(unknown, digest_of, found, entries)
-    finally:  # an interrupted call thus keeps the digests computed so far
+    finally:  # keep the digests computed so far, even if the call is interrupted
         if index and (unknown or len(entries) < len(known)):
             _save(index, entries)
     return [found[name] for name, _ in files]
@@ -120,7 +122,7 @@ def _read_all(
     if not files:
         return
     logger.info("hashing the contents of %d files", len(files))
-    pool = ThreadPoolExecutor(_THREADS)  # hashing and disk access release Python's global lock
+    pool = ThreadPoolExecutor(_THREADS)  # threads help, because hashing and reading release the GIL
     try:
         for content, identity in pool.map(lambda file: _read(file[0], file[1], digest_of), files):
             found[content.name] = content
@@ -133,12 +135,15 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Reads a file; its identity is None if a later change of the file might not alter it."""
+    """Returns the content and the identity of a file.
+
+    The identity is None if the file could change later and keep the same identity.
+    """
     now = time.time_ns()
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            # Opening a pipe would wait for a process that writes to it.
+            # Do not open a named pipe: opening it would block until another process writes to it.
             return FileContent(name, 0, ""), None
         digest = digest_of(path)
         after = os.stat(path)
@@ -154,15 +159,17 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether every change of the file after the time `now` (ns) would change its identity."""
-    # A camera may set a time of modification far in the future; any change replaces this time.
+    """Whether any change made after the time `now` (ns) is sure to alter the file's identity."""
+    # The time of modification may be in the future, for example because the clock of a camera was
+    # wrong. Any change to such a file replaces the future time with the present time, and so alters
+    # the identity.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )
 
 
 def _load(index: Path) -> _Entries:
-    """Reads the entries of an index; a missing, damaged or differently formatted file has none."""
+    """Returns the entries of an index; {} if the index is missing, damaged or of another format."""
     try:
         digest, _, content = index.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
@@ -185,7 +192,7 @@ def _save(index: Path, entries: _Entries) -> None:
             "%s cannot be written (%s): the next run reads all files again", index, error.strerror
         )
         return
-    with contextlib.suppress(FileNotFoundError):  # another process may remove the same old index
+    with contextlib.suppress(FileNotFoundError):  # another process may have deleted the file
         indices = sorted(index.parent.glob("*.json"), key=lambda i: i.stat().st_mtime_ns)
         for oldest in indices[:-_KEPT]:
             oldest.unlink()

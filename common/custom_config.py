@@ -1,8 +1,9 @@
-"""TFX's `custom_config`: the settings of a node, as a frozen dataclass and as JSON.
+"""Converts the settings of a TFX node, a frozen dataclass, to JSON and back.
 
-The pipeline writes the JSON into an execution property; the node, perhaps in a container of a
-compiled pipeline, reads it back as the same dataclass. This module imports neither TensorFlow nor
-TFX.
+The pipeline writes the JSON into the execution property `custom_config`. The executor of the node,
+which may run in a container, reads the JSON back as the same dataclass.
+
+This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
 
 import dataclasses
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-# A decorator for the dataclass of a node's settings. For a decorated dataclass,
-# `from_custom_config` refuses unknown keys and values of a wrong type, also in nested dataclasses.
+# A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. Dataclasses nested
+# in a decorated dataclass are checked too.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace those of pydantic, which calls a key an argument.
+# Messages that replace those of pydantic, because pydantic calls a key of the JSON an argument.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
-    """Returns `settings` as JSON; equal settings give equal text, which a cache key needs."""
+    """Returns `settings` as JSON.
+
+    The keys are sorted, so that equal settings give equal text: the text is part of TFX's cache
+    key.
+    """
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 
@@ -41,12 +47,12 @@ def from_custom_config(
 
     Args:
       settings_class: the dataclass, decorated with `node_settings`.
-      custom_config: the JSON, as executors get it, or the mapping that TFX decodes from it for
-        user functions.
+      custom_config: the JSON, which TFX passes to executors, or the mapping that TFX decodes from
+        the JSON and passes to user functions such as `preprocessing_fn`.
 
     Raises:
-      InputError: a key is unknown or missing, or a value is of another type. In this case, the
-        pipeline and the code of the node are of different versions.
+      InputError: a key is unknown or missing, or a value has the wrong type, because the pipeline
+        was compiled with a different version of the code.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

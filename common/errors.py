@@ -1,4 +1,4 @@
-"""The exception for errors in the user's input, and functions for its messages."""
+"""Exceptions for errors that a user can correct, and helpers for their messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from common.text import make_printable
 class InputError(Exception):
     """An input of the user (a flag, a file, a dataset, a model) cannot be used.
 
-    The message is one line: the value found, the value expected, the next step. An InputError is
-    printed without a traceback. The message may contain names, paths and URLs as they were given:
-    this class removes secrets from it and escapes control characters.
+    The message is one line that states the value found, the value expected, and what to do next. An
+    InputError is printed without a traceback. Callers may put names, paths and URLs into the
+    message unchanged: this class removes secrets and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:
@@ -19,24 +19,24 @@ class InputError(Exception):
 
 
 class RefusedError(InputError):
-    """A check of the data or of the model failed. The error ends the run with exit status 3.
+    """The data or the model did not pass a check. A RefusedError ends the run with exit status 3.
 
     The message names the check, the measured value and the limit.
     """
 
 
 class UnreachableError(OSError):
-    """A server does not answer. The message has the same form as that of an `InputError`."""
+    """A server does not answer. The message has the same form as the message of an `InputError`."""
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Returns a suggestion for the end of a message, "did you mean …?"; empty if no known value is
-    similar.
+    """Returns "did you mean …?" with the most similar known value; "" if no value is similar.
 
     Args:
       given: the value that the user gave.
       known: the allowed values.
-      cutoff: the required similarity, from 0 to 1; equal texts have the similarity 1.
+      cutoff: the smallest similarity that a suggested value may have, from 0 to 1; equal texts have
+        the similarity 1.
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""

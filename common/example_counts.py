@@ -1,7 +1,12 @@
-"""The name and the keys of the file with the numbers of examples. Imports nothing."""
+"""The name of the JSON file in which ImageExampleGen counts images, and one of its keys.
 
-# The file with the counts lies in the Examples artifact, beside the Split-… folders.
+This module loads quickly, because it imports nothing.
+"""
+
+# `counts.json` is in the directory of the Examples artifact, next to the Split-… directories.
 COUNTS_FILE = "counts.json"
 
-# Key of the counts by outcome (such as a split, or quarantine) and label: {"train": {"0": 12}}.
+# The key for the numbers of images by split and label. In {"by_label": {"train": {"0": 12}}}, for
+# example, 12 images with the label 0 are in the train split. The dictionary under "by_label" also
+# has keys that are not splits, such as "quarantine".
 BY_LABEL = "by_label"

@@ -1,4 +1,4 @@
-"""Records sizes and digests of the files below a directory, to find later damage."""
+"""Records the sizes and digests of the files in a directory tree, to detect damaged files later."""
 
 import hashlib
 import os
@@ -13,12 +13,12 @@ _CHUNK = 1 << 20  # number of bytes that are read at a time
 
 
 class FileRecord(NamedTuple):
-    """The record of a file.
+    """The recorded size, digest and modification time of a file.
 
     Attributes:
       size: the size of the file in bytes.
       sha256: the SHA-256 of the content, 64 hex digits.
-      modified: the time of the last change, in nanoseconds since 1970.
+      modified: the time of modification, in nanoseconds since 1970.
     """
 
     size: int
@@ -27,8 +27,9 @@ class FileRecord(NamedTuple):
 
 
 def record_files(directory: str) -> dict[str, FileRecord]:
-    """Reads the files below `directory`, on a disk or in a bucket; returns their records by path,
-    relative to `directory`.
+    """Reads all files in a directory tree, on a disk or in a bucket.
+
+    Returns a dictionary that maps each path, relative to `directory`, to the record of the file.
     """
     return {name: _read(f"{directory}/{name}") for name in sorted(list_files(directory))}
 
@@ -42,15 +43,16 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def list_graph_last(directory: str) -> list[str]:
-    """Returns the relative paths of the files of a SavedModel in order, with the graph's file last.
+    """Returns the relative paths of a SavedModel's files, sorted, but with `saved_model.pb` last.
 
-    If the files are copied in this order, a copy that contains the graph's file is complete.
+    A program that copies the files in this order copies `saved_model.pb` last, so a copy with
+    `saved_model.pb` is complete.
     """
     return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 
 
 def hash_records(records: Mapping[str, FileRecord]) -> str:
-    """Returns the SHA-256 of the names and digests in `records`, 64 hex digits."""
+    """Returns the SHA-256, as 64 hex digits, of the names and digests in `records`."""
     lines = (f"{name}\0{record.sha256}\n" for name, record in sorted(records.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -58,13 +60,13 @@ def hash_records(records: Mapping[str, FileRecord]) -> str:
 def find_damage(
     directory: str, recorded: Mapping[str, FileRecord], *, trust_times: bool = False
 ) -> str | None:
-    """Describes the first file that differs from its record; returns None if none differs.
+    """Returns a description of the first file that differs from its record; None if none differs.
 
     Args:
-      directory: the directory with the files. Files without a record are ignored.
+      directory: the directory with the files. Files that are not in `recorded` are ignored.
       recorded: the records that `record_files` returned.
-      trust_times: whether a file with the recorded size and time counts as unchanged without being
-        read.
+      trust_times: if True, a file with the recorded size and time of modification is not read, and
+        counts as undamaged.
     """
     unsure = []
     for name, content in recorded.items():
@@ -76,7 +78,7 @@ def find_damage(
             return f"{path} has {size} bytes, where {content.size} were recorded"
         if not trust_times or modified != content.modified:
             unsure.append(path)
-    # Reading files is slow, so all sizes are compared before any content.
+    # Compare all sizes before reading any file, because reading is slow.
     for path in unsure:
         if _read(path).sha256 != recorded[path.removeprefix(f"{directory}/")].sha256:
             return f"{path} has changed since it was recorded"
@@ -98,5 +100,5 @@ def _stat(path: str) -> tuple[int, int]:
     if "://" in path:
         found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec
-    local = os.stat(path)  # for files on a disk, TensorFlow gives the time only in whole seconds
+    local = os.stat(path)  # for local files, TensorFlow returns times only in whole seconds
     return local.st_size, local.st_mtime_ns

@@ -1,5 +1,6 @@
-"""Reads and writes small files, on a disk or in a bucket. This module imports TensorFlow only for
-paths in buckets.
+"""Reads and writes small files, on a disk or in a bucket.
+
+This module loads quickly, because its functions import TensorFlow only when they need it.
 """
 
 import contextlib
@@ -14,18 +15,18 @@ from common.notice import notice
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Writes `text` to the file at `path` in one step: no reader sees an incomplete text.
+    """Writes `text` to the file at `path` atomically: no reader sees a partly written file.
 
-    On a disk, a temporary file in the same directory is written, flushed to the disk and renamed:
-    after a crash or on a full disk, the previous file at `path` is still there. An object in a
-    bucket appears when its upload is complete.
+    On a disk, the function writes a temporary file in the same directory, flushes the file to the
+    disk and renames it to `path`, so that a crash or a full disk leaves the previous file at `path`
+    intact. In a bucket, the new object becomes visible only when its upload is complete.
 
     Args:
       path: a path in a directory that exists, or a URL of a file system that TensorFlow knows.
       text: the whole content of the file.
 
     Raises:
-      OSError: the file cannot be written. The previous file is kept.
+      OSError: the file cannot be written; the previous file is kept.
     """
     if "://" in str(path):
         import tensorflow as tf
@@ -33,7 +34,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with tf.io.gfile.GFile(str(path), "w") as stream:
             stream.write(text)
         return
-    target = Path(os.path.realpath(path))  # a symbolic link is followed, and not replaced by a file
+    target = Path(os.path.realpath(path))  # if `path` is a symbolic link, replace its target
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         with new.open("x", encoding="utf-8") as file:
@@ -48,14 +49,15 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Returns the text of the small file at `path`, or "" if the caller must write it.
+    """Returns the text of the small file at `path`.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
 
     Returns:
-      The text; empty if there is no file. The text is also empty if the file is empty or damaged
-      after a crash or on a full disk; in this case, a notice names the file.
+      The text; "" if the file does not exist, is empty or is damaged. For an empty or damaged file,
+      which a crash or a full disk can leave behind, the function also prints a notice with the
+      path.
 
     Raises:
       OSError: the file cannot be read.
@@ -71,10 +73,10 @@ def read_text(path: str | Path) -> str:
 
 
 def read_or_write(path: str | Path, text: str) -> str:
-    """Returns the text of the small file at `path`; writes `text` first if there is none.
+    """Returns the text of the file at `path`; if it is missing or damaged, writes `text` first.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
       text: the new content of the file.
 
     Raises:
@@ -87,11 +89,12 @@ def read_or_write(path: str | Path, text: str) -> str:
 
 
 def read_json(path: str | Path, expected: str) -> Any:
-    """Returns the JSON value in the small file at `path`; None if the file does not exist. A
-    damaged file is ignored, and a notice names it.
+    """Returns the JSON value in the small file at `path`; None if the file does not exist.
+
+    If the file is damaged, the function prints a notice with the path and returns None.
 
     Args:
-      path: as in `write_whole`.
+      path: the path or URL of the file, as in `write_whole`.
       expected: a description of the expected content, for the notice.
     """
     content = read_bytes(path)
@@ -105,7 +108,7 @@ def read_json(path: str | Path, expected: str) -> Any:
 
 
 def read_bytes(path: str | Path) -> bytes | None:
-    """Reads the small file at `path`, as in `write_whole`; returns None if there is no file."""
+    """Returns the content of the small file at `path`; None if the file does not exist."""
     if "://" not in str(path):
         try:
             return Path(path).read_bytes()
@@ -121,9 +124,9 @@ def read_bytes(path: str | Path) -> bytes | None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes the file names in `directory` to the disk, if the file system can do that.
+    """Flushes the file names in a directory to the disk, if the file system supports it.
 
-    A new or renamed file whose name was not flushed may be gone after a power failure.
+    A power failure can undo the creation or renaming of a file whose directory was not flushed.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -136,15 +139,16 @@ def flush_directory(directory: Path) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Puts the files of `source` into the directory `target`, as hard links where possible.
+    """Links the files of `source` into the directory `target`, or copies them.
 
-    Hard links take no space on the disk. Linked files must not be changed in place: a change would
-    appear in both directories. In a bucket, on another disk, or on a file system without hard
-    links, the files are copied.
+    Hard links take no space on the disk. Never modify a linked file in place, because the file in
+    `source` would change too. The function copies the files where hard links are not possible: in a
+    bucket, on another disk, or on a file system without hard links.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.
-      target: a directory or URL; created if it does not exist. Files of the same name are replaced.
+      target: a directory or URL; created if it does not exist. A file in `target` is replaced if
+        `source` has a file with the same name.
     """
     import tensorflow as tf
 
@@ -161,7 +165,7 @@ def _link_or_copy_file(source: str, target: str) -> None:
     if "://" not in source and "://" not in target:
         with contextlib.suppress(FileNotFoundError):
             os.remove(target)
-            # `target` may be on another disk, or its file system may have no links.
+            # Linking fails if `target` is on another disk, or if its file system has no hard links.
         with contextlib.suppress(OSError):
             os.link(source, target)
             return

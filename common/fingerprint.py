@@ -1,8 +1,10 @@
-"""Fingerprints of the code and data that a node uses in addition to its input artifacts.
+"""Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
-For TFX, the import path of a function, or a path to data, a backbone or a schema, is only a string;
-TFX itself hashes only module files. So every node has an execution property with the fingerprint of
-such code or data, and runs again when the fingerprint changes.
+TFX hashes module files, but no other code or data: the import path of a function, and the path of a
+dataset, a backbone or a schema, are only strings for TFX. If only the code or the files at a path
+changed, TFX would take the node's old outputs from its cache. So that TFX notices such changes,
+every node has an execution property with a fingerprint of its code and data. If the code or the
+data change, the fingerprint changes, and TFX runs the node again.
 """
 
 import ast
@@ -22,16 +24,16 @@ from common.wording import remove_wording
 FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "schemas")
 
 
-# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, and
-# values that are computed from the content of the other files.
+# TensorFlow writes a file `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a
+# random ID, so it differs between two exports of the same model.
 _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
-    """Returns the SHA-256 of names and contents of the files below `directory`, 64 hex digits.
+    """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    TensorFlow's random id of an export is left out, so SavedModels that two machines convert from
-    the same checkpoint have the same SHA-256.
+    The function skips `fingerprint.pb`, which contains a random ID, so that two SavedModels that
+    were converted from the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -54,16 +56,17 @@ def hash_bytes(content: bytes) -> str:
 def hash_code(
     *modules: str, data: Mapping[str, str] | None = None, without: Collection[str] = ()
 ) -> str:
-    """Returns the SHA-256 of the code of `modules` and of the project's modules that they import.
+    """Returns the SHA-256 of the code of `modules` and of all project modules that they import.
 
-    The hash covers the syntax trees without wording (see `common.wording`), including the
-    `__init__` of packages, and the installed versions of imported libraries.
+    The hash covers the syntax trees of the modules, the `__init__` of their packages, and the
+    installed versions of the imported libraries. The hash does not depend on docstrings and
+    messages (see `common.wording`).
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: import paths of modules that list entries, such as a catalogue. Each is mapped to a text
-        with the values that the run uses, which is hashed instead of the module.
-      without: top-level packages of libraries whose versions are left out.
+      data: maps the import path of a module with a catalogue to a text with those entries of the
+        catalogue that the run uses. The function hashes the text instead of the module.
+      without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
     sources = parse_modules(*modules, without=data)
@@ -77,18 +80,18 @@ def hash_code(
 
 
 def hash_libraries(*packages: str) -> str:
-    """Returns the SHA-256 of the installed versions of top-level packages, 64 hex digits."""
+    """Returns the SHA-256 (64 hex digits) of the installed versions of libraries."""
     return hash_bytes(repr(installed_versions(packages)).encode())
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """The parsed source of a module.
+    """The parsed source code of a module.
 
     Attributes:
-      tree: the syntax tree without wording.
-      first_party: the names that the module imports from this project: modules, functions and
-        classes.
+      tree: the syntax tree without the strings that only people read (see `common.wording`).
+      first_party: the names of the modules, functions and classes that the module imports from this
+        project.
       libraries: the top-level packages of libraries that the module imports.
     """
 
@@ -98,14 +101,16 @@ class Source:
 
 
 def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Source]:
-    """Parses `modules` and every module of this project that they import; returns them by name.
+    """Parses `modules` and all project modules that they import, directly or indirectly.
 
-    The `__init__` of each package is included, since importing a module runs it. The function only
-    reads the files; it imports no module.
+    The function also parses the `__init__` of each package, because importing a module runs it. The
+    function only reads the source files of the modules; it does not import the modules.
+
+    Returns a dictionary from the import path of each module to its parsed source.
 
     Args:
       modules: import paths.
-      without: modules that are left out, together with the modules that only they import.
+      without: modules to skip. A module that is imported only by skipped modules is skipped too.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -137,7 +142,7 @@ def _parse(package: str, content: bytes) -> Source:
 
 
 def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields all nodes below `tree`, except those below `if TYPE_CHECKING`."""
+    """Yields all descendants of the node `tree`, except those inside `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
@@ -146,8 +151,9 @@ def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _read_module(module: str) -> tuple[str, bytes]:
-    """Returns the package of `module` (the module itself if it is a package), and the content of
-    the module's file.
+    """Returns the name of the package that contains `module`, and the content of the module's file.
+
+    If `module` is itself a package, the function returns the name of `module`.
     """
     spec = _find(module)
     if spec is None or spec.origin is None:
@@ -158,9 +164,9 @@ def _read_module(module: str) -> tuple[str, bytes]:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Finds the spec of a module.
+    """Finds the spec of a module, which contains the path of its source file.
 
-    Unlike `importlib.util.find_spec`, the function does not import the parent packages.
+    Unlike `importlib.util.find_spec`, this function does not import the parent packages.
     """
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)

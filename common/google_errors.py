@@ -1,4 +1,7 @@
-"""One-line messages for errors from Google Cloud's client libraries. Imports no TensorFlow."""
+"""One-line messages for errors from Google Cloud's client libraries.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import re
 
@@ -9,7 +12,7 @@ from common.service_errors import Errors, describe_response
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
-# The text that the client puts before the server's message.
+# The HTTP method and URL that Google's client library puts before the server's error message.
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 
 

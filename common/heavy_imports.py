@@ -1,4 +1,4 @@
-"""Imports large libraries in less time."""
+"""Speeds up the import of large libraries by pausing Python's garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def heavy_imports() -> Iterator[None]:
-    """A context in which to import large libraries, such as TensorFlow and TFX.
+    """A context that pauses garbage collection while TensorFlow or TFX is imported.
 
-    The functions and classes of such libraries are millions of objects that live as long as the
-    process. Python searches all these objects for garbage again and again, during the imports and
-    afterwards. In the context, Python does not search for garbage; after the context, the search
-    leaves out all objects that exist at its end.
+    Importing these libraries creates millions of objects, such as functions and classes, which live
+    as long as the process. Without this context, the garbage collector would examine these objects
+    again and again, during the import and later. Inside the context, the garbage collector is off.
+    After the context, the garbage collector ignores all objects that existed at the end of the
+    context.
     """
     was_enabled = gc.isenabled()
     gc.disable()

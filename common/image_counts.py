@@ -1,9 +1,10 @@
-"""Counts the images that the running node has read, in all processes of this machine.
+"""Counts the images that the running node has read, in all its processes on this machine.
 
-The console of a run chooses a directory for the counts, and reads the counts there. Each process
-that reads images keeps its own count in its own file in that directory. Processes on other machines
-do not have the directory, and count nothing. An environment variable names the directory, since
-this is the only way to pass it to Beam's worker processes.
+Each process that reads images writes its count to its own file in a directory of counts. The code
+that displays the progress of a run creates the directory and adds up the counts. Processes on other
+machines do not have this directory, so images that they read are not counted. The path of the
+directory is in an environment variable, because there is no other way to pass it to Beam's worker
+processes.
 """
 
 import mmap
@@ -12,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable that names the directory of the counts
+VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable with the path of the directory of the counts
 _BYTES = 8  # size of a count in its file, an integer in the machine's byte order
 _ORDER = sys.byteorder
 
@@ -20,13 +21,13 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The file of the count is mapped into memory. So the file always has the latest count, and each
-    image costs only a write of 8 bytes to memory.
+    The file with the count is mapped into memory, so updating the file takes only a write of 8
+    bytes to memory.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._node: tuple[str, int] | None = None  # directory of the counts, and id of the process
+        self._node: tuple[str, int] | None = None  # the directory of the counts, and the process ID
         self._images = 0
         self._file: mmap.mmap | None = None
 
@@ -48,17 +49,17 @@ _count = _Count()
 
 
 def count_images(images: int = 1) -> None:
-    """Adds images to the count of this process, if the environment variable is set."""
+    """Adds images to the count of this process if the environment variable `VARIABLE` is set."""
     _count.add(images)
 
 
 def read_image_count(directory: Path) -> int:
-    """Returns the number of images that all processes counted in `directory`."""
+    """Returns the sum of the counts of all processes that write to `directory`."""
     return sum(read_counts_of_processes(directory).values())
 
 
 def read_counts_of_processes(directory: Path) -> dict[int, int]:
-    """Returns the number of images that each process counted in `directory`, by process ID."""
+    """Returns a dictionary from the ID of each process to the number of images that it counted."""
     return {
         int(file.stem): int.from_bytes(file.read_bytes(), _ORDER)
         for file in directory.glob("*.count")
@@ -68,7 +69,7 @@ def read_counts_of_processes(directory: Path) -> dict[int, int]:
 def _map_file(directory: Path) -> mmap.mmap | None:
     """Creates the file of this process, with the count 0, and maps it into memory.
 
-    Returns None if the directory is missing because the node has ended.
+    Returns None if the directory of the counts no longer exists, because the node has ended.
     """
     try:
         with (directory / f"{os.getpid()}.count").open("wb+") as file:

@@ -1,8 +1,10 @@
-"""The confidence interval of a fraction: Wilson's score interval. Imports no TensorFlow.
+"""The confidence interval of a fraction: Wilson's score interval.
 
 E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
 American Statistical Association 22 (1927). The values agree with
 `scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")`.
+
+This module loads quickly, because it does not import TensorFlow.
 """
 
 import math
@@ -26,25 +28,26 @@ def wilson_interval(hits: int, images: int, confidence: float = 0.95) -> tuple[f
 
 
 def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
-    """Returns the lower end of the one-sided confidence interval of a fraction, in [0, 1].
+    """Returns the lower confidence bound of a fraction (one-sided), in [0, 1].
 
     Args:
       hits: the number of correctly classified images.
       images: the number of images, at least 1.
-      confidence: the confidence that the fraction is at least the bound, in [0, 1); with 0.5 or
-        less, the bound is `hits / images`.
+      confidence: the confidence that the fraction is at least the bound, in [0, 1). With a
+        confidence of 0.5 or less, the bound is the measured fraction, `hits / images`.
     """
     return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the smallest number of test images with which a perfect model reaches `floor`.
+    """Returns how many test images a perfect model needs for a lower confidence bound of `floor`.
 
-    If all of n images are classified correctly, the lower bound of the accuracy is n / (n + z²).
+    If a model classifies all n test images correctly, the lower confidence bound of its accuracy is
+    n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
-      floor: the required lower bound, in [0, 1].
-      confidence: as in `wilson_lower_bound`.
+      floor: the required lower confidence bound of the accuracy, in [0, 1].
+      confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
       The number of images, at least 1; None for a floor of 1, which no number of images can reach.

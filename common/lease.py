@@ -1,8 +1,9 @@
 """A lease gives one process at a time the right to use a directory, on a disk or in a bucket.
 
-On a disk, the lease is a lock of the operating system, which ends with the process. A bucket has no
-locks: there the lease is a small file that its owner renews at intervals. If the owner stops
-renewing it, another process takes the lease over.
+On a disk, the lease is a file lock, which the operating system releases when the process ends.
+Buckets have no locks, so the lease of a directory in a bucket is a small file, which the owner of
+the lease rewrites at regular intervals. If the owner stops rewriting the file, another process
+takes over the lease.
 """
 
 import contextlib
@@ -31,25 +32,26 @@ class Lease(Protocol):
         """Checks that this process still has the lease.
 
         Raises:
-          InputError: another process took the lease over, since this process did not renew it in
-            time.
+          InputError: this process did not renew the lease in time, and another process took it
+            over.
         """
 
     def release(self) -> None:
-        """Ends the lease, and removes its file."""
+        """Gives up the lease and removes its file, so that another process can take the lease."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Times of a lease in a bucket, in seconds.
+    """The time intervals, in seconds, that govern a lease in a bucket.
 
     Attributes:
       renewal: time between two renewals.
-      expiry: time without a renewal after which a waiting process takes the lease over. Only the
-        clock of the waiting process is used, so clocks of different machines need not agree.
-      settle: time between writing the file and reading it again. This time must be longer than the
-        time for a write: if two processes write at the same time, the process that writes last gets
-        the lease.
+      expiry: time without a renewal after which a waiting process takes the lease over. The waiting
+        process measures this time with its own clock, so the clocks of different machines need not
+        agree.
+      settle: time that a process waits after writing the file, before it reads the file again. If
+        two processes write at the same time, the process that wrote last gets the lease. `settle`
+        must be longer than a write takes, so that both processes read what was written last.
     """
 
     renewal: float = 15.0
@@ -61,14 +63,15 @@ DEFAULT_TIMING = Timing()
 
 
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
-    """Takes the lease whose file is at `path`; returns None if a running process has it.
+    """Takes the lease whose file is at `path`; returns None if another process holds the lease.
 
-    On a disk, the call returns at once. In a bucket, it takes up to `timing.expiry` to find out
-    whether the owner is still running.
+    If the lease is on a disk, the function returns at once. If the lease is in a bucket, the
+    function waits for up to `timing.expiry` seconds to see whether the present owner still renews
+    the lease.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
-      timing: the times of a lease in a bucket.
+      timing: the time intervals of a lease in a bucket.
     """
     return _BucketLease.take(path, timing) if "://" in path else _DiskLease.take(Path(path))
 
@@ -78,9 +81,9 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
     """A context that holds the lease at `path`, after waiting for other processes to release it.
 
     Args:
-      path: as in `take_lease`.
-      resource: the name of the files that the lease protects, for the notice of a waiting process.
-      timing: the times of a lease in a bucket.
+      path: the path or URL of the file of the lease.
+      resource: a name for the files that the lease protects, for the message of a waiting process.
+      timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)
     if lease is None:
@@ -106,7 +109,7 @@ class _DiskLease:
         return cls(path, lock) if lock else None
 
     def check(self) -> None:
-        """Does nothing: a lock of the operating system cannot be taken over."""
+        """Does nothing, because no other process can take over a file lock."""
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -160,7 +163,7 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            # The network may have failed; the thread tries again at the next renewal.
+            # An error here is usually a network failure, so try again at the next renewal.
             except Exception as error:
                 notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
 
@@ -172,7 +175,7 @@ class _BucketLease:
 
 
 def _is_renewed(path: str, timing: Timing) -> bool:
-    """Returns whether the owner of a lease renews its file within `timing.expiry`."""
+    """Watches a lease for up to `timing.expiry` seconds; returns whether its owner renews it."""
     content, end = read_bytes(path), time.monotonic() + timing.expiry
     while content and time.monotonic() < end:
         time.sleep(min(timing.renewal / 3, timing.expiry / 10))
@@ -184,7 +187,7 @@ def _is_renewed(path: str, timing: Timing) -> bool:
 
 
 def _owner(content: bytes | None) -> str:
-    """Returns the owner that a lease file names; empty if the file names no owner."""
+    """Returns the owner that is named in a lease file; "" if the content names no owner."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content or b"")["owner"])
     return ""

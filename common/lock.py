@@ -1,4 +1,4 @@
-"""Locks, so that only one process at a time writes a file or directory of the cache."""
+"""File locks, which let only one process at a time write a file or directory of the cache."""
 
 import contextlib
 import fcntl
@@ -16,15 +16,18 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def hold_lock(target: Path) -> Iterator[None]:
-    """A context that holds the lock of `target`, after waiting for other processes to release it.
+    """A context that waits for the lock of the file or directory `target`, and then holds it.
 
-    If the process has to wait, it logs a warning with the attribute `waits_for`, the target, so
-    that the user sees why nothing happens.
+    If this process has to wait for another process, it logs a warning, so that the user sees why
+    nothing happens. The log record of the warning has the attribute `waits_for`, whose value is
+    `target`.
 
-    The lock is released at the latest when the process ends. Releasing the lock removes its file;
-    the next holder removes the lock file of a killed process. The holder writes a new directory as
-    `.<name>.*` beside the target, and renames it at the end. If a directory `.<name>.*` exists when
-    the lock is acquired, a killed process has left it behind, and it is removed.
+    If the process is killed, the operating system releases the lock. The lock file of a killed
+    process remains until another process takes and releases the lock.
+
+    If `target` is a directory, the caller writes it under a temporary name, `.<name>.*`, in the
+    same parent directory, and renames it at the end. At its start, the context removes directories
+    `.<name>.*` that killed processes have left behind.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -39,16 +42,17 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # The file is removed while the lock is held. A waiting process then gets the lock of a
-            # removed file, notices this, and opens a new file.
+            # Remove the file while this process still holds the lock. A process that waits in
+            # `_lock` then acquires the lock of the removed file, notices that the file was removed,
+            # and opens a new file.
             path.unlink(missing_ok=True)
 
 
 def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
-    The lock ends when the file is closed, at the latest with the process. The owner of the lock may
-    remove the file before closing it.
+    The lock is released when the file is closed, or when the process ends. The owner of the lock
+    can delete the file before closing it, so that no lock file remains.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -67,8 +71,8 @@ def _lock(path: Path, operation: int) -> TextIO | None:
         except BlockingIOError:
             file.close()
             return None
-        # The previous holder may have removed this file meanwhile, and a third process may have
-        # created and locked a new file at the same path.
+        # Between `open` and `flock`, the previous holder may have removed this file, and a third
+        # process may have created and locked a new file at the same path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -1,5 +1,6 @@
-"""The memory of processes and of this machine. This module works on Linux only, since it reads
-/proc.
+"""Measures the memory of processes, and the memory that is available on this machine.
+
+This module works on Linux only, because it reads /proc.
 """
 
 import contextlib
@@ -11,14 +12,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
 def resident_memory(process: int) -> int:
-    """Returns the memory that a process uses now, in bytes; 0 if it has ended."""
+    """Returns the memory that a process uses now, in bytes; 0 if the process has ended."""
     with contextlib.suppress(OSError, IndexError):
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
     return 0
 
 
 def peak_memory(process: int) -> int:
-    """Returns the most memory that a process has used, in bytes; 0 if it has ended."""
+    """Returns the peak memory of a process so far, in bytes; 0 if the process has ended."""
     with contextlib.suppress(OSError):
         status = Path(f"/proc/{process}/status").read_text()
         if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
@@ -32,8 +33,8 @@ def available_memory() -> int:
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # The files with the limit and the use of a container's memory, in control groups of version 2
-    # and 1.
+    # The files with the memory limit and the memory usage of the container: first the files of
+    # version 2 of Linux control groups, then those of version 1.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (
@@ -41,7 +42,7 @@ def available_memory() -> int:
             "/sys/fs/cgroup/memory/memory.usage_in_bytes",
         ),
     ):
-        # The text "max" means that the container has no memory limit.
+        # The limit can be the text "max", which means that there is no limit.
         with contextlib.suppress(OSError, ValueError):
             amounts.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
     return min(amounts)

@@ -1,4 +1,4 @@
-"""Prints lines that the user must see during a run; any module may use it."""
+"""Prints lines that the user must see during a run."""
 
 import logging
 
@@ -8,9 +8,10 @@ logger = logging.getLogger(__name__)
 
 
 def notice(text: str) -> None:
-    """Prints `text`, one line, on the console of a run and in its log.
+    """Shows the line `text` to the user, and writes it to the log of the run.
 
-    The console listens to the logger of this module. Before the console exists, the line goes to
-    stderr; in a container, it goes to the container's log.
+    The function logs the line with the logger of this module, to which the display of a run
+    (`pipeline.report.console`) adds a handler that prints the line. Without a display, early in a
+    run or in a container, the line goes to stderr.
     """
     logger.warning("%s", make_printable(text))

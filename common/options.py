@@ -1,7 +1,7 @@
-"""Options as dataclass fields that carry their own help text and their own check.
+"""Declares options as dataclass fields, each with a help text and a check of its values.
 
 All configuration dataclasses (the Trainer's hyperparameters, the pipeline's options) declare their
-fields with `option`. The command line, the YAML reader and the validation are derived from these
+fields with `option`. The command-line parser, the YAML reader and the validation all use these
 declarations.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A condition on the values of an option, and its description in error messages."""
+    """A condition that the value of an option must meet, and its description for error messages."""
 
     expected: str
     holds: Callable[[Any], bool]
@@ -38,14 +38,14 @@ def option(
     is_path: bool = False,
     is_list: bool = False,
 ) -> Any:
-    """Returns a dataclass field with a help text and an optional check of its values.
+    """Returns a dataclass field with a help text and, optionally, a check of its values.
 
     Args:
       help: a text of one line, which `--help` prints.
       default: the field's default; without a default, the user must give a value.
-      check: the condition on values other than None.
+      check: the condition that a value must meet, unless the value is None.
       is_path: whether a value may be a path, in which `~` stands for the user's home directory.
-      is_list: whether commas in a text separate the values of a list.
+      is_list: whether the value is a list; if the user gives a text, it is split at its commas.
     """
     metadata = {"help": help, "check": check, "is_path": is_path, "is_list": is_list}
     return dataclasses.field(default=default, metadata=metadata)

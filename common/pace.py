@@ -1,19 +1,19 @@
-"""The speed of work on images, and the remaining time."""
+"""Measures how many images per second are processed, and estimates the remaining time."""
 
 import dataclasses
 from collections import deque
 
-_WINDOW = 60.0  # seconds over which the mean speed is computed
-_SETTLED = 2.0  # seconds of work before a speed is reported
+_WINDOW = 60.0  # the speed is the mean over this number of seconds
+_SETTLED = 2.0  # seconds of measurement before the first speed is reported
 
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """The speed of some work.
+    """The speed at which images are processed, and the remaining time.
 
     Attributes:
       images_per_second: the mean speed over the last minute.
-      seconds_left: the remaining time at this mean speed.
+      seconds_left: the estimated remaining time, if the speed stays the same.
     """
 
     images_per_second: float
@@ -21,10 +21,10 @@ class Pace:
 
 
 class PaceMeter:
-    """Measures the speed of work on images, from the numbers of finished images.
+    """Computes the speed from repeated counts of the finished images.
 
-    The time before the second count is left out, since the process loads libraries and models until
-    then, some of them when it processes the first images.
+    The measurement starts when the count increases for the second time, because until then, the
+    process also loads libraries and models, which would make the speed look too low.
     """
 
     def __init__(self, total: int) -> None:
@@ -38,7 +38,7 @@ class PaceMeter:
         self._counts: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> Pace | None:
-        """Adds a count; returns the pace, or None as long as the pace is unknown.
+        """Adds a count of finished images; returns the pace, or None while the pace is unknown.
 
         Args:
           now: the present time in seconds.

@@ -9,22 +9,22 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-# Seconds: the time limit of a request; the default of Google's client is two minutes.
+# The time limit of a request, in seconds. The default of Google's client is two minutes.
 _PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"
 
 
 def find_files(folder: str, pattern: str) -> list[str]:
-    """Returns the files below a folder that match a pattern, in no particular order.
+    """Returns the paths of the files in a folder tree that match `pattern`, in any order.
 
     Args:
       folder: a directory, or a URI gs://bucket/folder.
-      pattern: a glob of paths below the folder: `*` stands for a part of one name, `**/` for any
+      pattern: a glob for paths relative to the folder: `*` matches a part of one name, `**/` any
         number of folders.
 
     Raises:
-      InputError: the bucket cannot be read.
+      InputError: the bucket cannot be listed.
       UnreachableError: the server of Google Cloud Storage does not answer.
     """
     if not folder.startswith(_GOOGLE):
@@ -34,12 +34,13 @@ def find_files(folder: str, pattern: str) -> list[str]:
     prefix = f"{prefix}/" if prefix else ""
     expression = re.compile(re.escape(prefix) + _to_expression(pattern))
     try:
-        # The server filters the names as well, so that it does not send every name in the bucket.
+        # `match_glob` makes the server filter the names, so that the server does not send every
+        # name in the bucket.
         blobs = _client().list_blobs(
             bucket, prefix=prefix, match_glob=f"{prefix}{pattern}", timeout=_PATIENCE
         )
         names = [blob.name for blob in blobs if expression.fullmatch(blob.name)]
-    except Exception as error:  # a request uses several libraries, each with exceptions of its own
+    except Exception as error:  # Google's client raises exceptions of several libraries
         raise InputError(f"{folder}: cannot be listed ({_reason(error)})") from error
     return [f"{_GOOGLE}{bucket}/{name}" for name in names]
 
@@ -74,7 +75,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # the client requires a project, although reading a bucket does not
+    return Client(project=None)  # without this argument, the client requires a project
 
 
 def _to_expression(pattern: str) -> str:

@@ -1,5 +1,6 @@
-"""Finds and kills the descendants of this process. This module works on Linux only, since it reads
-/proc.
+"""Finds and kills the descendants of this process.
+
+This module works on Linux only, because it reads /proc.
 """
 
 import ctypes
@@ -14,13 +15,13 @@ _PR_SET_CHILD_SUBREAPER = 36  # the value of PR_SET_CHILD_SUBREAPER in linux/prc
 
 
 def adopt_orphans() -> None:
-    """Makes this process the new parent of each descendant whose own parent ends.
+    """Makes this process the new parent of any descendant whose parent process exits.
 
-    Beam starts its workers through a shell. Without this call, `descendants` would not find the
-    workers after the shell has ended.
+    Beam starts its workers through a shell. When the shell exits, the workers would become children
+    of the init process, and `descendants` would not find them.
 
     Raises:
-      OSError: the kernel refuses the call.
+      OSError: the kernel refuses, for example in a sandbox.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
@@ -33,17 +34,18 @@ def descendants() -> list[int]:
     for process, parent in _parents():
         children.setdefault(parent, []).append(process)
     found = list(children.get(os.getpid(), ()))
-    for process in found:  # the loop also visits what it appends to `found`
+    for process in found:  # the loop also visits the processes that it appends
         found += children.get(process, ())
     return found
 
 
 def kill_descendants(patience: float) -> None:
-    """Kills every descendant of this process, including descendants that are started meanwhile.
+    """Kills every descendant of this process, including those that start during the call.
 
     Args:
-      patience: the longest time to wait, in seconds. A process that has not ended by then, perhaps
-        because it waits for a device, is left behind.
+      patience: the longest time to wait for the descendants to exit, in seconds. After `patience`
+        seconds, the function returns even if a descendant is still alive, for example because it
+        waits for a device.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:
@@ -54,16 +56,16 @@ def kill_descendants(patience: float) -> None:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Returns the id of each process that has not ended, and the id of its parent."""
+    """Yields the ID of each running process and the ID of its parent."""
     for directory in Path("/proc").iterdir():
         if not directory.name.isdecimal():
             continue
         try:
             text = (directory / "stat").read_text(errors="replace")
-        except OSError:  # the process has ended meanwhile
+        except OSError:  # the process has exited since the directory was listed
             continue
-        # /proc/<id>/stat reads "7 (name) S 1 …", and the name may contain parentheses and spaces:
-        # proc(5).
+        # /proc/<id>/stat has the form "7 (name) S 1 …" (see proc(5)). The name may contain
+        # parentheses and spaces, so split after the last parenthesis.
         state, parent, *_ = text.rpartition(")")[2].split()
         if state not in "ZX":
             yield int(directory.name), int(parent)

@@ -1,4 +1,4 @@
-"""Shows the progress of work: as a bar on a terminal, or as printed lines in any other output."""
+"""Shows progress: as a bar if the output is a terminal, and as printed lines otherwise."""
 
 import datetime
 import time
@@ -16,13 +16,14 @@ _BETWEEN_LINES = 30.0  # shortest time between two printed lines, in seconds
 def make_bars(
     console: rich.console.Console, *columns: rich.progress.ProgressColumn
 ) -> rich.progress.Progress:
-    """Returns progress bars, which only a terminal shows."""
+    """Returns progress bars, which show nothing if `console` is not a terminal."""
     return rich.progress.Progress(
         *columns,
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # The bars do not redirect output of libraries, which goes to the log.
+        # By default, Rich prints all output of the program above the bars. The output of libraries
+        # must go to the log instead.
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -42,7 +43,7 @@ def describe_pace(pace: Pace | None) -> list[str]:
 
 
 class ProgressDisplay:
-    """Shows the progress of one piece of work at a time."""
+    """Shows the progress of one task at a time."""
 
     def __init__(
         self,
@@ -52,11 +53,11 @@ class ProgressDisplay:
     ) -> None:
         """
         Args:
-          console: the console of the program: a terminal, a pipe or a file.
-          print_line: a function that prints a line if there is no terminal.
+          console: the output of the program: a terminal, a pipe or a file.
+          print_line: a function that prints a line; used if the console is not a terminal.
           clock: a function that returns the time in seconds.
         """
-        # Using the display as a context manager shows the bars.
+        # The bars are shown while the caller uses `bars` as a context manager.
         self.bars = make_bars(
             console,
             rich.progress.SpinnerColumn(),
@@ -73,32 +74,33 @@ class ProgressDisplay:
         self._percent = 0
 
     def begin(self, name: str) -> None:
-        """Shows the work `name` instead of the previous work."""
+        """Starts showing the task `name`, and stops showing the previous task."""
         self.end()
         self._printed, self._percent = self._clock(), 0
         if self._is_terminal:
             self._task = self.bars.add_task(name, total=None, detail="")
 
     def end(self) -> None:
-        """Stops showing the current work."""
+        """Stops showing the current task."""
         if self._task is not None:
             self.bars.remove_task(self._task)
             self._task = None
 
     def show(self, done: int, total: int, detail: str) -> None:
-        """Shows the progress of the current work.
+        """Updates the progress of the current task.
 
         Args:
-          done: number of finished parts.
-          total: number of all parts.
-          detail: the text of the line, or the text beside the bar.
+          done: the number of finished items, such as images or training steps.
+          total: the number of all items.
+          detail: the text that is printed as a line, or shown next to the bar.
         """
         if self._is_terminal:
             if self._task is not None:
                 self.bars.update(self._task, completed=done, total=total, detail=detail)
             return
         now, percent = self._clock(), 100 * done // total
-        # The interval grows with the total, so that a long training prints at most a hundred lines.
+        # Print only if the percentage has changed, so that a long training prints at most a hundred
+        # lines.
         if now - self._printed >= _BETWEEN_LINES and percent > self._percent:
             self._printed, self._percent = now, percent
             self._print_line(f"  {detail}")

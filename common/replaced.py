@@ -1,4 +1,4 @@
-"""Replaces an attribute of a library that offers no hook."""
+"""Temporarily replaces an attribute of a library that has no option for the purpose."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,6 @@
-"""Reads the file of a SavedModel that contains its graph. Importing this module does not import
-TensorFlow.
+"""Reads `saved_model.pb`, the file that contains the graph of a SavedModel.
+
+This module loads quickly, because it imports TensorFlow only when `read_saved_model` is called.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ GRAPH_FILE = "saved_model.pb"
 
 
 def read_saved_model(directory: str | Path) -> "saved_model_pb2.SavedModel":
-    """Parses `saved_model.pb`, the file that TensorFlow's loader in Python reads first.
+    """Parses `saved_model.pb`, the file that contains the graph of the SavedModel.
 
     Raises:
       InputError: the file is missing or corrupt.

@@ -1,4 +1,7 @@
-"""One-line messages for errors from clients of web services. Imports no TensorFlow."""
+"""One-line messages for errors from clients of web services.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,26 +26,28 @@ _HINTS = {
 
 @contextmanager
 def explain_errors(what: str, errors: Errors) -> Iterator[None]:
-    """A context in which errors of a client library become an InputError of one line.
+    """A context that turns an error of a client library into an InputError with a one-line message.
 
     Args:
-      what: the attempted action, which the message starts with.
-      errors: functions that return the rest of the message, by class of error.
+      what: a description of the attempted action; the message starts with it.
+      errors: maps each expected class of exceptions to a function that describes an exception of
+        this class; the description is the second part of the message.
 
     Raises:
-      InputError: one of `errors` was raised.
+      InputError: an exception of one of the classes in `errors`, or a RetryError, was raised.
     """
     kinds: tuple[type[Exception], ...] = (exceptions.RetryError, *errors)
     try:
         yield
     except kinds as given_up:
-        # A RetryError contains the last error of the repeated request.
+        # A client that gives up after several attempts raises a RetryError, which contains the last
+        # error.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up
 
 
 def describe_response(status: int | None, message: str) -> str:
-    """Returns the message for an HTTP response with an error status, with advice."""
+    """Returns an error message for an HTTP response: its status, its message, and advice."""
     hint = _HINTS.get(status or 500, _HINTS[500] if (status or 500) >= 500 else _HINTS[400])
     return f"{status} {message.strip()[:300]}; {hint}"

@@ -1,4 +1,4 @@
-"""Creates objects only once inside a context."""
+"""A cache for objects that are slow to create; the end of a context empties the cache."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
@@ -8,10 +8,10 @@ _Object = TypeVar("_Object")
 
 
 class SharedObjects:
-    """Objects that are expensive to create, and that are kept in memory inside a context only.
+    """A cache for objects that are slow to create, which works only inside the context `keep`.
 
-    Outside the context, no object is kept: a Beam worker is a long-lived process, and would keep
-    unneeded objects in memory.
+    The cache drops its objects at the end of the context, because a Beam worker is a long-lived
+    process, and would otherwise keep objects in memory that it no longer needs.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class SharedObjects:
             self._kept.pop()
 
     def get(self, key: Hashable, create: Callable[[], _Object]) -> _Object:
-        """Returns `create()`; inside `keep`, the result of the first call with the same key."""
+        """Returns `create()`. Inside `keep`, calls with the same key get the same object."""
         if not self._kept:
             return create()
         if key not in self._kept[-1]:

@@ -1,15 +1,18 @@
-"""Makes Ctrl-C, SIGTERM and SIGHUP end the process, whatever the process is doing.
+"""Makes Ctrl-C, SIGTERM and SIGHUP end the process promptly, even during a call to TensorFlow.
 
-By default, Python raises KeyboardInterrupt in the main thread, between two instructions. A long
-call into TensorFlow delays the exception. If TensorFlow has called Python code, TensorFlow turns
-the exception into another exception, which callers may catch. The run would then continue with only
-a part of the data. Therefore, a signal raises no exception in this project's programs. The
-interpreter's own signal handler writes the number of the signal to a pipe, whatever the main thread
-is doing; a second thread reads the pipe and ends the process. After the signal, no work is
-completed, recorded or pushed. The files on the disk are the same as after a kill, and the next run
-can always continue from them.
+By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
+instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If
+KeyboardInterrupt is raised in Python code that TensorFlow called, TensorFlow turns it into an
+exception of another class, and a program that catches the other exception would continue with only
+a part of the data.
 
-Only a training with unsaved steps delays the end of the process: it first writes a checkpoint.
+In this project's programs, signals do not raise exceptions. CPython's own signal handler, which
+runs even while the main thread is busy, writes the number of the signal to a pipe. A second thread
+reads the pipe and ends the process. The process ends as abruptly as after `kill -9`: after a
+signal, the pipeline completes, records and pushes nothing more. The files on the disk are always in
+a state from which the next run can continue.
+
+Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
 
 import atexit
@@ -29,43 +32,45 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# If a process group gets a signal, wrappers such as timeout(1) and uv send it to their child once
-# more; a second signal within `_SAME_REQUEST` counts as part of the user's first request.
+# A second signal within this time after the first is ignored, because it may be a copy of the first
+# signal: programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although
+# the terminal has already sent Ctrl-C to that process.
 _SAME_REQUEST = 0.5  # seconds
-_LONGEST_CALLBACKS = 1.0  # seconds: longest time for all callbacks together
-_LONGEST_TURN = 0.2  # seconds: longest time for which a callback delays the next callback
-_LONGEST_KILL = 2.0  # seconds: longest time for killing the descendants of the process
+_LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
+_LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
+_LONGEST_KILL = 2.0  # longest wait for the killed descendants to exit, in seconds
 
 
 class Work(Protocol):
-    """A training that may have to save a checkpoint before the process ends.
+    """A training job that may have to save a checkpoint before the process ends.
 
     Attributes:
-      has_unsaved_steps: whether training steps were made since the last checkpoint.
+      has_unsaved_steps: whether the model was trained further since the last checkpoint.
     """
 
     has_unsaved_steps: bool
 
     def announce(self, number: int, frame: Any) -> None:
-        """Asks the training to save a checkpoint and to end. The method is called in another
-        thread.
+        """Asks the training job to save a checkpoint and to end.
+
+        The thread that receives the signals calls this method, while the main thread is training.
 
         Args:
           number: the number of the signal.
-          frame: unused; signal handlers have this argument.
+          frame: unused; `announce` has the same arguments as a signal handler.
         """
 
 
 class Termination:
-    """Waits for the signals, and ends the process."""
+    """Waits for a signal in a second thread, and then ends the process."""
 
     def __init__(self, program: str) -> None:
         """
         Args:
-          program: the name that messages begin with.
+          program: the name of the program, with which every message begins.
         """
         self._program = program
-        self._stderr = os.dup(2)  # a run redirects descriptor 2 to its log
+        self._stderr = os.dup(2)  # the original stderr; a run redirects descriptor 2 to its log
         self._lock = threading.RLock()
         self._work: list[Work] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -73,16 +78,21 @@ class Termination:
         self._since = 0.0
 
     def start(self) -> None:
-        """Makes signals end the process from now on. Call this method in the main thread."""
-        # Some sandboxes refuse the call `adopt_orphans`; orphans are not killed there.
+        """Installs the signal handlers and starts the thread that ends the process.
+
+        Call this method in the main thread, because only the main thread can install signal
+        handlers.
+        """
+        # In a sandbox that does not permit the system call of `adopt_orphans`, descendants whose
+        # parents have exited are not killed at the end.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Signals that are ignored already stay ignored: a shell's background job ignores
-            # Ctrl-C, and a command under nohup ignores SIGHUP.
+            # Do not handle a signal that is ignored: a shell makes a background job ignore Ctrl-C,
+            # and nohup makes a program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -111,7 +121,7 @@ class Termination:
 
     @contextmanager
     def postpone_end(self, work: Work) -> Iterator[None]:
-        """See `postpone_end` below."""
+        """See the function `postpone_end` of this module."""
         with self._lock:
             self._work.append(work)
         why = ""
@@ -128,7 +138,7 @@ class Termination:
 
     @contextmanager
     def call_before_end(self, callback: Callable[[], None]) -> Iterator[None]:
-        """See `call_before_end` below."""
+        """See the function `call_before_end` of this module."""
         self._callbacks.append(callback)
         try:
             yield
@@ -136,18 +146,19 @@ class Termination:
             self._callbacks.remove(callback)
 
     def stop_here(self) -> None:
-        """See `stop_here` below."""
-        with self._lock:  # the lock is never released, because `_end` never returns
+        """See the function `stop_here` of this module."""
+        with self._lock:  # if `_end` is called, other threads wait here until the process has ended
             if self._number is not None and not self._work:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
         until = time.monotonic() + _LONGEST_CALLBACKS
-        # Each callback has its own thread: another callback may hang.
+        # Run each callback in its own thread, so that a callback that hangs does not stop the
+        # others.
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # quick callbacks thus run one after the other
+            thread.join(_LONGEST_TURN)  # run the callbacks one after the other, unless one hangs
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -155,10 +166,14 @@ class Termination:
         os._exit(128 + number)
 
     def _print_and_log(self, text: str) -> None:
-        """Prints a line on the console and in the log; skips a full pipe that no process reads."""
+        """Prints a line on the terminal and in the log.
+
+        If the terminal or the log is a full pipe that no process reads, the function does not write
+        to the pipe, because writing would block.
+        """
         line = f"{self._program}: {text}\n".encode()
         descriptors = [self._stderr]
-        with suppress(OSError):  # the descriptor may be closed
+        with suppress(OSError):  # descriptor 2 may be closed
             descriptors += [2] * (not os.path.sameopenfile(2, self._stderr))
         for descriptor in descriptors:
             with suppress(OSError):  # the terminal may be gone, or the disk full
@@ -168,37 +183,43 @@ class Termination:
                     os.write(descriptor, line)
 
 
-# The `Termination` of the whole process, since signal handlers belong to the process.
+# The only `Termination` of this process, because signal handlers belong to the whole process.
 _current: Termination | None = None
 
 
 def _ignore_in_main_thread(*_: Any) -> None:
-    """The Python handler of a signal, which does nothing: the signal's number is already in the
-    pipe.
+    """Does nothing.
+
+    This handler is installed because CPython writes the number of a signal to the pipe only if the
+    signal has a Python handler. When CPython calls this handler, the number of the signal is
+    already in the pipe.
     """
 
 
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143, 129. Signals that are already
-    ignored stay ignored. Call this function in the main thread of a program, before anything slow.
+    The exit status is 128 plus the number of the signal: 130, 143 or 129. A signal that is already
+    ignored when the program starts, such as SIGHUP under nohup, stays ignored. Call this function
+    in the main thread, before the program does anything slow.
 
     Args:
-      program: the name that messages begin with.
+      program: the name of the program, with which every message begins.
     """
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # A forked process shares the pipe of its parent until it restores the default handlers. Signals
-    # are blocked meanwhile, so that a signal to the fork does not end the parent.
+    # A forked child shares the pipe of its parent until the child restores the default handlers.
+    # Signals are blocked during the fork, because otherwise a signal to the child could end the
+    # parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit runs callbacks in reverse order, so this callback runs last. After this callback, the
-    # interpreter shuts down, and the thread that reads the pipe no longer runs.
+    # atexit calls functions in the reverse order of their registration, so it calls
+    # `_restore_signals` last. The default handlers must be restored before the interpreter shuts
+    # down, because the shutdown stops the thread that reads the pipe.
     atexit.register(_restore_signals)
 
 
@@ -227,10 +248,10 @@ def ends_on_signals() -> bool:
 def postpone_end(work: Work) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
-    If `work` has unsaved steps when the signal arrives, its method `announce` is called. The
-    process ends when the context ends, with the message of the exception that ended the context. A
-    second signal ends the process at once. If contexts are nested, only the outermost one has this
-    effect.
+    If `work` has unsaved steps when the signal arrives, `work.announce` is called, and the process
+    ends when the context ends. If an exception ended the context, the process also prints the
+    message of the exception. A second signal ends the process at once. If contexts are nested, only
+    the outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):
@@ -239,9 +260,11 @@ def postpone_end(work: Work) -> Iterator[None]:
 
 @contextmanager
 def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
-    """A context in which a signal calls `callback`, in another thread, before the process ends.
+    """A context in which a signal first calls `callback`, and then ends the process.
 
-    The process waits at most a second for all callbacks.
+    The callback runs in another thread, because the main thread may be busy.
+
+    The process waits at most one second for all callbacks together.
     """
     if _current is None:
         yield
@@ -251,10 +274,10 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if a signal has arrived; otherwise does nothing.
+    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived.
 
-    Call it before a step that must not happen after Ctrl-C, such as a push, because a process takes
-    a moment to end after a signal.
+    Call this function before an action that must not happen after Ctrl-C, such as pushing a model,
+    because the process still runs for a moment after Ctrl-C.
     """
     if _current is not None:
         _current.stop_here()

@@ -1,22 +1,24 @@
-"""Removes secrets from URLs, and recognises URLs whose responses others cannot change."""
+"""Removes secrets from URLs, and tells whether a URL is safe from tampering on the network."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# A URL has neither spaces nor quotes. Punctuation at the end of a URL belongs to the sentence
-# around it. The patterns take linear time, since a log may have lines of a megabyte.
+# These patterns find the credentials and query strings of the URLs in a text. A URL in a text ends
+# at a space or a quote; punctuation at the end of a URL is not part of it. The patterns are written
+# so that matching takes linear time, because a log may have lines of a megabyte.
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# A query string in a message of urllib3, which writes URLs without scheme and host.
+# Matches the query string of a URL without a scheme and a host; messages of urllib3 contain such
+# URLs.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 
 def remove_secrets(text: str) -> str:
     """Replaces the credentials and query strings of URLs in the text with `…`.
 
-    The query string of a signed URL gives access like a password.
+    The query string of a signed URL is a secret, because it gives access just as a password does.
     """
     text = _CREDENTIALS.sub("…@", text)
     text = _QUERY.sub(r"\1?…", text)
@@ -24,9 +26,9 @@ def remove_secrets(text: str) -> str:
 
 
 def is_secure(url: str) -> bool:
-    """Whether nobody on the network can change the response to a request for `url`.
+    """Whether the response to a request for `url` is safe from changes by others on the network.
 
-    The result is True for https, and for http on this machine (loopback).
+    The function returns False only for plain http to another machine than this one.
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

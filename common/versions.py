@@ -4,7 +4,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# Top-level package -> its distribution, if their names differ.
+# Maps a top-level package to its distribution on PyPI, if their names differ.
 _DISTRIBUTIONS = {
     "PIL": "pillow",
     "pipeline_runner": "vit-pipeline",
@@ -13,23 +13,23 @@ _DISTRIBUTIONS = {
     "vl_convert": "vl-convert-python",
     "yaml": "PyYAML",
 }
-# Name of a distribution -> other distributions on which its results depend.
+# Maps a distribution to other distributions on which its results depend.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
-# Packages whose version is left out: they contain flags, logging and protocol buffers, and compute
-# nothing.
+# Packages whose versions do not matter, because the packages compute nothing: they contain only
+# command-line flags, logging and protocol buffers.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of the distributions to which these top-level packages belong.
+    """Returns the versions of the distributions that contain the top-level packages `packages`.
 
     Args:
-      packages: names as in import statements. The standard library, and libraries that no result
-        depends on, are left out.
+      packages: names as in import statements. The function skips the modules of the standard
+        library and the packages in `_WITHOUT_NUMBERS`.
 
     Returns:
-      The versions by the name of the distribution; the text `"none"` if a distribution is not
-      installed. No package is imported.
+      A dictionary from the name of each distribution to its version, or to "none" if it is not
+      installed. The function finds the versions without importing the packages.
     """
     third_party = set(packages) - set(sys.stdlib_module_names) - _WITHOUT_NUMBERS
     names = {distribution for package in third_party for distribution in _distributions(package)}
@@ -39,8 +39,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The distribution has another name, as a special build of TensorFlow may have. Reading the
-        # file lists of all distributions takes most of a second.
+        # The distribution of the package has another name, such as that of a special build of
+        # TensorFlow. `packages_distributions` takes almost a second, so it is not called for other
+        # packages.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

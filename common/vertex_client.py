@@ -1,4 +1,7 @@
-"""The client library of Vertex AI, with credentials. Imports no TensorFlow."""
+"""Connects to Vertex AI with the user's credentials.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 from typing import Any
 
@@ -11,8 +14,8 @@ def connect(*, project: str | None, region: str | None, api_endpoint: str | None
     """Finds credentials, and returns the initialised client library, `google.cloud.aiplatform`.
 
     Args:
-      project: the project of all requests.
-      region: the region of all requests.
+      project: the Google Cloud project for all requests.
+      region: the region for all requests.
       api_endpoint: the host of the API; None for Google's host.
 
     Raises:

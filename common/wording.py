@@ -1,35 +1,37 @@
-"""Recognises the strings in a program's syntax tree that are only for people to read.
+"""Finds the strings in a program that only people read, and that no result depends on.
 
-No result depends on docstrings, the messages of exceptions and assertions, log lines and help
-texts. All remaining strings are values, such as the name of a feature or a key of a dictionary. A
-message that the program first assigns to a variable also counts as a value, since the program may
-write it to a file.
+The strings that only people read are docstrings, the messages of exceptions and assertions, log
+lines and help texts. If only strings that people read change, the fingerprint of the code must stay
+the same (see `common.fingerprint`). All other strings, such as the name of a feature or a key of a
+dictionary, can affect a result. A message that the program first assigns to a variable can also
+affect a result, because the program may write it to a file.
 """
 
 import ast
 from typing import Any
 
-# Endings of names of exception classes.
+# A class whose name has one of these endings is taken for an exception.
 _EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
-# Functions of `common.options` whose first argument is a text for --help or for a message.
+# Functions of `common.options` whose first argument is a help text or part of an error message.
 _HELP = {"option", "Check"}
 _HELP_KEYWORDS = {"help", "description", "epilog"}
 _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Replaces all strings that only people read with one constant; removes docstrings.
+    """Removes docstrings, and replaces all other strings that only people read with a constant.
 
-    The resulting tree can be compared but not compiled, because blocks may be empty.
+    The resulting tree can be compared with another tree, but it cannot be compiled, because blocks
+    may be empty.
     """
     _Neutral().visit(tree)
 
 
 class _Neutral(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Removes docstrings and other constants, and the text of log lines."""
+        """Removes docstrings and other constants, and replaces the texts of log lines."""
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and _is_log_line(node.value):
@@ -37,7 +39,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, which is optional in a body with a docstring."""
+        """Removes `pass`, because a body with a docstring needs no `pass`, but may have one."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):
@@ -73,15 +75,15 @@ def _is_log_line(call: ast.Call) -> bool:
 
 
 def _neutralise_arguments(call: ast.Call) -> None:
-    """Replaces the messages among the positional arguments.
+    """Replaces every positional argument that is a message: a string that contains a space.
 
-    Single words and keyword arguments are kept, since an exception handler may depend on them.
+    Single words and keyword arguments stay, because an exception handler may depend on them.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 
 
 def _is_text(node: ast.expr) -> bool:
-    """Whether `node` is a string literal, or an expression of literals that gives a string."""
+    """Whether `node` is a string literal or an expression that builds a string from literals."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str)
     if isinstance(node, ast.BinOp):
@@ -96,6 +98,6 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _has_space(node: ast.expr) -> bool:
-    """Whether any string constant in `node` has a space."""
+    """Whether a string constant in the expression `node` contains a space."""
     constants = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
     return any(isinstance(value, str) and " " in value for value in constants)

@@ -33,7 +33,7 @@ def list_splits(examples: Artifact) -> list[str]:
 
 
 def read_records(split: str) -> Iterator[bytes]:
-    """Yields the records of a split, in the order of its files.
+    """Yields the TFRecords of a split, in the order of its files.
 
     Args:
       split: URI of the split of an Examples artifact.
@@ -43,7 +43,7 @@ def read_records(split: str) -> Iterator[bytes]:
 
 
 def read_images(split: str) -> Iterator[ImageExample]:
-    """Yields the examples of a split of ImageExampleGen, in the order of its files.
+    """Yields the examples of one of ImageExampleGen's splits, in the order of its files.
 
     Args:
       split: URI of the split.
@@ -59,11 +59,11 @@ def read_images(split: str) -> Iterator[ImageExample]:
 
 
 def find_images(splits: Iterable[str], names: Collection[str]) -> Iterator[ImageExample]:
-    """Yields the examples of some images, in the order of the files of the splits.
+    """Yields the examples of the images in `names`, in the order in which they are stored.
 
     Args:
       splits: URIs of splits of ImageExampleGen.
-      names: values of the feature `file_name`; names that are in no split are ignored.
+      names: the values of the feature `file_name`. Names that no image has are ignored.
     """
     wanted = set(names)
     examples = itertools.chain.from_iterable(map(read_images, splits))

@@ -1,4 +1,4 @@
-"""Makes the backbone and the images, in the pipeline's format, for benchmarks of the Trainer."""
+"""Writes a backbone and a shard of tf.Examples for the benchmarks of the Trainer."""
 
 import dataclasses
 import io
@@ -22,12 +22,12 @@ from trainer.preprocessing import decode_images
 
 CLASSES = 5
 _SIZE = (500, 375)  # width and height of generated images, about the size of those of tf_flowers
-_DISTINCT = 64  # number of different generated images
+_DISTINCT = 64  # the largest number of distinct generated images
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """A folder with a backbone and a shard of images.
+    """A folder with a backbone (a SavedModel) and a shard of images (a TFRecord file).
 
     Attributes:
       folder: the folder, with the directory `backbone` and the file `shard.gz`.
@@ -39,7 +39,7 @@ class Material:
 
     @property
     def shapes(self) -> Shapes:
-        """The shapes of the backbone."""
+        """The shapes of the backbone's input images and output features."""
         return read_shapes(self.folder / "backbone")
 
     def make_model(self):
@@ -47,13 +47,13 @@ class Material:
         return make_classifier(load_backbone(self.folder / "backbone"), self.shapes, CLASSES)
 
     def encoded(self) -> list[bytes]:
-        """Returns the encoded images."""
+        """Returns the encoded images of the shard."""
         spec = {"image": tf.io.FixedLenFeature([], tf.string)}
         records = tf.data.TFRecordDataset(str(self.folder / "shard.gz"), compression_type="GZIP")
         return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
 
     def train(self, augmentation: Augmentation, copies: int = 1) -> TrainingData:
-        """Returns the training data, `copies` times; the copies are links to the shard."""
+        """Returns training data that consist of `copies` symbolic links to the shard."""
         split = self.folder / f"train-{copies}"
         split.mkdir(exist_ok=True)
         for copy in range(copies):
@@ -61,7 +61,8 @@ class Material:
                 (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
         return TrainingData(
             files=[str(split / "*.gz")],
-            class_counts=[copies * self.images, *[0] * (CLASSES - 1)],  # only the sum is used
+            # The training uses only the sum of these counts.
+            class_counts=[copies * self.images, *[0] * (CLASSES - 1)],
             seed=0,
             tune="full",
             graph=None,
@@ -72,7 +73,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        The transform graph is replaced by the function that it is made from.
+        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes its
+        validation images with `decode_images`, which Transform's graph also contains.
         """
         shapes = self.shapes
         batches = validation_batches(
@@ -93,19 +95,20 @@ def make_material(
     *,
     precision: Precision = "float32",
 ) -> Material:
-    """Writes backbone and images into `folder`.
+    """Writes a backbone and a shard of images into `folder`.
 
     Args:
       folder: an empty folder.
       model: the name of a feature extractor in the catalogue; its weights are random.
-      images: the number of examples; if there are fewer different images, images are repeated.
+      images: the number of examples; images are repeated if fewer distinct images are available.
       data_dir: a folder of class folders; None for generated images.
       precision: the precision of the backbone's matrix products.
     """
     arrays = random_arrays(MODELS[model].architecture, seed=0)
     convert(arrays, folder / "backbone", precision=precision)
     distinct = list(_generate(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
-    options = tf.io.TFRecordOptions("GZIP", compression_level=0)  # as in ImageExampleGen
+    # Like ImageExampleGen, write a gzip file without compression.
+    options = tf.io.TFRecordOptions("GZIP", compression_level=0)
     with tf.io.TFRecordWriter(str(folder / "shard.gz"), options) as writer:
         for index in range(images):
             writer.write(_example(distinct[index % len(distinct)], index % CLASSES))
@@ -120,7 +123,7 @@ def cores() -> int:
 def _read(data_dir: Path) -> Iterator[bytes]:
     for path in sorted(data_dir.glob("*/*")):
         encoded = path.read_bytes()
-        if encoded.startswith(b"\xff\xd8"):  # a JPEG, which the decoder of the bare loop expects
+        if encoded.startswith(b"\xff\xd8"):  # skip files that are not JPEGs
             yield encoded
 
 

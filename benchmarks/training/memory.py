@@ -1,4 +1,4 @@
-"""Measures the peak memory of a training, in a separate process.
+"""Runs a training in a separate process and measures the peak memory of that process.
 
 python -m benchmarks.training.memory FOLDER IMAGES COPIES STEPS BATCH_SIZE
 """
@@ -14,7 +14,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def measure_memory(material: Material, copies: int, steps: int, batch_size: int) -> float:
-    """Returns the peak resident memory, in MiB, of a training on `copies` times the data."""
+    """Returns the peak resident memory, in MiB, of training on `copies` copies of the data."""
     arguments = (material.folder, material.images, copies, steps, batch_size)
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.training.memory", *map(str, arguments)],
@@ -50,7 +50,7 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
 def _peak() -> float:
     """Returns the peak memory of this process so far, in MiB.
 
-    `ru_maxrss` is not used, because it starts at the memory of the parent process.
+    `ru_maxrss` cannot be used: in a child process, it starts at the memory of the parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))

@@ -1,4 +1,4 @@
-"""Measures steps of the Trainer's loop, in turns with steps of a bare `model.fit`."""
+"""Compares the step times of the Trainer's training loop and of a plain `model.fit`."""
 
 import dataclasses
 import tempfile
@@ -17,18 +17,19 @@ from trainer.training.loop import Loop
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-# The number of steps at the start of each turn that are not timed: they use up the buffers that
-# were filled during the other side's turn.
+# The two training loops alternate: each trains for a turn of several steps. The first `_SETTLE`
+# steps of a turn are not timed: their batches may have been prefetched during the other loop's
+# turn, which would make the steps look too fast.
 _SETTLE = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """The measured times.
+    """The results of `measure_steps`.
 
     Attributes:
-      trainer: seconds per step in each turn of the Trainer.
-      bare: seconds per step in each turn of the bare loop.
+      trainer: seconds per step of the Trainer's loop, one value for each turn.
+      bare: seconds per step of `model.fit`, one value for each turn.
       checkpoint: seconds to save a checkpoint.
     """
 
@@ -40,9 +41,11 @@ class Times:
 def measure_steps(
     material: Material, hyperparameters: Hyperparameters, augmentation: Augmentation, rounds: int
 ) -> Times:
-    """Trains in `rounds` turns of `hyperparameters.steps` steps each, after a turn to warm up.
+    """Alternates between the Trainer's loop and `model.fit`, and times the steps of both.
 
-    The Trainer has so much data that no epoch ends during the measurement.
+    The Trainer's loop and `model.fit` each have one turn as a warm-up, and then `rounds` timed
+    turns. A turn has `hyperparameters.steps` timed steps. The training data are repeated until they
+    suffice for all steps, so that no epoch ends during the measurement.
     """
     turn = _SETTLE + hyperparameters.steps
     trained = dataclasses.replace(hyperparameters, steps=(rounds + 1) * turn)
@@ -84,7 +87,10 @@ def measure_steps(
 
 
 class _TakingTurns(Stepper):
-    """A stepper that times its steps, including the loop's work between them, in turns."""
+    """A `Stepper` that also times its steps, and that runs `model.fit` after each of its turns.
+
+    The measured time includes the work of the Trainer's loop between two steps.
+    """
 
     def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -97,7 +103,7 @@ class _TakingTurns(Stepper):
         result = super().step(parts, preempted=preempted)
         self._done += 1
         if self._done == _SETTLE:
-            float(result.loss)  # waits for the device
+            float(result.loss)  # wait until the GPU or CPU has finished the step
             self._started = time.perf_counter()
         elif self._done == _SETTLE + self._steps:
             float(result.loss)
@@ -108,7 +114,7 @@ class _TakingTurns(Stepper):
 
 
 class _BareLoop(keras.callbacks.Callback):
-    """`model.fit` on tensors in memory, with the optimizer and the loss of the Trainer."""
+    """Runs `model.fit` on tensors in memory, with the optimizer and the loss of the Trainer."""
 
     def __init__(self, material: Material, hyperparameters: Hyperparameters) -> None:
         super().__init__()

@@ -17,18 +17,19 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
     trusted: Parameter[int],
     fingerprint: Parameter[str],
 ) -> None:
-    """Finds, downloads or converts a backbone, and copies its SavedModel into the artifact.
+    """Finds, downloads or converts a backbone, and copies its SavedModel into a Model artifact.
 
-    A run has this node if its nodes or Beam workers share no other storage than the pipeline root;
-    they read the backbone there.
+    A run needs this node if its nodes or Beam workers run on machines that share only the pipeline
+    root. With this node, the other nodes and the Beam workers read the backbone from the artifact.
 
     Args:
-      backbone: the artifact, whose directory becomes the SavedModel.
+      backbone: the output artifact; the SavedModel is copied into its directory.
       model: the value of `--model`.
       weights: the value of `--weights`.
       precision: the value of `--precision`.
       trusted: 1 with `--trust-model`, otherwise 0.
-      fingerprint: a fingerprint of the backbone's content, part of the cache key.
+      fingerprint: a fingerprint of the backbone's content, so that TFX runs the node again if the
+        content changes.
     """
     del fingerprint
     directory = resolve(

@@ -1,4 +1,4 @@
-"""BackboneTransform: TFX's Transform, with the backbone as a further input artifact."""
+"""BackboneTransform: TFX's Transform with an additional input artifact, the backbone."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from components.property_value import PropertyValue
 
 
 class BackboneTransformSpec(standard_component_specs.TransformSpec):
-    """The spec of TFX's Transform, with the backbone as a further input artifact."""
+    """The spec of TFX's Transform with an additional input artifact, the backbone."""
 
     INPUTS = standard_component_specs.TransformSpec.INPUTS | {
         BACKBONE_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -21,10 +21,11 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform with the backbone as an input, without statistics and analyzer cache.
+    """TFX's Transform with the backbone as an input, and without statistics or analyzer cache.
 
-    Because the backbone is an input artifact, it appears in the lineage and in the cache key.
-    `preprocessing_fn` finds the directory of the backbone in `TransformSettings`.
+    Because the backbone is an input artifact, ML Metadata records it in the lineage, and the node
+    runs again if the backbone changes. `preprocessing_fn` gets the path of the backbone as a field
+    of `TransformSettings`.
     """
 
     SPEC_CLASS = BackboneTransformSpec
@@ -47,8 +48,8 @@ class BackboneTransform(base_beam_component.BaseBeamComponent):
           schema: channel of one Schema artifact.
           backbone: channel of one Model artifact, whose directory is a SavedModel.
           preprocessing_fn: import path of the preprocessing function.
-          analyze: the splits that are analysed.
-          materialize: the splits whose transformed examples are written; may be empty.
+          analyze: the splits that Transform analyses.
+          materialize: the splits whose transformed examples are written; can be empty.
           custom_config: `trainer.transform_settings.TransformSettings`, as JSON.
         """
         outputs = {"transform_graph": types.Channel(type=standard_artifacts.TransformGraph)}

@@ -19,14 +19,14 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # name of a custom property of the TransformGraph artifact
+WARNING = "warning"  # the TransformGraph artifact's custom property that contains a warning
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform, with the directory of the backbone in `custom_config`.
+    """TFX's executor of Transform, which also passes the backbone's path to `preprocessing_fn`.
 
-    The executor also copies the file with the numbers of examples into the directory of the
-    transformed examples.
+    The executor also copies `counts.json`, which contains the number of images in each split, into
+    the artifact of the transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)
@@ -35,10 +35,11 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs Transform as TFX does, with the backbone's directory in `TransformSettings`.
+        """Runs TFX's Transform; `preprocessing_fn` gets the backbone's path in `TransformSettings`.
 
-        If `check_input_range` is set, and another range of pixel values suits the backbone better,
-        the transform graph gets a warning as its custom property `warning`.
+        If `check_input_range` is set and the backbone works better with another range of pixel
+        values, the executor writes a warning into the custom property `warning` of the
+        TransformGraph artifact.
         """
         inputs = dict(input_dict)
         directory = artifact_utils.get_single_uri(inputs.pop(BACKBONE_KEY))
@@ -50,8 +51,8 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads the numbers of examples from a file beside its input examples, which are the
-        # transformed examples with `--tune head`.
+        # Trainer reads `counts.json` from the artifact of its input examples. With `--tune head`,
+        # Trainer's input examples are the transformed examples.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -59,10 +60,11 @@ class Executor(executor.Executor):
 
 
 class _Processor(executor.TransformProcessor):
-    """TFX's processor, to which Beam passes batches of `CHUNK` images.
+    """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards, and measures the time of each. The transform
-    graph pads smaller batches to `CHUNK` images, so a small batch takes as long as a full one.
+    By default, Beam searches for the fastest batch size, from 1 upwards. Beam's search would waste
+    time, because the transform graph pads every smaller batch to `CHUNK` images, and so a small
+    batch takes as long as a full one.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

@@ -1,4 +1,4 @@
-"""Checks whether another range of pixel values suits a backbone better than the configured one."""
+"""Checks whether a backbone works better with another pixel range than the configured one."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,8 +12,9 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# A warning requires that another range is significantly better (one-sided McNemar's test, 5 %), and
-# that its advantage is at least the share `_MIN_ADVANTAGE` of the images.
+# The user gets a warning only if significantly more images are classified correctly with another
+# range (one-sided McNemar's test, 5 %), and if the share of correctly classified images increases
+# by at least `_MIN_ADVANTAGE`.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -21,7 +22,7 @@ Labelled = tuple[Sequence[bytes], np.ndarray]
 
 
 def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -> str:
-    """Compares how well features separate the classes of some training images, for each range.
+    """Compares the pixel ranges by how well the backbone's features separate the classes.
 
     Args:
       backbone: directory of the backbone's SavedModel.
@@ -50,7 +51,7 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
 
 
 def read_balanced_sample(files: Sequence[str]) -> Labelled:
-    """Returns up to `MOST_IMAGES` images and their labels, equally many of each class."""
+    """Returns up to `MOST_IMAGES` images and their labels, balanced over the classes."""
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     label_of = {LABEL: spec[LABEL]}
     records = tf.data.TFRecordDataset(sorted(files), "GZIP", num_parallel_reads=None)
@@ -93,9 +94,9 @@ def _features(backbone: str, images: Sequence[bytes]) -> list[tuple[str, np.ndar
 
 
 def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns, for each image, whether its nearest neighbour has the same class, bool [N].
+    """Returns for each image whether its nearest neighbour has the same class, bool [N].
 
-    The function centres the features over all images, and uses the cosine distance.
+    The function subtracts the mean of all feature vectors, and then computes cosine distances.
     """
     centred = features - features.mean(0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
@@ -105,7 +106,7 @@ def nearest_has_same_class(features: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def is_clearly_better(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether `one` is true for clearly more images than `other`; both are bool [N]."""
+    """Whether `one` has clearly more True values than `other`; both are bool [N], one per image."""
     gained, lost = (one & ~other).sum(), (other & ~one).sum()
     difference = gained - lost
     is_significant = difference >= _CRITICAL_VALUE * math.sqrt(max(gained + lost, 1))

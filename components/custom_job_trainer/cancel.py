@@ -1,10 +1,11 @@
-"""Cancels a custom job of Vertex AI if the pipeline step that waits for the job ends first.
+"""Cancels a custom job of Vertex AI if the pipeline step that waits for it is cancelled or fails.
 
-When a run is cancelled, Vertex AI sends SIGTERM to the step, but does not know the job that the
-step waits for: the job would go on training, and cost money, until its end. Google's own components
-cancel their job on SIGTERM in the same way (google_cloud_pipeline_components,
-execution_context.py). If a step fails while it waits, its job must be cancelled as well: otherwise
-a retry would start a second job, which would use the same checkpoints at the same time.
+When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
+step waits for a custom job, so without this module, the job would go on training, and cost money.
+Google's own components also cancel their jobs on SIGTERM (see execution_context.py of
+google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
+be cancelled, because a retry of the step would start a second job with the same checkpoints while
+the first job is still running.
 """
 
 import logging
@@ -21,11 +22,13 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# A label identifies the job of a step, even if the step ends before it knows the job's name.
+# The pipeline step puts this label on its custom job. The step can find its job by this label even
+# if Vertex AI has not returned the job's name yet.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# Time limits in seconds; a container commonly has 30 s from SIGTERM to SIGKILL.
+# Time limits in seconds. The limits are short, because a container usually gets SIGKILL 30 s after
+# SIGTERM.
 _LISTING_PATIENCE = 10.0
 _REQUEST_TIMEOUT = 5.0
 _RETRY = Retry(
@@ -38,13 +41,15 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """A context in which SIGTERM raises SystemExit, and any exception cancels the job.
+    """A context that cancels the job if an exception ends the context.
 
-    A job that has already ended is not cancelled. Only the main thread can use the context, since
-    only the main thread can handle signals.
+    Inside the context, SIGTERM raises SystemExit, and so also cancels the job. The context does not
+    cancel a job that has already ended. Use the context only in the main thread, because only the
+    main thread can install signal handlers.
 
     Args:
-      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; it gets a label.
+      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; a label is added to
+        it.
       region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
@@ -54,7 +59,7 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # SIGTERM is ignored until the job is cancelled.
+        # Ignore SIGTERM, so that a second SIGTERM does not interrupt the cancellation.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             patience = _LISTING_PATIENCE if _may_appear_later(error) else 0
@@ -67,16 +72,16 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
 
 
 def _exit_on_sigterm(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM is ignored
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM has no effect
     raise SystemExit(_STATUS)
 
 
 def _may_appear_later(error: BaseException) -> bool:
-    """Whether a job that is not listed yet may be listed later.
+    """Whether Vertex AI may have created a job that it does not list yet.
 
-    The request that creates the job may have been interrupted, or its response may have been lost.
-    A refused request creates no job. If the step already waits for the end of a job, the job is
-    listed.
+    If the request to create the job was interrupted, or if its response was lost, the job may
+    appear in the list of jobs a little later. If Vertex AI refused the request, there is no job. If
+    the step was already waiting for the job to end, the job is already in the list of jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -91,7 +96,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            # Vertex AI refuses to cancel a job that has ended in the meantime.
+            # Vertex AI raises FailedPrecondition if the job has ended in the meantime.
             with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""CustomJobTrainer: TFX's Trainer, run as a custom job of Vertex AI."""
+"""CustomJobTrainer: TFX's Trainer, which runs in a custom job of Vertex AI."""
 
 from tfx.components import Trainer
 from tfx.dsl.components.base import executor_spec
@@ -7,10 +7,12 @@ from components.custom_job_trainer.executor import Executor
 
 
 class CustomJobTrainer(Trainer):
-    """TFX's Trainer, but the step submits a custom job, which trains the model.
+    """TFX's Trainer, whose step submits a custom job that trains the model.
 
-    TFX's own Trainer for Vertex AI has no input for statistics, and reads the job from its
-    `custom_config`, which is part of the cache key.
+    TFX's own Trainer for Vertex AI is not used, because it has no input for statistics. TFX's
+    Trainer for Vertex AI also reads the description of the job from `custom_config`. Because
+    `custom_config` is part of the cache key, TFX would train again even if only the machines of the
+    job changed.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

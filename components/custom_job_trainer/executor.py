@@ -13,7 +13,7 @@ from components.custom_job_trainer.job_request import read_job_request
 
 
 class Executor(base_executor.BaseExecutor):
-    """Submits a custom job whose containers run Trainer's executor, and waits for its end."""
+    """Submits a custom job whose containers run Trainer's executor, and waits for the job."""
 
     def Do(  # noqa: N802 (TFX requires this name)
         self,
@@ -21,13 +21,13 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Submits the custom job of the run; each worker of the job runs Trainer's executor.
+        """Submits the custom job and waits for it; each worker of the job runs Trainer's executor.
 
-        If SIGTERM or an error ends the wait for the job, the job is cancelled.
+        If the step gets SIGTERM or fails while it waits for the job, it cancels the job.
 
         Raises:
-          google.api_core.exceptions.GoogleAPIError: Vertex AI refuses the job, or does not report
-          the state of the job.
+          google.api_core.exceptions.GoogleAPIError: Vertex AI rejects the job, or does not report
+            its state.
           RuntimeError: the job failed or was cancelled.
           SystemExit: the step received SIGTERM.
         """

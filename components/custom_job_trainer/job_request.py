@@ -1,8 +1,9 @@
-"""The request for a custom job: a file that the first step of a run writes for Trainer.
+"""Passes the description of Trainer's custom job from the first step of a run to Trainer's step.
 
-The request is not an execution property, since the machines of a training do not change the trained
-model: a run on other machines may take the model from the cache, and resume from existing
-checkpoints.
+The description is in a file and not in an execution property, because execution properties are part
+of the cache key, but the machines on which the job runs do not affect the trained model. Because
+the description is in a file, a run whose job needs other machines can take the model from the
+cache, or resume from existing checkpoints.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ _FILE = "trainer_job.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """A request for a custom job.
+    """The description of a custom job.
 
     Attributes:
       job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`.
@@ -33,17 +34,17 @@ class JobRequest:
 
 
 def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobRequest) -> None:
-    """Writes the request of a run.
+    """Writes the description of the job into the directory of the run.
 
     Args:
       outputs: the output artifacts of the calling step.
-      request: the request.
+      request: the description of the job.
     """
     write_whole(_path(outputs), json.dumps(dataclasses.asdict(request)))
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the request of the run to which a step belongs.
+    """Reads the description of the job that the first step of this run wrote.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -53,9 +54,10 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """Returns the path of the request file in the directory of the run.
+    """Returns the path of the file with the description in the directory of the run.
 
-    The directories of outputs are RUN/STEP/NAME.
+    The directory of each output artifact is RUN/STEP/NAME, so the directory of the run is two
+    levels above.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

@@ -1,4 +1,4 @@
-"""DataCheck, which looks for issues in the images before anything is trained on them."""
+"""DataCheck, which looks for problems in the images before a model is trained on them."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -22,8 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # The artifact has one of TFX's own types, because TFX in a container finds only these types by
-    # name.
+    # The output has one of TFX's own artifact types: in a container, TFX imports the class of an
+    # artifact by its type name, and it has a table of import paths only for its own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -35,16 +35,19 @@ class FullDataCheckSpec(DataCheckSpec):
     PARAMETERS = _PARAMETERS | {INPUT_RANGE: ExecutionParameter(type=str)}
     INPUTS = DataCheckSpec.INPUTS | {
         BACKBONE: ChannelParameter(type=standard_artifacts.Model),
-        # The channel is missing if the whole backbone is tuned, because Transform then computes no
-        # features.
+        # This input is optional: with `--tune full`, Transform does not compute features.
         FEATURES: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
 
 
 class DataCheck(base_component.BaseComponent):
-    """Lists near duplicates, shortcuts and odd images in `data_issues.jsonl`.
+    """Lists near duplicates, shortcuts and unusual images in the file `data_issues.jsonl`.
 
-    The node also reads the `test` split, but no node that trains a model reads the list.
+    A shortcut is a file format or image size that is common in one class and rare in all others, so
+    that a model can learn it instead of what the images show.
+
+    The node also reads the `test` split, but does not affect training: no node that trains a model
+    reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = DataCheckSpec
@@ -62,8 +65,8 @@ class DataCheck(base_component.BaseComponent):
         Args:
           examples: ImageExampleGen's examples.
           classes: the class names, as JSON.
-          max_leak: the largest share of test images with a near duplicate in another split for
-            which the run continues.
+          max_leak: the largest allowed share of test images with a near duplicate in another split,
+            from 0 to 1; if the share is larger, the run stops.
           code_fingerprint: the fingerprint of the executor's code.
         """
         super().__init__(
@@ -78,10 +81,10 @@ class DataCheck(base_component.BaseComponent):
 
 
 class FullDataCheck(base_component.BaseComponent):
-    """Does what `DataCheck` does, and also finds label errors and outliers in the backbone's
-    features.
+    """Like `DataCheck`, but also finds wrong labels and outliers with the features of a backbone.
 
-    The node also reads the `test` split, but no node that trains a model reads the list.
+    The node also reads the `test` split, but does not affect training: no node that trains a model
+    reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = FullDataCheckSpec
@@ -102,11 +105,13 @@ class FullDataCheck(base_component.BaseComponent):
         Args:
           examples: ImageExampleGen's examples.
           backbone: a Model artifact, whose directory is the SavedModel of the backbone.
-          transformed_examples: Transform's examples, with the features of the splits that Transform
-            reads; None if Transform computes no features.
+          transformed_examples: Transform's output, with the features of the train and validation
+            images; None if Transform does not compute features.
           classes: the class names, as JSON.
-          max_leak: as in `DataCheck`.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          max_leak: the largest allowed share of test images with a near duplicate in another split,
+            as in `DataCheck`.
+          input_range: the range of pixel values that the backbone expects, see
+            `backbones.input_range`.
           code_fingerprint: the fingerprint of the executor's code.
         """
         features = {} if transformed_examples is None else {FEATURES: transformed_examples}

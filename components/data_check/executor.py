@@ -40,7 +40,7 @@ MeasuredImages = Iterator[tuple[list[ImageRecord], list[bytes]]]
 class Executor(base_executor.BaseExecutor):
     """Executor of `DataCheck`."""
 
-    _chunk = 64  # images that are measured at once
+    _chunk = 64  # number of images that are measured at a time
     _examined: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in FEATURE_KINDS)
 
     def Do(  # noqa: N802 (TFX requires this name)
@@ -52,8 +52,7 @@ class Executor(base_executor.BaseExecutor):
         """Writes the list of issues, and prints the number of issues of each kind.
 
         Raises:
-          RefusedError: the share of test images that look the same as an image of another split is
-            too large.
+          RefusedError: too many test images look the same as an image of another split.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])
@@ -83,20 +82,21 @@ class Executor(base_executor.BaseExecutor):
         input_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> tuple[list[ImageRecord], list[Issue]]:
-        """Returns the records of all images, and the issues."""
+        """Returns the measured values of all images, and the issues that were found."""
         records = [record for chunk, _ in measured for record in chunk]
         return records, find_issues(records, classes)
 
 
 def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
-    """Measures the images of all splits; yields records and bytes of up to `chunk` images at once.
+    """Measures the images of all splits; yields the results and the encoded images in chunks.
 
-    The console counts images only after the caller has processed them and asks for the next ones.
+    For the progress display, the function counts the images of a chunk when the caller asks for the
+    next chunk, because only then has the caller processed these images.
 
     Args:
-      examples: the artifact of ImageExampleGen.
-      chunk: the largest number of images to yield at once.
-      file: stores the views of the images.
+      examples: the Examples artifact of ImageExampleGen.
+      chunk: the largest number of images in a chunk.
+      file: a temporary file for the views of the images (see `components.data_check.views`).
     """
     for split in artifact_utils.decode_split_names(examples.split_names):
         images = read_images(artifact_utils.get_split_uri([examples], split))

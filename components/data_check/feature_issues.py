@@ -1,4 +1,7 @@
-"""Finds wrong labels and outliers by the features of a backbone. Imports no TensorFlow."""
+"""Uses the features of a backbone to find wrong labels and outliers.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -10,11 +13,13 @@ from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
-# A pair of images that look the same is confirmed if, by their features, each image is among the
-# `_NEAREST` nearest neighbours of the other image. In a dataset of similar images, such as X-ray
-# images, the small grey copies of many different images correlate.
+# Near duplicates are first found by comparing small grey copies of the images. In a dataset of
+# similar images, such as X-ray images, the grey copies of many different images also correlate. Two
+# images whose grey copies correlate count as near duplicates only if, in the backbone's feature
+# space, each is also among the `_NEAREST` nearest neighbours of the other.
 _NEAREST = 10
-# The distance of an image is the mean distance to this number of nearest images of its class.
+# `find_outliers` computes the mean distance of each image to this number of nearest images of its
+# class.
 _NEIGHBOURS = 10
 _CHUNK = 512
 
@@ -24,8 +29,8 @@ class WrongLabel(NamedTuple):
 
     Attributes:
       image: the index of the image.
-      score: 1 minus the probability of its label, in [0, 1].
-      likelier: the class that is more probable than the label.
+      score: 1 minus the predicted probability of the image's label, in [0, 1].
+      likelier: the index of the class that is more probable than the image's label.
     """
 
     image: int
@@ -34,10 +39,10 @@ class WrongLabel(NamedTuple):
 
 
 def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
-    """Returns the pairs whose images also have similar feature vectors.
+    """Returns only those pairs whose images also have similar feature vectors.
 
     Args:
-      pairs: images that look the same.
+      pairs: pairs of images that look the same.
       features: the features of all images, float32 [N, D].
     """
     unit = _unit(features - features.mean(0))
@@ -51,7 +56,7 @@ def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
         chunk = images[start : start + _CHUNK]
         for image, likeness in zip(chunk, unit[chunk] @ unit.T, strict=True):
             likeness[image] = -np.inf
-            # `np.partition` finds the k-th greatest value in a time that grows only with N.
+            # `np.partition` finds the k-th largest value without sorting all N values.
             place = max(len(likeness) - _NEAREST, 0)
             least = np.partition(likeness, place)[place]
             near.update((image, other) for other in others[image] if likeness[other] >= least)
@@ -68,11 +73,12 @@ def find_wrong_labels(
     """Finds images whose labels are probably wrong, by confident learning.
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. A class is a candidate for an image if its probability for the image is at least its
-    mean probability over the images with that label. The label of an image is probably wrong if the
-    most probable candidate is another class (Northcutt, Jiang and Chuang, 2021, "Confident
-    Learning", section 3.1). The package cleanlab computes the same result; a few lines of code
-    replace it, because its options are not needed.
+    each image. The threshold of a class is its mean predicted probability over the images with that
+    label. The candidates for an image are the classes whose predicted probability reaches the
+    threshold of the class. The label is probably wrong if the most probable candidate is a class
+    other than the label (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The
+    package cleanlab computes the same result, but is not used: the method takes only a few lines of
+    code, and cleanlab's options are not needed.
 
     Args:
       features: float32 [N, D].
@@ -99,14 +105,15 @@ def find_wrong_labels(
 def predict_out_of_fold(
     features: np.ndarray, labels: np.ndarray, pairs: Iterable[Pair] = ()
 ) -> np.ndarray:
-    """Returns probabilities that a linear probe gives to images that it was not trained on.
+    """Predicts the class probabilities of each image with a linear probe trained on other images.
 
-    The function centres the features, and scales each feature vector to length 1. Near duplicates
-    are put into the same fold. Args as `find_wrong_labels`.
+    The function uses cross-validation, and puts near duplicates into the same fold. Before the
+    function trains the probe, it subtracts the mean from the feature vectors, and scales each
+    vector to unit length. The arguments are the same as those of `find_wrong_labels`.
 
     Returns:
-      float [N, C]. The row of an image is NaN if its class has fewer than 5 images, or no image in
-      the other folds.
+      Probabilities, float [N, C] for C classes. The row of an image is NaN if its class has fewer
+      than 5 images, or if all images of its class are in the same fold.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -119,11 +126,11 @@ def predict_out_of_fold(
         return probabilities
     unit, known = _unit(features[judged] - features[judged].mean(0)), labels[judged]
     groups = np.array(group_images(pairs, len(labels)))[judged]
-    # The images are shuffled, because examples may be sorted; the seed is fixed, so that a run can
-    # be repeated.
+    # Shuffle the images, because they may be sorted by class. Fix the seed, so that every run gives
+    # the same result.
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the solver may stop near the optimum
+        warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate solution is enough
         for learnt, asked in folds.split(unit, known, groups):
             if len(np.unique(known[learnt])) < 2 or not len(asked):
                 continue
@@ -140,16 +147,16 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
 
     The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
     in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
-    Baselines". The distance of an outlier is above the upper fence: the third quartile of the
-    distances plus 1.5 times their interquartile range (Tukey, 1977, "Exploratory Data Analysis").
+    Baselines". An image is an outlier if its distance is above the third quartile of all distances
+    plus 1.5 times their interquartile range (Tukey, 1977, "Exploratory Data Analysis").
 
     Args:
       features: float32 [N, D].
       labels: int [N].
 
     Returns:
-      Index and distance of each outlier, the farthest first; a class of at most 10 images has no
-      outliers.
+      Index and distance of each outlier, the farthest first; images of a class with at most 10
+      images are not checked.
     """
     distances = np.full(len(labels), np.nan)
     unit = _unit(features)
@@ -167,7 +174,7 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # The comparison is False for a distance of NaN.
+    # Images of small classes have the distance NaN, for which the comparison is False.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

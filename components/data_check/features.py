@@ -10,18 +10,20 @@ from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_ima
 
 
 class FeatureReader:
-    """Reads the features that Transform computed; computes missing features with the backbone.
+    """Reads the features of images from Transform's output, or computes them with the backbone.
 
-    With `--tune head`, the backbone computes only the features of the test split, which Transform
-    does not read; with `--tune full`, the features of all images.
+    With `--tune head`, Transform has computed the features of the train and validation images, so
+    the backbone computes only the features of the test images. With `--tune full`, Transform
+    computes no features, so the backbone computes the features of all images.
     """
 
     def __init__(self, transformed: Sequence[str], backbone: str, input_range: str) -> None:
         """
         Args:
-          transformed: URIs of the splits of Transform's examples; may be empty.
+          transformed: URIs of the splits of Transform's output; empty if there is no such output.
           backbone: directory of the backbone's SavedModel.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          input_range: the range of pixel values that the backbone expects, see
+            `backbones.input_range`.
         """
         self._known = dict(_read_features(transformed))
         self._backbone = backbone
@@ -41,7 +43,7 @@ class FeatureReader:
 
 
 def _read_features(splits: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields hash and features of each image of Transform's examples."""
+    """Yields the hash and the features of each image in Transform's output."""
     for split in splits:
         for record in read_records(split):
             values = tf.train.Example.FromString(record).features.feature

@@ -1,4 +1,4 @@
-"""The issues of the full data check: the issues of the fast check, wrong labels and outliers."""
+"""The full data check, which does the fast check and also finds wrong labels and outliers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,12 +21,12 @@ from components.data_check.near_duplicates import Pair
 def find_all_issues(
     records: Sequence[ImageRecord], features: np.ndarray, classes: Sequence[str]
 ) -> list[Issue]:
-    """Finds all issues; the issues of one kind are sorted by score, the most severe first.
+    """Finds all issues; sorts them by kind, and then by score with the most severe issue first.
 
-    Near duplicates count as issues only if their features confirm them.
+    A pair of images that look the same is an issue only if their feature vectors are also similar.
 
     Args:
-      records: N images.
+      records: the measured values of N images.
       features: the features of the images, float32 [N, D].
       classes: the class names.
     """

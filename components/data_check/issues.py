@@ -1,4 +1,7 @@
-"""Issues of data, and the file that lists them. This module imports neither TensorFlow nor TFX."""
+"""Finds issues (problems in the images of a dataset), and writes them to a file.
+
+This module loads quickly, because it imports neither TensorFlow nor TFX.
+"""
 
 import dataclasses
 import json
@@ -12,7 +15,7 @@ from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import Pair, find_near_duplicates
 
 FILE = "data_issues.jsonl"
-EXAMINED_FILE = "examined.json"  # custom property with the kinds of issues that were checked
+EXAMINED_FILE = "examined.json"  # lists the kinds of issues that were searched for
 LEAK, CONFLICT, DUPLICATE = (
     "near duplicate in another split",
     "near duplicate of another class",
@@ -36,26 +39,29 @@ KINDS = {
     DARK: "Images that are almost black.",
     BLURRED: "Images without sharp edges.",
 }
-# The kinds for which the features of a backbone are needed.
+# The kinds of issues that can be found only with the features of a backbone.
 FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
-# Shares of the images of a class: at least `_USUAL` in one class, at most `_RARE` in all others.
+# A file format or image size is a shortcut if it has a share of at least `_USUAL` of the images in
+# one class, and a share of at most `_RARE` in every other class.
 _USUAL, _RARE = 0.5, 0.05
-_LEAST_IMAGES = 10  # least number of images of a class whose formats and sizes are checked
+_LEAST_IMAGES = 10  # classes with fewer images are not checked for shortcuts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Issue:
-    """A problem in the data that a person should look at.
+    """A possible problem in the dataset, for a person to check.
 
     Attributes:
       kind: a key of `KINDS`.
-      score: the severity of the issue, in [0, 1]; for near duplicates, the likeness of the images.
+      score: the severity of the issue, in [0, 1]; for near duplicates, the correlation of the
+        images.
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.
       split: the split of the image.
-      other, other_split, other_label: the image that looks the same, or empty. For a wrong label,
-      `other_label` is the more probable class.
+      other, other_split, other_label: for a near duplicate, the name, split and class of the second
+        image; otherwise empty, except that for a wrong label, `other_label` is the more probable
+        class.
       detail: a description of the issue in words.
     """
 
@@ -71,8 +77,9 @@ class Issue:
 
 
 def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[Issue]:
-    """Finds the issues that need no features; the issues of one kind are sorted by score, the
-    most severe first.
+    """Finds the issues that can be found without a backbone.
+
+    The issues are sorted by kind, and then by score with the most severe issue first.
     """
     return sort_issues(
         [
@@ -83,13 +90,13 @@ def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[
 
 
 def sort_issues(issues: Iterable[Issue]) -> list[Issue]:
-    """Sorts issues by kind, and issues of the same kind by score, the most severe first."""
+    """Sorts issues by kind, and then by score with the most severe issue first."""
     order = list(KINDS)
     return sorted(issues, key=lambda issue: (order.index(issue.kind), -issue.score))
 
 
 def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
-    """Finds the pairs of images that look the same; tiny images are left out.
+    """Finds the pairs of images that look the same; ignores images with a side below 32 pixels.
 
     Returns:
       Pairs of indices of `records`, as `find_near_duplicates` returns them.
@@ -117,15 +124,17 @@ def count_leaks(issues: Iterable[Issue]) -> int:
 
 
 def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
-    """Checks the share of test images that look the same as an image of another split.
+    """Raises an error if too many test images look the same as an image of another split.
 
     Args:
-      issues: the issues of the data.
+      issues: the issues that were found.
       tested: the number of test images.
-      max_leak: the largest share, from 0 to 1.
+      max_leak: the largest allowed share of test images that look the same as an image of another
+        split, from 0 to 1.
 
     Raises:
-      RefusedError: the share is larger.
+      RefusedError: the share of test images that look the same as an image of another split is
+        larger than `max_leak`.
     """
     leaks = count_leaks(issues)
     if not tested or leaks / tested <= max_leak:
@@ -146,7 +155,7 @@ def format_issues(issues: Iterable[Issue]) -> str:
 
 
 def read_issues(uri: str) -> list[dict[str, Any]]:
-    """Reads the list that DataCheck wrote into its artifact: the fields of `Issue`, by name."""
+    """Returns the issues in an artifact of DataCheck, each as a dictionary of its fields."""
     lines = (read_bytes(f"{uri}/{FILE}") or b"").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -177,7 +186,7 @@ def describe_pairs(
 
 
 def find_issues_of_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
-    """Yields shortcuts, and images that are tiny, blank, dark or blurred."""
+    """Yields an issue for each shortcut, and for each tiny, blank, dark or blurred image."""
     yield from _find_shortcuts(records, classes)
     yield from _find_odd_looks(records, classes)
 
@@ -218,8 +227,8 @@ def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
         elif record.sharpness < _LEAST_SHARPNESS:
             looks[BLURRED].append((1 - record.sharpness / _LEAST_SHARPNESS, record, ""))
     for kind, found in looks.items():
-        # If most images look like this, it is a property of the data, and not a fault of some
-        # images.
+        # If more than half of the images are tiny, for example, report this once for the whole
+        # dataset, and not for each image.
         if len(found) > len(records) / 2:
             detail = f"{len(found)} of {len(records)} images are affected"
             yield Issue(kind=kind, score=0.0, label="", detail=detail)

@@ -1,4 +1,7 @@
-"""Measures the images for the fast data check. This module imports neither TensorFlow nor TFX."""
+"""Measures the images for the data check.
+
+This module loads quickly, because it imports neither TensorFlow nor TFX.
+"""
 
 import dataclasses
 import io
@@ -9,8 +12,8 @@ import PIL.Image
 
 from components.data_check.views import Views, make_views
 
-LEAST_SIDE = 32  # pixels: smaller images of one class look alike, and are not compared
-_WORK_SIDE = 256  # pixels: images are measured at this size
+LEAST_SIDE = 32  # pixels; smaller images are not compared, because too many look alike
+_WORK_SIDE = 256  # pixels; larger images are scaled down before they are measured
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,15 +23,17 @@ class ImageRecord:
     Attributes:
       file_name: the name of the image in the source.
       split: the split of the image.
-      label: index of its class.
-      views: views of the image; None for an image with a side of less than 32 pixels.
+      label: the index of the image's class.
+      views: the versions of the image by which near duplicates are found (see
+        `components.data_check.views`); None for an image with a side of less than 32 pixels.
       width: the width of the image in pixels.
       height: the height of the image in pixels.
       suffix: extension of the file name in lower case, without the dot; empty if the file name has
         no extension.
       brightness: mean of the grey values, in [0, 1].
       contrast: standard deviation of the grey values, in [0, 1].
-      sharpness: variance of the Laplacian of the grey values, at 256 pixels.
+      sharpness: variance of the Laplacian of the grey values, after large images are scaled down to
+        256 pixels.
     """
 
     file_name: str
@@ -44,7 +49,7 @@ class ImageRecord:
 
 
 def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> ImageRecord:
-    """Measures an encoded image of ImageExampleGen, an upright RGB JPEG."""
+    """Measures an encoded image that ImageExampleGen wrote: an upright RGB JPEG."""
     (width, height), grey = _decode_grey(encoded)
     values = np.asarray(grey, np.float32) / 255
     return ImageRecord(
@@ -62,7 +67,7 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
 
 
 def measure_views(encoded: bytes) -> Views | None:
-    """Returns the views of an encoded image as in its `ImageRecord`."""
+    """Returns crops and other views of an encoded image; None if a side is below 32 pixels."""
     size, grey = _decode_grey(encoded)
     return make_views(grey) if min(size) >= LEAST_SIDE else None
 
@@ -71,7 +76,7 @@ def _decode_grey(encoded: bytes) -> tuple[tuple[int, int], PIL.Image.Image]:
     """Returns width and height of an image, and a grey copy of at most 256 x 256 pixels."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         size = image.size
-        # With `draft`, libjpeg decodes the image directly at a fraction of its size.
+        # `draft` makes libjpeg decode the image at a fraction of its size, which is faster.
         image.draft("L", (_WORK_SIDE, _WORK_SIDE))
         grey = image.convert("L")
     grey.thumbnail((_WORK_SIDE, _WORK_SIDE))
@@ -79,8 +84,9 @@ def _decode_grey(encoded: bytes) -> tuple[tuple[int, int], PIL.Image.Image]:
 
 
 def _sharpness(values: np.ndarray) -> float:
-    """Returns the variance of the Laplacian (Pech-Pacheco et al., 2000), which is small for a
-    blurred image.
+    """Returns the variance of the Laplacian, which is small for a blurred image.
+
+    Source: Pech-Pacheco et al., 2000.
     """
     if min(values.shape) < 3:
         return 0.0

@@ -1,4 +1,7 @@
-"""Finds images that look the same. This module imports neither TensorFlow nor TFX."""
+"""Finds images that look the same.
+
+This module loads quickly, because it imports neither TensorFlow nor TFX.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,11 +10,13 @@ import numpy as np
 
 from components.data_check.views import SIDE, Views
 
-# Two images look the same if the correlation of one image with a view of the other is at least
-# `LEAST_LIKENESS`; see `components.data_check.views`.
+# Two images look the same if the correlation of one image with a view of the other image (the whole
+# image, a crop or the mirror image) is at least this value. See `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# A band of a hash is ignored if more images than this have the same band, as blank images do.
+# Two images are compared only if their perceptual hashes agree in a band of 16 bits. If more than
+# `_COMMON` images agree in a band, as blank images do, the band is ignored, because comparing all
+# these images would be slow.
 _COMMON = 200
 
 
@@ -19,7 +24,7 @@ class Pair(NamedTuple):
     """Two images that look the same.
 
     Attributes:
-      first, second: the indices of the images; the first is smaller.
+      first, second: the indices of the two images; `first` is smaller than `second`.
       likeness: the correlation of the images, in [0.95, 1].
     """
 
@@ -31,16 +36,18 @@ class Pair(NamedTuple):
 def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     """Finds pairs of images that look the same.
 
-    An image and its copy are such a pair even if the copy is re-encoded, scaled down, cropped by up
-    to 5 %, or mirrored. Candidates share 16 of the 64 bits of a perceptual hash, so the time grows
-    only slightly faster than the number of images; each candidate is confirmed by comparing small
-    grey images.
+    The function also finds copies of an image that are re-encoded, mirrored, scaled down, or
+    cropped by up to 5 %.
+
+    The function compares the small grey copies of two images only if their perceptual hashes agree
+    in at least one of four bands of 16 bits, so that the running time grows only slightly faster
+    than the number of images.
 
     Args:
-      images: the views of each image.
+      images: for each image, its views (see `components.data_check.views`).
 
     Returns:
-      All pairs of images that look the same, the most alike first.
+      All pairs of images that look the same, the pair with the highest correlation first.
     """
     found: dict[tuple[int, int], float] = {}
     for other, candidates in _candidates(images):
@@ -56,11 +63,12 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
 
 
 def group_images(pairs: Iterable[Pair], count: int) -> list[int]:
-    """Groups `count` images: images that pairs connect, directly or through other images, are in
-    one group.
+    """Groups images so that the two images of each pair are in the same group.
+
+    If the pairs are the edges of a graph, the groups are its connected components.
 
     Returns:
-      For each image, the smallest index in its group.
+      For each of `count` images, the smallest index in its group.
     """
     parents = list(range(count))
 
@@ -76,7 +84,7 @@ def group_images(pairs: Iterable[Pair], count: int) -> list[int]:
 
 
 def _candidates(images: Sequence[Views]) -> Iterator[tuple[int, list[int]]]:
-    """Yields for each image the images that may look the same, as indices."""
+    """Yields the index of each image, and the indices of the images to compare with it."""
     buckets: list[dict[int, list[int]]] = [{} for _ in range(_BANDS)]
     for image, views in enumerate(images):
         hash_ = int(views.hashes[0])

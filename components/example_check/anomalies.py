@@ -11,11 +11,11 @@ from tfx.types import artifact_utils
 
 from components.example_check.findings import Finding
 
-_MOST = 100  # largest number of characters of a feature's description in a table
+_MOST = 100  # longer descriptions of features are cut to this number of characters
 
 
 def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
-    """Yields each split of an ExampleAnomalies artifact, and the anomalies in it."""
+    """Yields the name and the anomalies of each split of an ExampleAnomalies artifact."""
     for split in artifact_utils.decode_split_names(artifact.split_names):
         uri = artifact_utils.get_split_uri([artifact], split)
         with fileio.open(f"{uri}/{DEFAULT_FILE_NAME}", "rb") as file:
@@ -23,11 +23,11 @@ def read_anomalies(artifact: types.Artifact) -> Iterator[tuple[str, anomalies_pb
 
 
 def find_anomalies(artifact: types.Artifact, schema: schema_pb2.Schema) -> Iterator[Finding]:
-    """Yields the anomalies of all splits.
+    """Yields a `Finding` for each anomaly of each split.
 
     Args:
       artifact: the ExampleAnomalies artifact.
-      schema: the schema with which the examples were compared.
+      schema: the schema with which TFDV compared the examples.
     """
     features = {feature.name: feature for feature in schema.feature}
     for split, anomalies in read_anomalies(artifact):
@@ -49,12 +49,12 @@ def find_anomalies(artifact: types.Artifact, schema: schema_pb2.Schema) -> Itera
 
 
 def add_findings(artifact: types.Artifact, split: str, findings: Iterable[Finding]) -> None:
-    """Adds findings that TFDV did not make to the anomalies of a split, so that reports show them.
+    """Adds findings from other checks to TFDV's anomalies of a split, so that reports show them.
 
     Args:
       artifact: the ExampleAnomalies artifact.
       split: name of the split.
-      findings: at most one for each `what`.
+      findings: the findings to add, each with a different value of `what`.
     """
     path = f"{artifact_utils.get_split_uri([artifact], split)}/{DEFAULT_FILE_NAME}"
     with fileio.open(path, "rb") as file:
@@ -69,7 +69,7 @@ def add_findings(artifact: types.Artifact, split: str, findings: Iterable[Findin
 
 
 def _describe(feature: schema_pb2.Feature | None) -> str:
-    """Returns the schema's description of a feature, in one line."""
+    """Returns what the schema expects of a feature, in one line."""
     if feature is None:
         return "no such feature"
     text = text_format.MessageToString(feature, as_one_line=True)

@@ -1,4 +1,4 @@
-"""ExampleCheck, which stops a run if the data have anomalies."""
+"""ExampleCheck, which stops a run if the examples have anomalies."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -39,8 +39,10 @@ class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
     The node also fails if too many images are quarantined, if most images with 16 bits per channel
-    use only 12 bits, or if the class balance drifted from that of the champion's data.
-    ImageExampleGen does not check the limits of ExampleCheck, because a run with another limit
+    have values of at most 12 bits, or if the class balance differs too much from that of the data
+    on which the champion model was trained.
+
+    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit
     would then have to read all images again.
     """
 
@@ -63,18 +65,20 @@ class ExampleCheck(base_component.BaseComponent):
     ) -> None:
         """
         Args:
-          examples: ImageExampleGen's examples, with the counts beside them.
+          examples: ImageExampleGen's examples; their artifact also contains `counts.json`.
           statistics: the statistics of the examples.
           schema: the schema of the examples.
           classes: the class names, as JSON.
-          max_quarantined: the largest share of images in quarantine for which the run continues.
-          champion_counts: the number of training images of each class in the data of the champion,
-            as JSON: a list; an empty list if they were not recorded; null if there is no champion
-            or if its data are those of this run.
-          max_drift: the largest divergence of the class balance from the champion's data for which
-            the run continues.
-          allow_anomalies: whether the run goes on with anomalies.
-          library_fingerprint: the fingerprint of TFX and TFDV.
+          max_quarantined: the largest allowed share of quarantined images, from 0 to 1; if the
+            share is larger, the run stops.
+          champion_counts: a JSON list that contains, for each class, the number of images on which
+            the champion model was trained. The list is empty if the numbers of images were not
+            recorded. The JSON value is null instead of a list if there is no champion, or if the
+            champion was trained on the data of this run.
+          max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
+            run's training data and that of the champion's training data.
+          allow_anomalies: whether the run continues even if there are anomalies.
+          library_fingerprint: the fingerprint of the installed versions of TFX and TFDV.
           code_fingerprint: the fingerprint of the executor's code.
         """
         spec = ExampleCheckSpec(

@@ -1,4 +1,4 @@
-"""Compares the class balance of the train split with that of the data of the champion."""
+"""Compares the class balance of the train split with that of the champion's training data."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,19 +17,22 @@ _SHOWN = 3  # classes
 def find_drift(
     classes: Sequence[str], now: Sequence[int], before: Sequence[int], limit: float
 ) -> Iterator[Finding]:
-    """Yields a finding if the class balance drifted beyond the limit.
+    """Yields a `Finding` if the class balance has changed by more than `limit`.
 
-    TFDV's drift comparator computes the Jensen-Shannon divergence, to base 2, of the class shares:
-    0 if they are equal, 1 if no class is in both. The divergence is better than the L-infinity
-    distance, which is the largest change of a share: 20 of 200 classes can vanish without a share
-    changing by more than 0.01, and with 2 classes and 40 images, chance alone changes a share by
-    0.1.
+    TFDV's drift comparator computes the Jensen-Shannon divergence (with logarithms to base 2) of
+    the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
+    class in common.
+
+    TFDV's other measure, the L-infinity distance, is the largest change of a share. No limit on the
+    L-infinity distance suits all datasets: in a dataset of 200 classes, 20 classes can vanish
+    although no share changes by more than 0.01, but in a dataset of 2 classes and 40 images, a
+    share can change by 0.1 by chance.
 
     Args:
       classes: the class names.
-      now: the number of training images of each class.
-      before: the same numbers of the champion's data.
-      limit: the largest divergence that is no anomaly, in [0, 1].
+      now: for each class, the number of training images in this run.
+      before: for each class, the number of images on which the champion was trained.
+      limit: the largest allowed divergence, in [0, 1].
     """
     if not sum(now) or not sum(before):
         return
@@ -51,9 +54,10 @@ def find_drift(
 
 
 def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns the statistics of a feature with these numbers of values.
+    """Returns TFDV statistics of the label, made from the number of images of each class.
 
-    TFDV's own statistics of the label have only the 1,000 most frequent values.
+    The label statistics that TFDV computes from the examples cannot be used, because they contain
+    only the 1,000 most frequent labels.
     """
     total = sum(counts)
     statistics = statistics_pb2.DatasetFeatureStatisticsList()
@@ -64,7 +68,7 @@ def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatistic
     values = feature.string_stats
     values.common_stats.num_non_missing = values.common_stats.tot_num_values = total
     values.common_stats.min_num_values = values.common_stats.max_num_values = 1
-    # The comparator fails to measure a histogram that has a bucket without images.
+    # Skip empty classes: the drift comparator fails if a bucket of the histogram is empty.
     for label, count in enumerate(counts):
         if count:
             values.rank_histogram.buckets.add(label=str(label), sample_count=count)
@@ -73,7 +77,7 @@ def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatistic
 
 
 def _describe_changes(classes: Sequence[str], now: Sequence[int], before: Sequence[int]) -> str:
-    """Names the classes whose shares changed most, with both shares."""
+    """Names the classes whose shares changed most, with their old and new shares."""
     changes = [
         (old / sum(before), new / sum(now), name)
         for name, new, old in zip(classes, now, before, strict=True)

@@ -23,7 +23,7 @@ _TRAIN = "train"
 
 
 class Executor(executor.Executor):
-    """TFX's executor of ExampleValidator; fails if the data have anomalies."""
+    """TFX's executor of ExampleValidator, which also raises an error if there are anomalies."""
 
     def Do(  # noqa: N802 (TFX requires this name)
         self,
@@ -31,11 +31,11 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> Any:
-        """Writes the anomalies of each split as TFX does, and prints a table of them.
+        """Writes the anomalies of each split in TFX's format, and prints a table of them.
 
         Raises:
-          RefusedError: too many images are in quarantine; or there are anomalies, and they are not
-            allowed.
+          RefusedError: too many images are quarantined, or there are anomalies and
+            `allow_anomalies` is not set.
         """
         examples = artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY])
         classes = json.loads(exec_properties["classes"])
@@ -59,8 +59,10 @@ class Executor(executor.Executor):
 
 
 def _describe(findings: Sequence[Finding]) -> str:
-    """Returns the reason to stop a run, with the first finding. The report of a stopped run shows
-    this reason, but not the table of findings.
+    """Returns the error message of a stopped run.
+
+    The message describes the first finding, because the report of the run shows the message, but
+    not the table of all findings.
     """
     first = findings[0]
     more = f", and {len(findings) - 1} more in the table above" if len(findings) > 1 else ""

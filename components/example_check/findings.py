@@ -1,15 +1,18 @@
-"""Findings about the data, and their table. Imports no TensorFlow."""
+"""Findings (values in the data that are not as expected), and a table that shows them.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """A value in the data that is not as expected.
+    """A difference between the data and what the schema or a check expects of them.
 
     Attributes:
-      what: a few words for the anomaly.
-      where: the split and the feature, or the images.
+      what: a short name of the anomaly.
+      where: the affected split and feature, or the affected images.
       expected: the expected values.
       found: the values that were found.
     """

@@ -21,16 +21,20 @@ _MOST = 1 / 2
 
 
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
-    """Checks the share of images in quarantine; names classes that lost most of their images.
+    """Raises an error if too many images are quarantined.
+
+    The error message also names each class of which more than half the images are quarantined. If
+    the function raises no error, it prints a notice that names the classes of which more than half
+    the images are quarantined.
 
     Args:
       examples: URI of the Examples artifact.
       classes: the class names.
-      max_quarantined: the largest share, from 0 to 1.
+      max_quarantined: the largest allowed share of quarantined images, from 0 to 1.
 
     Raises:
-      RefusedError: the share is larger. The message names the three commonest reasons for
-        quarantine.
+      RefusedError: the share of quarantined images is larger than `max_quarantined`. The message
+        names the three most frequent reasons for quarantine.
     """
     counts = read_counts(examples)
     read, quarantined = counts[READ], counts[QUARANTINE]
@@ -57,7 +61,10 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 
 
 def find_dark_images(examples: str) -> Iterator[Finding]:
-    """Yields a finding if most images with 16 bits per channel use only 12 bits.
+    """Yields a `Finding` if most images with 16 bits per channel have values of at most 12 bits.
+
+    Images with values of at most 12 bits look nearly black, because ImageExampleGen takes the value
+    65535 for white.
 
     Args:
       examples: URI of the Examples artifact.

@@ -19,8 +19,8 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "max_pixels": ExecutionParameter(type=int),
         "max_value": ExecutionParameter(type=int),
         "split_by": ExecutionParameter(type=str),
-        # Only for the cache key: fingerprints of data and code (see common/fingerprint.py), and
-        # paths.
+        # Because of the two fingerprints, TFX runs the node again if the data or the code change
+        # (see common/fingerprint.py).
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
         "unread_notes": ExecutionParameter(type=str),
@@ -33,12 +33,14 @@ class ImageExampleGenSpec(types.ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
-    Every image is decoded once. An upright RGB JPEG of limited size is kept byte for byte; any
-    other image is re-encoded as such a JPEG. An image that cannot be decoded, or whose label is not
-    one of the classes, is listed in `quarantine.jsonl` with a reason from
-    `components.image_example_gen.quarantine.Reason`. `counts.json` has the numbers of images that
-    were read, written to each split, and quarantined. Every image that was read is either written
-    to a split or quarantined. Both files are in the Examples artifact.
+    An upright RGB JPEG within the size limits is copied unchanged. All other images are converted
+    to upright RGB JPEGs within the size limits. ImageExampleGen decodes every image once, and so
+    finds damaged files before the training. An image is quarantined if it cannot be decoded, or if
+    its label is not one of the classes. Every image is either written to a split or quarantined.
+    The file `quarantine.jsonl` lists each quarantined image with a reason from
+    `components.image_example_gen.quarantine.Reason`. The file `counts.json` contains the number of
+    images read, the number quarantined, and the number in each split. `quarantine.jsonl` and
+    `counts.json` are in the Examples artifact.
 
     The splits are `train`, `validation` and `test`; see `components.image_example_gen.split`.
     """
@@ -65,16 +67,18 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           source: the argument of `components.image_example_gen.sources.registry.make_source`, as
             JSON.
           classes: the class names for which the pipeline was built, as JSON.
-          max_side: the longest side of an image in pixels; larger images are scaled down.
-          max_pixels: an image with more pixels is quarantined.
-          max_value: the value of white in images of more than 8 bits per channel; with 0, it is the
-            value that the file states, or 65535 for 16 bits.
-          split_by: `CONTENT` or `NEAR_DUPLICATES` of `components.image_example_gen.split`.
-          source_fingerprint: the fingerprint of the source's data.
+          max_side: the longest allowed side of an image, in pixels; larger images are scaled down.
+          max_pixels: the largest allowed number of pixels; images with more pixels are quarantined.
+          max_value: the pixel value of white in images with more than 8 bits per channel. If
+            `max_value` is 0, the node uses the value that the image file states, or 65535 if the
+            file of an image with 16 bits per channel states no value.
+          split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
+          source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
-          unread_notes: directory for notes of images that could not be read.
-          listing: path of the list of images that was written when the run began; if there is no
-            such file, the node lists the images itself.
+          unread_notes: a directory; the node writes the names of images that it could not read to a
+            file in this directory.
+          listing: path of the list of images, which was written at the start of the run. If there
+            is no list, the node lists the images itself.
         """
         spec = ImageExampleGenSpec(
             source=source,

@@ -11,14 +11,15 @@ from common.errors import InputError
 from common.example_counts import BY_LABEL, COUNTS_FILE
 from components.image_example_gen.sources.base import SPLITS
 
-# The file lies in the Examples artifact, beside its Split-… folders.
+# `quarantine.jsonl` is in the directory of the Examples artifact, next to the Split-… directories.
 QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# `DEEP` counts the images with 16 bits per channel in which 65535 was taken as white; `DARK` counts
-# those among them without a value above 4095. Such dark images probably come from the 12-bit
-# cameras of microscopes and scanners.
+# `DEEP` is the key for the number of images with 16 bits per channel whose white was assumed to be
+# 65535. Among the images that are counted under `DEEP`, those without a value above 4095 are also
+# counted under `DARK`. Images without a value above 4095 probably come from the 12-bit cameras of
+# microscopes and scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
@@ -27,11 +28,12 @@ _KEYS = (READ, *SPLITS, QUARANTINE)
 def format_counts(
     tallies: Mapping[tuple[str, int], int], reasons: Mapping[str, int] | None = None
 ) -> str:
-    """Formats the content of COUNTS_FILE.
+    """Returns the content of the file `COUNTS_FILE`, as JSON.
 
     Args:
-      tallies: numbers of images by a key (READ, a split, QUARANTINE, DEEP or DARK) and a label.
-      reasons: numbers of images in quarantine by their reasons.
+      tallies: maps each pair of a key (READ, a split, QUARANTINE, DEEP or DARK) and a label to the
+        number of images.
+      reasons: the number of quarantined images for each reason.
     """
     totals: Counter[str] = Counter()
     by_label: dict[str, dict[str, int]] = {key: {} for key in _KEYS}
@@ -43,20 +45,21 @@ def format_counts(
 
 
 def read_counts(uri: str) -> dict[str, int]:
-    """Returns the numbers of images that were read, written to each split, and quarantined.
+    """Returns how many images were read, were written to each split, and were quarantined.
 
     Args:
       uri: URI of the Examples artifact.
 
     Returns:
-      Numbers by READ, the splits, and QUARANTINE; the number of READ is the sum of all others.
+      A dictionary with the keys READ, QUARANTINE and the names of the splits. The number for READ
+      is the sum of all other numbers.
     """
     counts = _read(uri)
     return {key: counts[key] for key in _KEYS}
 
 
 def read_reasons(uri: str) -> dict[str, int]:
-    """Returns the numbers of images in quarantine by their reasons, the commonest first.
+    """Returns the number of quarantined images for each reason, the most frequent reason first.
 
     Args:
       uri: URI of the Examples artifact.
@@ -75,14 +78,15 @@ def read_depths(uri: str) -> tuple[int, int]:
 
 
 def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
-    """Returns the numbers that `read_counts` returns, for each class.
+    """Like `read_counts`, but returns the numbers of each class separately.
 
     Args:
       uri: URI of the Examples artifact.
-      classes: number of classes; images with another label are left out.
+      classes: the number of classes; images with any other label are not counted.
 
     Returns:
-      Lists of numbers, in the order of the labels, by the keys of `read_counts`.
+      A dictionary with the same keys as the result of `read_counts`. Each value of the dictionary
+      is a list with the number of images of each class.
     """
     counts = _read(uri)[BY_LABEL]
     return {key: [counts[key].get(str(label), 0) for label in range(classes)] for key in _KEYS}

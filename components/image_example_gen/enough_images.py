@@ -1,4 +1,7 @@
-"""Checks that there are enough images for training and evaluation. Imports no TensorFlow."""
+"""Checks that there are enough images for training and evaluation.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +14,8 @@ def check_splits(counts: Mapping[str, int], found: str) -> None:
     """Checks that every split has an image.
 
     Args:
-      counts: the number of images by split.
-      found: the number of images, in words.
+      counts: the number of images in each split.
+      found: a description of how many images were found, for the error message.
 
     Raises:
       RefusedError: a split is empty.
@@ -29,10 +32,10 @@ def check_trained(untrained: Sequence[str]) -> None:
     """Checks that every class has a training image, without which a model cannot learn the class.
 
     Args:
-      untrained: descriptions of the classes that have images, but none in train.
+      untrained: descriptions of the classes that have images, but no training image.
 
     Raises:
-      RefusedError: there are such classes.
+      RefusedError: there are classes without a training image.
     """
     if untrained:
         raise RefusedError(

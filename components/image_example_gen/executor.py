@@ -1,4 +1,7 @@
-"""Writes images of any source as tf.Examples in three splits, a quarantine file, and counts."""
+"""Writes the images of a source as tf.Examples in three splits.
+
+The executor also writes the list of quarantined images and the file with the numbers of images.
+"""
 
 import json
 from collections import Counter
@@ -100,8 +103,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             logging.info("%d pairs of images look the same; they are not divided.", len(alike))
         plans = write_plans(plan_shards(images, assign_splits(images, alike)), directory)
         with self._make_beam_pipeline() as pipeline:
-            # Beam's graph contains only the paths of the plans, since the size of a Beam job is
-            # limited.
+            # A plan is a file that lists the images of one shard. The Beam job contains only the
+            # paths of the plans, because the size of a Beam job is limited.
             _ = (
                 pipeline
                 | "Plans" >> beam.Create(plans)
@@ -127,20 +130,24 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 def _list_images(exec_properties: dict[str, Any]) -> Listing:
-    """Returns the images that were listed when the run began, or lists them now."""
+    """Returns the images that were listed at the start of the run.
+
+    If the list of images is missing or damaged, the function lists the images again.
+    """
     source = make_source(exec_properties["source"])
     listing = read_listing(exec_properties["listing"])
     if listing is None:
         source.prepare()
         return Listing(source.classes(), source.images())
-        # Another container may have made the list, and downloaded the data to its own disk.
+    # The list may come from another container, which downloaded the images to its own disk, so this
+    # container must download the images again.
     if source.downloads:
         source.prepare()
     return listing
 
 
 def _collect(plans: Sequence[str], uri: str) -> list[dict[str, Any]]:
-    """Writes the quarantine file and the counts; returns the records of the quarantine."""
+    """Writes the list of quarantined images, and `counts.json`; returns the entries of the list."""
     tallies: Counter[tuple[str, int]] = Counter()
     reasons: Counter[str] = Counter()
     records = []

@@ -1,8 +1,9 @@
-"""The list of images of a run, written once when the run begins, and read by ImageExampleGen.
+"""The list of a run's images, which is written at the start of the run and read by ImageExampleGen.
 
-The list lies in the state directory of the pipeline, where every runner finds it. So a run walks
-through a folder, or lists a bucket, only once, and makes examples of exactly the files that its
-fingerprint covers.
+Because of this list, a run walks through the image folder, or lists the bucket, only once. The
+fingerprint of the data is computed from this list, so the fingerprint covers exactly those files
+that ImageExampleGen reads. The list is in the pipeline's state directory, which every runner can
+read.
 """
 
 import json
@@ -17,7 +18,7 @@ from components.image_example_gen.sources.base import ImageReference
 
 
 class Listing(NamedTuple):
-    """A list of images.
+    """The list of the images of a source.
 
     Attributes:
       classes: the class names.
@@ -29,17 +30,17 @@ class Listing(NamedTuple):
 
 
 def listing_path(state_dir: str, fingerprint: str) -> str:
-    """Returns the path of the listing of a source with this fingerprint."""
+    """Returns the path of the list of images; `fingerprint` is the fingerprint of the images."""
     return f"{state_dir}/listing/{fingerprint}.jsonl"
 
 
 def has_listing(path: str) -> bool:
-    """Whether there is a listing at `path`."""
+    """Whether the list of images exists at `path`."""
     return fileio.exists(path)
 
 
 def write_listing(path: str, listing: Listing) -> None:
-    """Writes a listing; removes the listings of earlier data from its directory."""
+    """Writes a list of images; deletes older lists from the directory of the list."""
     directory, _, name = path.rpartition("/")
     fileio.makedirs(directory)
     rows = (listing.classes, *listing.images)
@@ -50,7 +51,10 @@ def write_listing(path: str, listing: Listing) -> None:
 
 
 def read_listing(path: str) -> Listing | None:
-    """Reads a listing; returns None if there is no file, or, with a notice, if it is damaged."""
+    """Reads a list of images; returns None if the file is missing or damaged.
+
+    If the file is damaged, the function prints a notice.
+    """
     content = read_bytes(path)
     if content is None:
         return None

@@ -14,20 +14,21 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# The exported model decodes only some kinds of these formats; Pillow decodes the other kinds.
+# TensorFlow's ops, which the exported model also uses, can decode only some BMP and WebP images.
+# Pillow decodes the BMP and WebP images that TensorFlow's ops cannot decode.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_DEPTH = 24  # position of the byte of a PNG that contains the number of bits per channel
-_HEADERS = 4096  # number of bytes at the start of a PNG that are searched for the chunk sBIT
+_DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
+_HEADERS = 4096  # bytes at the start of a PNG in which to search for the chunk sBIT
 
 
 class Normalised(NamedTuple):
-    """An image as it is written into an example.
+    """An image in the format that ImageExampleGen stores in an example.
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the greatest value of an image with 16 bits per channel in which 65535 is taken as
-        white; None for other images.
+      peak: the largest pixel value, if the image has 16 bits per channel and its white was assumed
+        to be 65535; None for other images.
     """
 
     encoded: bytes
@@ -35,13 +36,16 @@ class Normalised(NamedTuple):
 
 
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
-    """Decodes an image once; returns it byte for byte if it is an upright RGB JPEG already.
+    """Converts an encoded image to an upright RGB JPEG within the limits, if it is not one yet.
 
-    Anything else (PNG, GIF, BMP, WebP, TIFF, grey, CMYK, alpha, EXIF-rotated, longer side above
-    `max_side` pixels) is re-encoded as such a JPEG, at quality 98 without chroma subsampling. Of an
-    animation, only the first frame is used; transparent images get a white background. JPEG, PNG,
-    GIF, BMP and WebP are decoded by the same ops as in the exported model, so that ingestion and
-    serving see the same pixels, and refuse the same files.
+    An upright RGB JPEG within the limits is decoded only as a check, and returned unchanged. All
+    other images are converted to JPEGs of quality 98 without chroma subsampling: images of other
+    formats, grey, CMYK and transparent images, images that are rotated by EXIF, and images with a
+    side above `max_side` pixels. Only the first frame of an animation is used. Transparent images
+    get a white background.
+
+    The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
+    function, so that training and serving see the same pixels, and reject the same files.
 
     Raises:
       UnusableError: the image cannot be decoded.
@@ -51,12 +55,12 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # TensorFlow's op also accepts bytes, but loses time: it first tries a fast path that
-        # accepts only tensors.
+        # Convert the bytes to a tensor to save time: if a TensorFlow op gets bytes, it first tries
+        # a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # Decoding at an eighth of the size checks the whole file: the decoder reads the same
-            # bits as at full size, in two thirds of the time.
+            # Decode the JPEG only to check that it is not damaged. To decode at an eighth of the
+            # size, libjpeg still reads the whole file, but takes only two thirds of the time.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -73,7 +77,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Refuses empty files, files of too many bytes, and HEIC images, without decoding."""
+    """Raises an error for an empty file, a too large file or a HEIC image, without decoding it."""
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:
@@ -96,19 +100,23 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _peak(png: bytes) -> int | None:
-    """Returns the greatest value of a PNG with 16 bits per channel and no chunk sBIT, else None."""
+    """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
+
+    The function also returns None if the PNG has the chunk sBIT, which states how many bits are
+    used: the value of white is then known.
+    """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # If there are two or four channels, the last one is alpha, and does not count.
+    # If there are two or four channels, the last one is alpha. Ignore the alpha channel.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
 def _explain(message: str, format: str) -> UnusableError:
-    """Returns the error for a file that TensorFlow cannot decode, with a reason in one line.
+    """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
-    A failed assertion of `trainer.decoding` has such a reason. Other messages of TensorFlow are
-    long descriptions of the graph, and are left out.
+    If an assertion in `trainer.decoding` failed, the message of the assertion states the reason.
+    Other messages of TensorFlow are long descriptions of the graph, so they are not shown.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:
@@ -124,6 +132,6 @@ def _encode(pixels: Any) -> bytes:
     file = io.BytesIO()
     try:
         PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
-    except (OSError, ValueError) as error:  # a side of a JPEG has at most 65,500 pixels
+    except (OSError, ValueError) as error:  # libjpeg writes at most 65,500 pixels per side
         raise UnusableError(Reason.TOO_LARGE, " ".join(str(error).split())) from error
     return file.getvalue()

@@ -1,7 +1,7 @@
-"""Decodes, by Pillow, the formats that the exported model does not decode.
+"""Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow may open only these formats: otherwise it would run Ghostscript for an EPS file, whatever its
-suffix.
+Pillow may open only files of the formats in `PILLOW_FORMATS`: for an EPS file, for example, Pillow
+would run Ghostscript. Pillow recognises an EPS file by its content, even if the file is named .jpg.
 """
 
 import io
@@ -16,10 +16,12 @@ from components.image_example_gen.quarantine import Reason, UnusableError
 from trainer.decoding.limits import Limits
 
 PILLOW_FORMATS = ("AVIF", "BMP", "ICO", "JPEG2000", "PPM", "TIFF", "WEBP")
-ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+ORIENTATION = 0x0112  # the EXIF tag of the orientation; its value for an upright image is 1
 _WHITE_OF_16_BITS = 65535
-# Tags of TIFF 6.0, sections 3, 8, 19 and 20: BitsPerSample, PhotometricInterpretation (0: white is
-# zero), SampleFormat (1: unsigned), and two pairs of least and greatest value.
+# TIFF tags (TIFF 6.0, sections 3, 8, 19 and 20): BitsPerSample, PhotometricInterpretation (0 means
+# that the value 0 is white) and SampleFormat (1 means unsigned). `_RANGES` contains pairs of tags
+# for the smallest and the largest value: SMinSampleValue and SMaxSampleValue, then MinSampleValue
+# and MaxSampleValue.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _RANGES = ((340, 341), (280, 281))
 _UNSIGNED = 1
@@ -29,9 +31,10 @@ class Pixels(NamedTuple):
     """A decoded image.
 
     Attributes:
-      rgb: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
-      peak: the greatest value of an image with 16 bits per channel in which 65535 is taken as
-        white; None for other images.
+      rgb: the pixels, uint8 [h, w, 3]. The image is upright, has a white background where it was
+        transparent, and its longer side has at most `Limits.max_side` pixels.
+      peak: the largest pixel value, if the image has 16 bits per channel and its white was assumed
+        to be 65535; None for other images.
     """
 
     rgb: np.ndarray
@@ -64,10 +67,10 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
     except (
         ArithmeticError,
         LookupError,
-        MemoryError,  # Pillow raises it for headers that state impossible sizes
+        MemoryError,  # raised if the header states an impossible size
         OSError,  # truncated
         SyntaxError,
-        TypeError,  # a damaged TIFF
+        TypeError,  # raised for some damaged TIFFs
         ValueError,
         struct.error,
     ) as error:
@@ -77,10 +80,10 @@ def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
 def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int) -> Any:
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF data make Pillow raise all sorts of exceptions
+    except Exception:  # damaged EXIF data can cause almost any exception in Pillow
         orientation = 1
     if isinstance(orientation, int) and 2 <= orientation <= 8:
-        rgb.info.clear()  # keep only the orientation: other tags may be damaged
+        rgb.info.clear()  # drop the other EXIF tags, which may be damaged
         rgb.getexif()[ORIENTATION] = orientation
         PIL.ImageOps.exif_transpose(rgb, in_place=True)
     if max(rgb.size) > max_side:
@@ -89,12 +92,12 @@ def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int
 
 
 def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, int | None]:
-    """Returns the image in Pillow's mode RGB, and the value of `Pixels.peak`."""
+    """Returns the image in Pillow's mode RGB, and its largest pixel value (see `Pixels.peak`)."""
     bits = _tag(image, _BITS) or (8,)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _scale(image, bits[0], max_value)
     peak = None
-    if max(bits) > 8:  # an image of several channels, of which Pillow kept the 8 higher bits
+    if max(bits) > 8:  # Pillow keeps only the 8 high bits if there are several channels
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
@@ -110,16 +113,16 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
 
 
 def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image.Image, int | None]:
-    """Scales the values of a grey image of more than 8 bits to 0 (black) to 255 (white)."""
+    """Scales the values of a grey image with more than 8 bits, so that black is 0 and white 255."""
     values = np.asarray(image)
     if image.mode == "I" and _tag(image, _SAMPLE_FORMAT) == (_UNSIGNED,):
-        values = values.view(np.uint32)  # Pillow has no unsigned mode of 32 bits
+        values = values.view(np.uint32)  # Pillow has no unsigned 32-bit mode
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
     low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    if high == _WHITE_OF_16_BITS and not low:  # take the 8 higher bits, as for PNGs
+    if high == _WHITE_OF_16_BITS and not low:  # keep the 8 high bits, as for PNGs
         scaled = np.floor(values / 256)
     if _tag(image, _PHOTOMETRIC) == (0,):
         scaled = 255 - scaled
@@ -129,7 +132,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
 
 
 def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
-    """Returns the values of black and of white that the file states, or that its format implies."""
+    """Returns the pixel values of black and white that the file states or its format implies."""
     for low, high in _RANGES:
         stated = (_tag(image, low) or (0,))[0], (_tag(image, high) or (0,))[0]
         if stated[0] < stated[1]:
@@ -137,7 +140,7 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, float(2 ** min(bits, 16) - 1) if bits > 8 else float(_WHITE_OF_16_BITS)
     if image.format == "PPM" and image.mode == "I":
-        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow has scaled the values by the header's maximum
+        return 0.0, float(_WHITE_OF_16_BITS)  # Pillow scales the values of PPM files to 0..65535
     kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
     raise UnusableError(
         Reason.RANGE,

@@ -1,19 +1,24 @@
-"""Recognises JPEGs that need no re-encoding, by their headers. Imports no TensorFlow."""
+"""Recognises, by their headers, the JPEGs that ImageExampleGen can copy unchanged.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import struct
 
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# The markers of frame headers, SOF0 to SOF15 in ITU-T T.81, table B.1. Between them lie the numbers
-# of three other markers: DHT, JPG and DAC.
+# The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three markers between SOF0
+# and SOF15 are not frame headers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# A JPEG whose frame header is of a different type may have any number of scans.
+# The markers of the frame headers of sequential JPEGs. Other JPEGs, such as progressive JPEGs, can
+# have any number of scans.
 _SEQUENTIAL = (0xC0, 0xC1)
-# Compressed data never contain the marker of a scan: a zero follows each 0xFF in them.
+# The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
+# 0xFF there.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
-# Bytes after 0xFF that do not begin a segment with a length: a stuffed zero, TEM, RST0 to RST7,
-# SOI, EOI, SOS (the start of a scan), and a fill byte.
+# Bytes that do not begin a header segment if they follow 0xFF: the zero byte in compressed data,
+# TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and the fill byte 0xFF.
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, width, channels
 
@@ -21,8 +26,8 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
 
-    Only headers are read: the pixels may be damaged. A JPEG with stray bytes between its segments,
-    or with too many scans, does not count as plain.
+    The function reads only the headers of the JPEG, and does not notice damaged image data. The
+    function returns False if the JPEG has stray bytes between its segments, or too many scans.
     """
     if not encoded.startswith(_START):
         return False
@@ -45,5 +50,5 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
 
 
 def has_many_scans(encoded: bytes) -> bool:
-    """Whether a JPEG has more than 100 scans. Decoding such a file may take minutes."""
+    """Whether a JPEG has more than 100 scans. Decoding such a JPEG may take minutes."""
     return encoded.count(_SCAN) > _MOST_SCANS

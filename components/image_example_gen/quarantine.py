@@ -1,11 +1,14 @@
-"""The possible reasons for the quarantine of an image. Imports no TensorFlow."""
+"""The reasons why ImageExampleGen quarantines an image.
+
+This module loads quickly, because it does not import TensorFlow.
+"""
 
 import enum
 import json
 
 
 class Reason(enum.StrEnum):
-    """Why an image is in quarantine. `docs/data.md` describes each reason."""
+    """The reason why an image is quarantined. `docs/data.md` describes each reason."""
 
     UNREADABLE = "unreadable"
     CHANGED = "changed"
@@ -36,14 +39,14 @@ class UnusableError(ValueError):
 def format_record(
     error: UnusableError, *, file_name: str, label: int, size: int, digest: str
 ) -> str:
-    """Formats a line of the quarantine file: JSON with the name, the label, and the reason.
+    """Returns a line of `quarantine.jsonl`: JSON with the name, label and reason of one image.
 
     Args:
-      error: why the image is in quarantine.
+      error: the error that describes why the image is quarantined.
       file_name: the name of the image in the source.
       label: the class index.
       size: number of bytes that were read.
-      digest: SHA-256 of these bytes, 64 hex digits.
+      digest: SHA-256 of the bytes that were read, 64 hex digits.
     """
     return json.dumps(
         {

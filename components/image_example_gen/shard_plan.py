@@ -1,4 +1,4 @@
-"""Assigns the images of each split to record files, depending only on the list of images."""
+"""Assigns the images of each split to shards. A shard is a TFRecord file."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # the approximate total size of a shard's images, as files of the source
+SHARD_BYTES = 128_000_000  # approximate total size of the image files of a shard
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
@@ -18,12 +18,12 @@ _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """The images of one record file.
+    """A shard: the images of one TFRecord file.
 
     Attributes:
-      split: the split.
-      index: the index of the file in its split.
-      count: the number of files in the split.
+      split: the name of the split.
+      index: the index of this shard in its split.
+      count: the number of shards in the split.
       images: the images, in the order in which they are written.
     """
 
@@ -36,10 +36,12 @@ class Shard:
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
     """Yields the shards of all splits, of about `SHARD_BYTES` each.
 
-    If there are 800 training images or more, they make at least 8 shards. The plan depends on the
-    list of images alone, and not on Beam's engine or its workers. Within a split, images are in a
-    random order that is always the same: if they were written class by class, the Trainer's shuffle
-    buffer would be too small to mix the classes.
+    A train split of 800 images or more has at least 8 shards. The shards depend only on the
+    arguments, and not on the Beam runner or the number of workers.
+
+    Within a split, the images are in an order that is random, but the same in every run. If the
+    images were stored class by class, the Trainer's shuffle buffer would be too small to mix the
+    classes.
 
     Args:
       images: all images of the source.
@@ -62,9 +64,9 @@ def _count(split: str, images: Sequence[ImageReference]) -> int:
 
 
 def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
-    """Yields consecutive parts with about as many bytes each; none of them is empty."""
-    # One is added to each size, because an image whose file could not be read has size 0, but must
-    # be part of a shard.
+    """Divides images into at most `count` nonempty consecutive parts of about equal total size."""
+    # Add one byte to each size: an image whose file could not be read has size 0, but must also be
+    # in a shard.
     ends = list(itertools.accumulate(image.size + 1 for image in images))
     start = 0
     for part in range(1, count + 1):
@@ -78,16 +80,17 @@ def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[I
 
 
 def format_plan(shard: Shard) -> str:
-    """Formats a shard as lines of JSON: one for its split and index, and one for each image."""
+    """Returns a shard as JSON Lines: first its split, index and count, then a line per image."""
     lines = [(shard.split, shard.index, shard.count), *shard.images]
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
 def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
-    """Parses lines that `format_plan` returned.
+    """Parses the lines that `format_plan` returned.
 
     Returns:
-      The shard, without images, and its images one by one.
+      The shard without its images (the attribute `images` is empty), and an iterator over the
+      images.
     """
     rows = map(json.loads, lines)
     split, index, count = next(rows)

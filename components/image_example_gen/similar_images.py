@@ -1,6 +1,9 @@
-"""Finds images that look the same, before they are split: `ingest.split_by=near_duplicates`.
+"""Finds images that look the same, so that they can be put into the same split.
 
-Beam measures the images, and writes the measurements to files, which this process then reads.
+This module is used with `ingest.split_by=near_duplicates`.
+
+Beam workers compute the views of the images (see `components.data_check.views`) and write them to
+files. The executor reads the files and compares the views.
 """
 
 import json
@@ -26,11 +29,12 @@ _ROW = np.dtype([("hashes", "<u8", VIEWS), ("greys", "<f2", (VIEWS, SIDE**2))])
 
 
 class MeasureShard(beam.DoFn):
-    """Measures the images of a shard, one by one; yields nothing.
+    """A Beam step that computes the views of the images of a shard and writes them to a file.
 
-    The element is the path of a plan. This step writes a file of measurements beside the plan, and
-    a file with the names of the measured images: images that cannot be decoded, or are too small,
-    are left out.
+    The input of this step is the path of a plan, a file that lists the images of the shard. The
+    step writes one file with the views and one file with the names of the images, both next to the
+    plan. The step skips images that cannot be decoded or are too small. The step yields no
+    elements, because its results are in the two files.
     """
 
     def __init__(self, *, source: str, limits: Limits) -> None:
@@ -56,7 +60,7 @@ class MeasureShard(beam.DoFn):
                 try:
                     encoded = b"" if image.error else normalise(image.encoded, self._limits).encoded
                 except UnusableError:
-                    continue  # the image is quarantined when the examples are written
+                    continue  # `WriteShard` will quarantine this image later
                 if not encoded:
                     continue
                 if views := measure_views(encoded):
@@ -70,19 +74,22 @@ class MeasureShard(beam.DoFn):
 def find_similar_images(
     images: Sequence[ImageReference], pipeline: Any, *, source: str, limits: Limits, directory: str
 ) -> list[Pair]:
-    """Finds pairs of images that look the same; leaves out the source's validation and test splits.
+    """Finds the pairs of images that look the same.
 
-    The result depends on the images alone, and never on Beam's engine or its workers.
+    Images that the source itself puts into the validation or test split are ignored, because their
+    split cannot change.
+
+    The result depends only on the images, and not on the Beam runner or the number of workers.
 
     Args:
       images: all images of the source.
       pipeline: a function without arguments that returns a new Beam pipeline.
       source: the argument of `make_source`, as JSON.
       limits: the limits for the sizes of images.
-      directory: a directory for plans and measurements, which is removed at the end.
+      directory: a directory for temporary files, which is deleted at the end.
 
     Returns:
-      Pairs of indices of `images`.
+      Pairs whose indices refer to `images`.
     """
     free = [image for image in images if image.split in ("", TRAIN)]
     plans = write_plans(plan_shards(free, [TRAIN] * len(free)), directory)

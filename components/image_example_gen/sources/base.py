@@ -1,4 +1,7 @@
-"""The interface of sources of labelled images. Imports neither TensorFlow nor Beam."""
+"""The interface of a source of labelled images, such as a folder or TFRecord files.
+
+This module loads quickly, because it imports neither TensorFlow nor Beam.
+"""
 
 import abc
 import dataclasses
@@ -10,29 +13,32 @@ from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-# The beginning of `SourceImage.error` if the file of the image could not be read.
+# `SourceImage.error` begins with this text if the image file could not be read.
 UNREAD = "cannot be read: "
 CHANGED = "the file changed after it was listed"
-# The label index of an image whose source gives no label.
+# The label of an image for which the source has no label.
 NO_LABEL = -1
 
 
 class ImageReference(NamedTuple):
-    """An image of a source, without its bytes. Splits and shards are planned from such references.
+    """An image of a source without its bytes: its name, its label, and where to read its bytes.
 
-    All fields are plain texts and numbers. A file name that is not UTF-8 contains surrogates, as
-    `os.fsdecode` returns them.
+    Before ImageExampleGen reads any image, it assigns the references to splits and shards. All
+    fields are strings and numbers, so that a reference can be stored as JSON. A file name that is
+    not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
       label: the class index, 0 to number of classes - 1; `NO_LABEL` for an image without a label.
-      location: the place of the bytes, in a form that only the source's `read` understands.
+      location: a string that tells the method `read` of the source where the image is.
       size: number of bytes; 0 if the file could not be read.
-      digest: the SHA-256 of the bytes, or, in a bucket, of the checksum in the bucket's listing; 64
-        hex digits. Two images have the same digest if and only if they have the same bytes. Empty
-        if the file could not be read.
-      split: the split that the source gives, TRAIN, VALIDATION or TEST; empty for none.
-      group: the name of a group of images that must be in the same split; empty for no group.
+      digest: 64 hex digits: on a disk, the SHA-256 of the image's bytes; in a bucket, the SHA-256
+        of the checksum that the bucket stores. Two images have the same digest if and only if they
+        have the same bytes. The digest is empty if the file could not be read.
+      split: the split to which the source assigns the image: TRAIN, VALIDATION or TEST; empty if
+        the source assigns no split.
+      group: the name of a group of images that must be in the same split; empty if the image is in
+        no group.
     """
 
     file_name: str
@@ -46,14 +52,14 @@ class ImageReference(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class SourceImage:
-    """One image of a source.
+    """An image of a source, with its bytes.
 
     Attributes:
       file_name: the name or id of the image in the source.
       label: the class index, 0 to number of classes - 1.
       encoded: the bytes of the file; empty if it could not be read.
-      error: the reason why the file could not be read, which begins with `UNREAD`; empty if the
-        file was read.
+      error: the text `UNREAD` and the reason why the file could not be read; empty if the file was
+        read.
     """
 
     file_name: str
@@ -63,20 +69,20 @@ class SourceImage:
 
 
 def source_image(image: ImageReference, encoded: bytes) -> SourceImage:
-    """Returns the image that `image` refers to, with the bytes `encoded`."""
+    """Returns the image of the reference `image`, with the bytes `encoded`."""
     return SourceImage(image.file_name, image.label, encoded)
 
 
 def unread_image(image: ImageReference, reason: str) -> SourceImage:
-    """Returns an image without bytes; `reason` says why the bytes could not be read."""
+    """Returns an image without bytes; `reason` states why the file could not be read."""
     return SourceImage(image.file_name, image.label, b"", f"{UNREAD}{reason}")
 
 
 class Source(abc.ABC):
     """A set of labelled images.
 
-    Sources are not passed between processes: each process makes its own `Source` from plain values,
-    which a compiled pipeline can contain.
+    Each process makes its own `Source` from strings and numbers, because a compiled pipeline can
+    contain strings and numbers as JSON, but cannot contain a `Source`.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -86,18 +92,18 @@ class Source(abc.ABC):
     downloads = False
 
     def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
-        """Does the quick checks of the data, which need neither TensorFlow nor a download.
+        """Checks the data as far as that is possible without TensorFlow and without a download.
 
         Raises:
-          InputError: the data are missing or unusable.
+          InputError: the data do not exist or cannot be used.
         """
 
     @abc.abstractmethod
     def prepare(self, cache: Path | None = None) -> None:
-        """Makes sure that the data can be read, and downloads them if necessary.
+        """Downloads the data if necessary, so that they can be read.
 
         Args:
-          cache: the directory that `images` takes.
+          cache: a cache directory, as in `images`.
 
         Raises:
           InputError: the data are missing and cannot be downloaded.
@@ -108,13 +114,15 @@ class Source(abc.ABC):
         """Returns the class names; a label is an index into them."""
 
     def images(self, cache: Path | None = None) -> Sequence[ImageReference]:
-        """Lists all images, in an order that depends on the data alone.
+        """Returns references to all images, in an order that depends only on the data.
 
-        The first call walks through a folder, lists a bucket or reads record files; each later call
-        returns the same list. So a run should use one `Source` object.
+        The first call is slow, because it walks through a folder, lists a bucket or reads TFRecord
+        files. Later calls of this method return the same list. A process should use only one
+        `Source` object, so that it lists the images only once.
 
         Args:
-          cache: a directory for data that make the next call faster; None for none.
+          cache: a directory in which file digests and lists of images are kept, so that the next
+            run is faster; None to keep nothing.
 
         Raises:
           InputError: the source cannot be listed.
@@ -125,39 +133,40 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
-        """Lists all images, as `images` does."""
+        """Returns references to all images; `images` calls this method once."""
 
     def left_out(self) -> tuple[str, ...]:
-        """Returns the names of folders or splits whose images are left out."""
+        """Returns the names of the folders or splits whose images the source leaves out."""
         return ()
 
     def dropped(self) -> int:
-        """Returns the number of duplicates that `images` leaves out."""
+        """Returns the number of duplicate images that the source leaves out."""
         return 0
 
     @abc.abstractmethod
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images one after the other; at most one is in memory.
+        """Reads images one after the other, so that at most one is in memory.
 
-        Each of Beam's workers makes its own `Source` by `make_source`, and calls its method `read`.
+        This method runs in Beam's workers, each of which makes its own `Source` with `make_source`.
 
         Args:
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the order of `images`; if the images are in record files that allow no
-          seeking, in the order of the files. If an image cannot be read, or its bytes have changed
-          since it was listed, its attribute `error` gives the reason.
+          Each image once, in the order of the argument `images`. Images in record files that can
+          only be read from the start, such as compressed files, come in the order of the files. If
+          an image cannot be read, or has changed since it was listed, its attribute `error` states
+          the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
         """Returns a fingerprint of 64 hex digits.
 
-        The fingerprint changes if an image is added, removed, renamed or changed, if an image gets
-        another label, split or group, and if the class names change.
+        The fingerprint changes if an image is added, removed, renamed or modified, if its label,
+        split or group changes, or if the class names change.
 
         Args:
-          cache: the directory that `images` takes.
+          cache: a cache directory, as in `images`.
         """
         digest = hashlib.sha256(os.fsencode("\0".join(self.classes()) + "\n"))
         for image in self.images(cache):
@@ -166,11 +175,11 @@ class Source(abc.ABC):
         return digest.hexdigest()
 
     def has_any(self, file_names: Sequence[str], cache: Path | None = None) -> bool:
-        """Whether any of these images can be read now.
+        """Whether at least one of the images in `file_names` can be read now.
 
         Args:
-          file_names: `SourceImage.file_name` of images that could not be read.
-          cache: the directory that `images` takes.
+          file_names: the file names of images that an earlier run could not read.
+          cache: a cache directory, as in `images`.
         """
         names = set(file_names)
         return any(image.file_name in names and image.digest for image in self.images(cache))
