@@ -1,7 +1,7 @@
 """The file with heat maps of the most probable wrong predictions, which Evaluator writes and Report
 shows.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

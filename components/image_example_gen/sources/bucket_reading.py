@@ -3,8 +3,8 @@
 import errno
 from typing import IO
 
-# The least number of bytes that a read fetches. With Beam's default of 16 MB, a read of one image
-# in a record file would fetch many images.
+# A read fetches at least this number of bytes. With Beam's default of 16 MB, reading one image of a
+# TFRecord file would fetch many images.
 _BUFFER = 1 << 16
 
 
@@ -25,7 +25,7 @@ def read_object(uri: str) -> bytes:
 
 
 def open_object(uri: str) -> IO[bytes]:
-    """Opens an object of Google's storage, to read parts of it.
+    """Opens an object in Google's storage for reading parts of it.
 
     Raises:
       OSError: the object cannot be read.
@@ -37,10 +37,10 @@ def open_object(uri: str) -> IO[bytes]:
 
 
 class _OSErrors:
-    """A context in which Google's exceptions for one object become OSErrors.
+    """A context that turns Google's exceptions about one object into OSErrors.
 
-    Exceptions for errors of the network or of the service are not changed, since they say nothing
-    about the object.
+    Exceptions about the network or the service are not changed, since they say nothing about the
+    object.
     """
 
     def __init__(self, uri: str) -> None:

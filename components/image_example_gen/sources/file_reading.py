@@ -23,9 +23,9 @@ def read_images(
 
     Args:
       images: references whose location is a path or a URI.
-      is_remote: whether the images are on remote storage; None to decide this by each location. A
-        remote image is compared with its reference only by size, because the digest of the
-        reference is not that of the bytes.
+      is_remote: whether the images are on remote storage; if None, the location of each image
+        decides. Of a remote image, only the size is checked, because the digest in its reference is
+        computed from a checksum and not from the bytes.
     """
     for image in images:
         remote = "://" in image.location if is_remote is None else is_remote

@@ -12,7 +12,7 @@ from components.image_example_gen.sources.visible import is_visible
 
 
 class FolderSource(ClassFolders):
-    """A folder of class folders on this machine. Links are followed."""
+    """A folder of class folders on this machine. Symbolic links are followed."""
 
     def prepare(self, cache: Path | None = None) -> None:
         self.check()
@@ -43,7 +43,7 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a hint that names the parent folder, if images lie directly in this one."""
+        """Returns a hint to use the parent folder, if the folder contains files but no folders."""
         folder = Path(self._path)
         if not self._folders() and any(
             path.is_file() and is_visible(path.name) for path in folder.iterdir()

@@ -1,4 +1,7 @@
-"""Recognises the names of splits in the data. Imports no TensorFlow."""
+"""Recognises the names of splits in the data.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import fnmatch
 from collections.abc import Mapping, Sequence
@@ -12,8 +15,8 @@ class GivenSplits:
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """
         Args:
-          named: the names that the user gave each split, with * and ? as in a shell; None or empty
-            for common names such as `val` and `training`.
+          named: for each split, the names that the user gave, with * and ? as in a shell; if None
+            or empty, common names such as `val` and `training` are recognised.
         """
         self._named = named or {}
 

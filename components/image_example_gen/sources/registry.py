@@ -1,4 +1,4 @@
-"""Makes sources of images, by the name of the kind of source.
+"""Makes a source of images of a given kind.
 
 Only the module of the requested kind is imported, so that a run does not depend on the code of
 other kinds.
@@ -20,8 +20,9 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     """Makes the source that `specification` describes.
 
     Args:
-      specification: a mapping, or its JSON text. It has the key `kind`, the arguments of that
-        kind's class, and `drop_duplicates` if copies of images are left out.
+      specification: a mapping, or its JSON text. `kind` is the name of the kind of source.
+        `drop_duplicates` is true if copies of images are to be removed. The other keys are
+        arguments of the class of that kind.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

@@ -33,5 +33,5 @@ class RemoteFolderSource(ClassFolders):
 
 def _is_image(name: str) -> bool:
     parts = name.split("/")
-    # Tools create an object whose name ends in a slash to represent an empty folder.
+    # Some tools represent an empty folder by an object whose name ends in a slash.
     return len(parts) > 1 and bool(parts[0] and parts[-1]) and all(map(is_visible, parts))
