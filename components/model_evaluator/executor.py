@@ -16,7 +16,7 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The EvalConfig names a class of this module; the import makes the code fingerprint include it.
+# The EvalConfig names a class of this module. The import adds the module to the code fingerprint.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -29,22 +29,21 @@ from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The execution property CHAMPION is only part of the cache key: the executor reads the champion
-# from the records.
+# The execution property CHAMPION only changes the cache key. The executor does not use its value,
+# and reads the champion from the records.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
-# TFX's execution property for a function that returns extractors; the value is the import path of
-# the function.
+# The execution property in which TFX expects the import path of a function that returns extractors.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Evaluator, with the baseline and the verdict of this project.
+    """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
-    TFX blesses a model whose metrics are within the thresholds of its EvalConfig. TFMA compares
-    thresholds with measured values, and not with confidence intervals. So the EvalConfig has no
-    thresholds, and the verdict is computed from the table of predictions.
+    TFX blesses a model whose metrics are within the thresholds of the EvalConfig. TFMA compares
+    thresholds with measured values, but the gate compares them with confidence intervals. So the
+    EvalConfig has no thresholds, and the gate computes its verdict from the table of predictions.
     """
 
     @keep_models()
@@ -56,11 +55,11 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model, and compares it with the last blessed model of another training.
 
-        The verdict and heat maps of wrong answers are written into the ModelEvaluation artifact.
-        The ModelBlessing artifact gets the file and properties that TFX's Evaluator writes, the
-        custom property `accuracy`, and, if the model is not blessed, `reasons`. If another run has
-        recorded a blessing since the comparison, the model is also compared with that run's model
-        before its own blessing is recorded.
+        Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
+        ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
+        custom property `accuracy`. If the model is not blessed, the artifact also gets the custom
+        property `reasons`. If another run blesses a model during the comparison, the new model is
+        compared with that model as well before it is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -115,7 +114,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model, and the champion if there is one, as TFX's Evaluator does."""
+        """Runs TFX's Evaluator on the model and, if there is one, on the champion."""
         inputs = dict(input_dict)
         if champion is not None:
             champion.check_copy()
@@ -134,8 +133,8 @@ class Executor(executor.Executor):
 def _full_precision() -> Iterator[None]:
     """A context in which GPUs compute with full float32 precision, as the CPU in ServingCheck does.
 
-    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, which has 10
-    bits of mantissa.
+    By default, TensorFlow on a GPU rounds the inputs of matrix products to TensorFloat-32, which
+    has a mantissa of 10 bits.
     """
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -151,7 +150,7 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing artifact, as TFX's Evaluator does, but without ids of artifacts.
+    """Writes the ModelBlessing artifact as TFX's Evaluator does, but without the models' ids.
 
     The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
     """
@@ -184,7 +183,7 @@ def _name(blessing: Blessing | None) -> str | None:
 
 
 def _empty(directory: str) -> None:
-    """Removes all files of a directory."""
+    """Removes all files in a directory."""
     if tf.io.gfile.exists(directory):
         tf.io.gfile.rmtree(directory)
     tf.io.gfile.makedirs(directory)

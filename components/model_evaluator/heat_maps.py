@@ -1,5 +1,4 @@
-"""The file with heat maps of the most probable wrong predictions, which Evaluator writes and Report
-shows.
+"""Heat maps of the most probable wrong predictions, in a file that Evaluator writes for Report.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -19,9 +18,10 @@ class HeatMaps:
 
     Attributes:
       method: "attention" or "occlusion"; see `trainer.heat_maps`.
-      wanted: number of images for which maps were wanted. There are fewer maps if the time was up,
-        or if no part of an image supports the prediction.
-      maps: for each image, by its name, rows of values in [0, 1]; the greatest value is 1.
+      wanted: the number of images for which a heat map was requested. An image has no heat map if
+        the time limit was reached, or if no part of the image supports the prediction.
+      maps: the heat map of each image, by the name of the image: rows of values in [0, 1]. The
+        greatest value is 1.
     """
 
     method: str

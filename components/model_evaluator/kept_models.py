@@ -1,7 +1,7 @@
-"""Keeps the loaded models of an evaluation, so that the heat maps need not load a model again.
+"""Keeps the models of an evaluation in memory, so that they are loaded once for TFMA and heat maps.
 
-Loading an exported model takes a second or more, however few weights it has: TensorFlow builds
-Python objects for all operations of all its functions.
+Loading an exported model takes a second or more, even if it has few weights, because TensorFlow
+builds Python objects for all operations of the model's functions.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ def keep_models() -> Iterator[None]:
 
 
 def load_kept_model(directory: str) -> Any:
-    """Returns the SavedModel in `directory`, and loads it unless it is kept in memory."""
+    """Returns the SavedModel in `directory`. Loads it only if it is not in memory already."""
     return _load_once(directory, functools.partial(tf.saved_model.load, directory))
 
 
 def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA use the models that this module keeps.
 
-    Models that are loaded in another process, as by the workers of a cluster, are not kept.
+    A model that another process loads, such as a worker of a cluster, is not kept.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.
@@ -41,6 +41,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# A function, since TFMA pickles the loader: a method would be pickled with its object.
+# This is a function and not a method because TFMA pickles the loader: pickling a method would also
+# pickle its object.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

@@ -1,9 +1,10 @@
-"""The records of blessed models: for each, a small file below the pipeline root and a copy of the
-model.
+"""The records of blessed models. A record is a small file below the pipeline root, with a copy of
+the model.
 
-The metadata store also lists the blessed models, but it is on one machine only. A new store numbers
-its executions from 1 again, so later runs write to the directories of old models. With every
-runner, the records lie beside the models, and the copies are named by their content.
+TFX's metadata store also lists the blessed models, but it is on one machine only. A new store
+numbers its executions from 1 again, so that later runs overwrite earlier models. The records are
+below the pipeline root, where every runner can read them, and later runs do not overwrite a copy,
+because its directory is named by the content of the model.
 """
 
 import dataclasses
@@ -29,14 +30,14 @@ _COPIES = "models"
 
 @dataclasses.dataclass(frozen=True)
 class Blessing:
-    """The record of a blessing.
+    """The record of a blessed model.
 
     Attributes:
       record: URI of the file that contains the record.
       model: URI of the copy of the Model artifact.
-      training: fingerprint of the training of the model.
-      classes: names, in the order of the model's outputs.
-      contents: the contents of the files of the copy, by relative path.
+      training: fingerprint of the training that made the model.
+      classes: the class names, in the order of the model's outputs.
+      contents: the size and the digest of each file of the copy, by relative path.
       data: fingerprint of the examples that the model was trained on; empty if an earlier version
         wrote the record.
       class_counts: the number of training images of each class; empty if an earlier version wrote
@@ -77,7 +78,7 @@ class Blessing:
         return found
 
     def check_copy(self) -> None:
-        """Compares the files of the copy with their records, byte for byte.
+        """Checks that no file of the copy has changed, by the SHA-256 of each file.
 
         Raises:
           InputError: the copy is damaged.
@@ -92,20 +93,19 @@ class Blessing:
 
 
 def records_directory(state_dir: str) -> str:
-    """Returns the directory of records in the directory of a pipeline's state."""
+    """Returns the directory of the records, which is in the state directory of a pipeline."""
     return f"{state_dir}/blessed"
 
 
 def record(
     records: str, model: str, training: str, *, data: str, class_counts: Sequence[int]
 ) -> Blessing:
-    """Records in the directory `records` that a model was blessed, and keeps a copy of the model
-    there.
+    """Writes the record of a blessed model, and keeps a copy of the model with the records.
 
     Args:
       records: the directory of the records.
       model: URI of the Model artifact.
-      training: fingerprint of the training of the model.
+      training: fingerprint of the training that made the model.
       data: fingerprint of the examples that the model was trained on.
       class_counts: the number of training images of each class, in the order of the classes.
     """
@@ -126,26 +126,31 @@ def record(
 
 
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
-    """Finds the last blessed model with which a new model can be compared, but not a model of the
-    training `other_than`: a repeated training is not compared with itself.
+    """Finds the champion: the last blessed model that a new model can be compared with.
+
+    The champion comes from another training than the new model, so that a repeated training is not
+    compared with itself.
 
     Args:
       records: the directory of the records.
-      classes: names, in the order of the model's outputs.
-      other_than: fingerprint of the training whose model is compared.
+      classes: the class names, in the order of the new model's outputs.
+      other_than: fingerprint of the training that made the new model.
     """
     return next((b for b in _comparable(records, classes) if b.training != other_than), None)
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the latest blessing of each of the last two blessed trainings; one is the champion.
+    """Returns the latest record of each of the last two trainings whose models were blessed.
+
+    One of the two models is the champion: the newer one, unless it comes from the same training as
+    the new model.
 
     Args:
       records: the directory of the records.
-      classes: names, in the order of the model's outputs.
+      classes: the class names, in the order of the model's outputs.
 
     Returns:
-      Blessings by the fingerprint of their training, the newest first.
+      The records by the fingerprint of the training, the newest first.
     """
     champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):
@@ -156,9 +161,9 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """Yields the blessings of models that still exist and have the same classes, the newest first.
+    """Yields the records of models that still exist and have these classes, the newest first.
 
-    A model of other classes cannot be compared, since its outputs have another meaning.
+    A model with different classes cannot be compared, because its outputs have different meanings.
     """
     for blessing in _blessed(records):
         if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
@@ -166,12 +171,12 @@ def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
 
 
 def _blessed(records: str) -> Iterator[Blessing]:
-    """Yields the blessings, the newest first."""
+    """Yields the records of blessed models, the newest first."""
     if not tf.io.gfile.isdir(records):
         return
     names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))
     for name in sorted(names, reverse=True):
-        if name.startswith("."):  # a process that was killed while writing has left this file
+        if name.startswith("."):  # left behind by a process that was killed while writing
             continue
         try:
             yield Blessing.read(f"{records}/{name}")

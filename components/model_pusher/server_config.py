@@ -1,6 +1,6 @@
 """Writes configuration files for TensorFlow Serving into a serving directory.
 
-Existing files are never overwritten, so changes of a user stay.
+Existing files are never overwritten, so that users can edit them.
 """
 
 import re
@@ -58,10 +58,10 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
     """Writes the configuration files that do not exist yet.
 
     Args:
-      base_directory: the serving directory. A directory on a disk is expected to be mounted in the
-        server's container as /models/NAME, as docs/serving.md shows.
+      base_directory: the serving directory. If it is on a disk, the server's container must mount
+        it as /models/NAME, as docs/serving.md shows.
       name: the name of the model.
-      max_batch: the number of images of the largest batch.
+      max_batch: the number of images in the largest batch.
     """
     base_path = base_directory if "://" in base_directory else f"/models/{name}"
     texts = {
@@ -74,13 +74,13 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
 
 
 def largest_batch(base_directory: str, max_batch: int) -> int:
-    """Returns the largest number of images in a batch that a server with `batching.config` accepts.
+    """Returns the largest number of images that a server with `batching.config` accepts in a batch.
 
-    A version with larger warm-up requests would fail to load.
+    A server would not load a version whose warm-up requests have more images.
 
     Args:
       base_directory: the serving directory.
-      max_batch: the wanted number, which is returned unless the file sets a smaller number.
+      max_batch: the preferred number, which is returned unless `batching.config` has a smaller one.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

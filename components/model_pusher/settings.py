@@ -1,5 +1,6 @@
-"""The settings that the pipeline gives to ModelPusher. This module imports neither TensorFlow nor
-TFX.
+"""The settings of ModelPusher.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -19,11 +20,11 @@ class PusherSettings:
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not pushed.
-      keep_versions: the number of versions that stay in the serving directory.
+      keep_versions: the number of versions to keep in the serving directory.
       model_name: the name of the model in the configuration of TensorFlow Serving.
-      max_batch: the number of images of the largest batch that a server computes.
-      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None for no
-      endpoint.
+      max_batch: the number of images in the largest batch that a server computes.
+      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None if the model
+        is not deployed to an endpoint.
       code_fingerprint: fingerprint of the executor's code.
     """
 

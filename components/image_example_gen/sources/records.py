@@ -101,9 +101,7 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(
-                OSError
-            ):  # the next run reads the file again
+            with contextlib.suppress(OSError):  # the next run reads the file again
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images
