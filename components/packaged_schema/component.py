@@ -1,4 +1,4 @@
-"""PackagedSchema: a node for a reviewed schema, curated in this project or given by the user."""
+"""PackagedSchema: a node that writes a reviewed schema of this project or of the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -16,9 +16,9 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    TFX's ImportSchemaGen is not used: it reads a file, which a container does not have, and its
-    cache key does not change with the content of the file. In this node, the content of the schema
-    is the cache key.
+    TFX's ImportSchemaGen is not used, because it reads the schema from a file, which a container
+    does not have, and because its cache key does not change with the content of the file. The cache
+    key of this node contains the content of the schema.
 
     Args:
       schema: the artifact.

@@ -1,16 +1,14 @@
-"""The artifact of a report.
+"""The type of the artifact that contains a report.
 
-In a compiled pipeline, `pipeline.runners.compile` gives the artifact the type `system.HTML`, so
-that the UI of Kubeflow Pipelines shows it, and `pipeline.runners.container` gives TFX this class
-for the type.
+In a compiled pipeline, the type is `system.HTML`, so that the UI of Kubeflow Pipelines shows the
+report. `pipeline.runners.compile` replaces the type, and `pipeline.runners.container` makes TFX use
+this class for artifacts of the type `system.HTML`.
 """
 
 from tfx.types.artifact import Artifact
 
 
 class HtmlReport(Artifact):
-    """A report. A report, whose URI is the HTML file itself, or, in a local run, the directory of
-    the file.
-    """
+    """A report. Its URI is that of the HTML file, or, in a local run, of the file's directory."""
 
     TYPE_NAME = "vit.HtmlReport"  # TFX's compiler requires the form namespace.Name
