@@ -28,15 +28,15 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset has no
-    validation split, or no test split, a tenth of its other images becomes that split. The digest
-    of an image, or of the name of its group, determines its split. So copies of an image are always
-    in the same split, and an image stays in its split when other images are added or removed.
+    validation split, a tenth of the other images go to the validation split. The same applies to
+    the test split. The digest of an image, or of the name of its group, determines its split. So
+    copies of an image are always in the same split, and an image stays in its split when other
+    images are added or removed.
 
-    Small classes are an exception: each split that this function fills gets at least one image of
-    the class, if the class has at least as many different images as there are such splits. A split
-    without an image of the class gets one from the split with the most images of the class: the
-    image with the lowest digest. When images are added to the class, the moved image may return to
-    the split that its digest determines.
+    Small classes are an exception. If a class has enough different images, each split that this
+    function fills gets at least one of them: a split without an image of the class gets the image
+    with the lowest digest from the split with the most images of the class. When images are added
+    to the class, the moved image may return to the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -113,12 +113,14 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
-    """Changes the splits of `keys` until each split in `cut` has one, if there are enough keys.
+    """Moves keys of a class between splits until each split in `cut` has at least one of them.
+
+    If there are fewer keys than splits, no key is moved.
 
     Args:
       splits: the split of each key, which is changed in place.
-      keys: the keys of one class.
-      cut: the splits.
+      keys: the keys of the class.
+      cut: the splits that need a key.
     """
     if len(keys) < len(cut):
         return

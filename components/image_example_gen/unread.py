@@ -1,9 +1,9 @@
 """Notes about images whose files were missing while a run read them.
 
-A run quarantines such an image, although the fingerprint of the source includes it. When the file
-is back, a later run has the same fingerprint, and would take the examples without the image from
-the cache. The note makes the later run read the image again. The notes are in the pipeline root, or
-in `cloud.state_dir`, because every runner can read them there.
+If a file is missing, the run quarantines the image, but the fingerprint of the source still
+includes the image. When the file is back, a later run has the same fingerprint, and would take the
+examples without the image from the cache. A note makes the later run read the image again. The
+notes are in the pipeline root, or in `cloud.state_dir`, because every runner can read them there.
 """
 
 import json

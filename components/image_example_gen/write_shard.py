@@ -39,9 +39,9 @@ class ShardResult(NamedTuple):
 class WriteShard(beam.DoFn):
     """Reads the images of a shard one by one, and writes them as examples.
 
-    The input of this step is the path of the shard's plan file. The step writes a result file next
-    to the plan file, and yields no elements to other steps: Beam's own engine would keep all
-    elements in memory if it does not fuse the two steps.
+    The input of this step is the path of the shard's plan file. The step yields nothing, and writes
+    its result to a file next to the plan file. If it yielded images to another step, Beam's own
+    engine might keep all of them in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:

@@ -14,8 +14,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a directory that is named by its content.
 
     An existing copy is used again, unless it is damaged. Later runs never write to the directory of
-    a copy. On a disk, the copy consists of hard links to the files of the artifact, if the file
-    system has hard links, so that the copy takes no space.
+    a copy. On a disk, the copy consists of hard links to the files of the artifact if the file
+    system has hard links. Such a copy takes no space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.

@@ -94,7 +94,10 @@ class _Combiner(beam.CombineFn):
 
 
 def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
-    """Returns the outputs of a model by name. TFMA may pass the array of probabilities alone."""
+    """Returns the outputs of a model by name.
+
+    If TFMA passes an array and not a mapping, the array contains the probabilities.
+    """
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
     return predictions.get(model, predictions)

@@ -1,4 +1,4 @@
-"""ModelEvaluator: TFX's Evaluator, but this project's records name the model to compare with."""
+"""ModelEvaluator: TFX's Evaluator, which finds the last blessed model without a Resolver node."""
 
 from collections.abc import Sequence
 

@@ -42,8 +42,8 @@ class Executor(executor.Executor):
     """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. TFMA compares
-    thresholds with measured values, but the gate compares them with confidence intervals. So the
-    EvalConfig has no thresholds, and the gate computes its verdict from the table of predictions.
+    thresholds with measured values, but the gate needs confidence intervals. So the EvalConfig has
+    no thresholds, and the gate computes its verdict from the table of predictions.
     """
 
     @keep_models()
@@ -59,7 +59,7 @@ class Executor(executor.Executor):
         ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
         custom property `accuracy`. If the model is not blessed, the artifact also gets the custom
         property `reasons`. If another run blesses a model during the comparison, the new model is
-        compared with that model as well before it is blessed.
+        also compared with that model before the new model is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.

@@ -52,7 +52,7 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: the extracts of a batch before any other extractor: only an Arrow RecordBatch.
+      extracts: the extracts of a batch as TFMA reads it; they contain only an Arrow RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):

@@ -31,7 +31,7 @@ def load_kept_model(directory: str) -> Any:
 def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA use the models that this module keeps.
 
-    A model that another process loads, such as a worker of a cluster, is not kept.
+    The worker processes of a cluster do not keep the models that they load.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.

@@ -128,7 +128,7 @@ def record(
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
     """Finds the champion: the last blessed model that a new model can be compared with.
 
-    The champion comes from another training than the new model, so that a repeated training is not
+    The champion and the new model come from different trainings, so that a repeated training is not
     compared with itself.
 
     Args:

@@ -37,8 +37,8 @@ WAS_SERVED = "was_served"
 class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor writes the files directly into the version directory, whose name is the time
-    in seconds. If this directory already exists, TFX's executor silently pushes nothing
+    TFX's own executor writes the files directly into the version directory, whose name is the Unix
+    time in seconds. If this directory already exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 

@@ -86,9 +86,9 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last pushed model comes from this training, and the serving directory has not changed
-        since the push, the key is the same as in the run that pushed the model. Then Pusher's
-        result is taken from the cache. In any other case, the key is new, so that Pusher runs, and
-        pushes a model again that was removed or damaged.
+        since the push, the key is the same as in the run that pushed the model, so that Pusher's
+        result is taken from the cache. In any other case, the key is new, so that Pusher runs: a
+        model that was removed or damaged is pushed again.
 
         Args:
           training: fingerprint of the training whose model may be pushed.

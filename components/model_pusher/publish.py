@@ -1,9 +1,9 @@
 """Copies SavedModels into a serving directory, so that servers never see an incomplete version.
 
-On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed.
-Then the directory is renamed. In a bucket, directories cannot be renamed, so `saved_model.pb` is
-written last: no server loads a version without this file. Then the record of the version is marked
-as complete.
+On a disk, the files are written to a directory whose name TensorFlow Serving ignores. The files are
+flushed to the disk before the directory is renamed. In a bucket, directories cannot be renamed, so
+`saved_model.pb` is written last: no server loads a version without this file. Then the record of
+the version is marked as complete.
 
 A process that changes a serving directory must hold its lease (`hold_serving_directory`).
 """
@@ -44,8 +44,8 @@ _UNFINISHED = f"{FOLDER}/unfinished-"  # prefix of the paths of unfinished versi
 def hold_serving_directory(base_directory: str) -> Iterator[None]:
     """A context in which no other process changes the serving directory.
 
-    The directory is created if it does not exist. Files that were left in the directory by pushes
-    that were killed are removed.
+    The directory is created if it does not exist. Files that killed pushes left in the directory
+    are removed.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
@@ -91,8 +91,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record is written before the version, because this project never removes a version without
-    # a record.
+    # The record is written first. Without a record, the version would count as a version that this
+    # project did not push.
     write_record(base_directory, record)
     try:
         if record.is_complete:

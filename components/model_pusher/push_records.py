@@ -1,7 +1,7 @@
 """Records of pushes: one small JSON file for each version that this project pushed.
 
 The records are in the folder `.pushed` of the serving directory; TensorFlow Serving ignores folders
-with such names. This project did not push a version without a record, and never removes it.
+with such names. If a version has no record, this project did not push it, and never removes it.
 """
 
 import dataclasses

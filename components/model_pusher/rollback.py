@@ -115,6 +115,9 @@ def _choose(
 
 
 def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
-    """Returns `record` marked as withdrawn, or a new record if the version has no record."""
+    """Returns the record of a version that is withdrawn now.
+
+    If the version has no record, because this project did not push it, a record is made.
+    """
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

@@ -3,7 +3,8 @@
 TensorFlow Serving treats every entry of the serving directory whose name is a 64-bit number as a
 version, whatever the entry contains, and serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
-`IndexChildrenByVersion`, `AspireLatestVersions`). It ignores entries whose names are not numbers.
+`IndexChildrenByVersion`, `AspireLatestVersions`). TensorFlow Serving ignores entries whose names
+are not numbers.
 """
 
 import re

@@ -136,8 +136,8 @@ class Answers:
 
         Args:
           most: the largest number of predictions that are chosen.
-          most_of_class: for each class, the number of images whose predictions are chosen before
-            further images of any class.
+          most_of_class: the largest number of images of one class that are chosen at first. Further
+            images are chosen only if there are fewer than `most` images then.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]

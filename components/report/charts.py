@@ -32,7 +32,7 @@ _VARIABLES = {
 _INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD, _CARD = _VARIABLES.values()
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _WIDTH, _HEIGHT = 330, 210  # pixels
-_LARGEST = 1.3  # a chart may become wider by this factor at most
+_LARGEST = 1.3  # the largest factor by which a chart grows to fill its container
 
 _CONFIG = {
     "background": None,
@@ -471,7 +471,7 @@ def _five() -> dict[str, Any]:
 
 
 def _js(names: Sequence[str]) -> str:
-    """Returns `names` as an array in Vega's expression language, whose strings are like JSON's."""
+    """Returns `names` as an array in Vega's expression language, which has JSON's string syntax."""
     return json.dumps([name[:60] for name in names])
 
 

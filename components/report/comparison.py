@@ -63,8 +63,8 @@ class Comparison:
 
     Attributes:
       sides: the two runs.
-      options: the options and fingerprints that differ between the runs: the values of the two runs
-        by key.
+      options: the two values of each option or fingerprint that differs between the runs, by the
+        name of the option or fingerprint.
       results: the results of the two runs in words, by the name of the result.
       common: number of test images that both runs have in common.
       both, first, second, neither: the numbers of common test images that both models, only the

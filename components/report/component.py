@@ -11,7 +11,7 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The inputs of Report. Most names are the names of the outputs in the nodes that write them.
+# The inputs of Report. Most inputs have the name of the output that they come from.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,

@@ -19,7 +19,7 @@ class Data:
 
     Attributes:
       counts: the numbers of images that were read, written to each split, and quarantined.
-      by_class: each number in `counts` as a list of numbers per class, in the order of the classes.
+      by_class: the numbers in `counts`, counted for each class, in the order of the classes.
       quarantine: some records of quarantined images, with `file_name` and `reason`.
       anomalies: differences between the examples and the schema, one line each.
     """

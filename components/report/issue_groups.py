@@ -1,4 +1,4 @@
-"""Groups the issues that DataCheck found by kind, and describes them in words, for a report."""
+"""Groups the issues of DataCheck by kind for a report, and describes each issue in words."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ MOST_IMAGES = 24  # number of issues of each kind that are shown with their imag
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IssueRow:
-    """An issue in the table of a page.
+    """A row in a report's table of issues.
 
     Attributes:
       file: name of the image; empty if the issue concerns a class.

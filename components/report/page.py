@@ -20,7 +20,7 @@ from components.report.slowest_nodes import name_slowest
 from components.report.template import render
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
-_MOST_BYTES = 5_000_000  # largest size of the page; images are left out of a larger page
+_MOST_BYTES = 5_000_000  # images are left out of a page that would be larger
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _METHODS = {
     "attention": "A heat map shows which patches of the image the answer depends on: attention to "
@@ -175,7 +175,7 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
 
 
 def _wrong_classes(rows: Sequence[ClassResult]) -> list[tuple[str, int, int]]:
-    """Returns the name, the label and the number of wrong predictions of each imperfect class."""
+    """Returns the classes with wrong predictions: name, label and number of wrong predictions."""
     counts = [(row.name, row.label, row.recall.of - row.recall.hits) for row in rows]
     return sorted((entry for entry in counts if entry[2]), key=lambda entry: entry[1])
 

@@ -218,8 +218,8 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
     """Whether an earlier run than `run` wrote an artifact.
 
-    On a cluster, all outputs of a run are in the folder of the run. In this folder, the folder of a
-    node begins with the name of the node.
+    On a cluster, all outputs of a run are in the folder of the run. In this folder, each node has a
+    folder whose name begins with the name of the node.
     """
     if ran_in:
         return ran_in != run

@@ -1,5 +1,5 @@
-"""A small record of a run, in the directory of its report. `--history` lists the runs from these
-records.
+"""A small record of a run, in the directory of its report. `--history` reads the records to list
+the runs.
 
 This module imports TensorFlow, which takes seconds, only to write to a bucket.
 """

@@ -41,7 +41,10 @@ class Layout(NamedTuple):
     left_out: tuple[str, ...] = ()
 
     def place(self, path: str) -> Place | None:
-        """Returns the split and the class of the file at a relative path; None if it has none."""
+        """Returns the split and the class of the file at a relative path.
+
+        Returns None if the file is outside of the class folders.
+        """
         if not self.splits:
             return Place("", path.split("/", 1)[0])
         for folder, split in self.splits.items():
@@ -150,9 +153,9 @@ class _Folders:
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether the folders that are named like splits can be split folders.
 
-    They can if all folders are named like splits, or if one of them contains folders. If neither is
-    true, a folder such as `train` counts as a class: it contains images only, and there are folders
-    of other classes.
+    Returns true if all folders are named like splits, or if a folder that is named like a split
+    contains folders. In any other case, a folder such as `train` counts as a class: it contains
+    images only, and there are folders of other classes.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

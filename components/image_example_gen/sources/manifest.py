@@ -22,7 +22,7 @@ from components.image_example_gen.sources.manifest_rows import Row, is_unassigne
 
 
 class ManifestSource(Source):
-    """The images that a manifest lists: a CSV, JSON Lines or Parquet file.
+    """The images that a manifest lists. A manifest is a CSV, JSON Lines or Parquet file.
 
     The manifest and the images are on this machine or in a bucket. A path in the manifest is
     relative to the folder of the manifest, or absolute, or a URI. An image that is missing, or that

@@ -83,7 +83,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
 
 def is_unassigned(split: str) -> bool:
-    """Whether `split`, the value of a row, assigns no split, so that the pipeline chooses one."""
+    """Whether the value `split` of a row means that the pipeline chooses the split."""
     return split.lower() in _UNASSIGNED
 
 

@@ -9,7 +9,7 @@ from components.image_example_gen.sources.bucket_reading import open_object
 
 
 class SeekingReader:
-    """Reads the record at an offset of a file, and keeps the file open for the next record."""
+    """Reads the record at a given offset of a file. The file stays open for the next record."""
 
     def __init__(self) -> None:
         self._path = ""
@@ -29,7 +29,7 @@ class SeekingReader:
 
 
 class StreamingReader:
-    """Reads the record with an index from a file.
+    """Reads the record with a given index from a file.
 
     Ascending indices are fastest, because a smaller index makes the reader start again at the
     beginning of the file.

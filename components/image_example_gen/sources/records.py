@@ -52,7 +52,8 @@ class RecordImage(NamedTuple):
 class Features(NamedTuple):
     """The names of the features of a tf.Example that contain an image, its label and its name.
 
-    Each attribute is a tuple of names; the first one that an example has is used.
+    Each attribute is a tuple of names. If an example has several of these features, the one whose
+    name comes first in the tuple is used.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -88,8 +89,8 @@ class RecordFiles:
     def list(self, file: FileContent, cache: Path | None) -> Iterator[RecordImage]:
         """Lists the images in a file.
 
-        The directory `cache` keeps the list for later runs, as long as the file has the same
-        digest.
+        The list is written to the directory `cache`. A later run reads the list from there if the
+        digest of the file has not changed.
 
         Raises:
           InputError: the file is damaged, or an example lacks the image feature.
@@ -177,8 +178,9 @@ class RecordFiles:
 def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[str]:
     """Yields a name for each image, in the order of the files and of their records.
 
-    If all records contain a name and all names are different, these names are used. If not, a name
-    consists of the name of the file and the index of the record, like the `tfds_id` of TFDS.
+    If all records contain a name and all names are different, these names are used. If a name is
+    missing or occurs twice, the names are made from the name of the file and the index of the
+    record, like the `tfds_id` of TFDS.
 
     Args:
       files: the name and the images of each file.

@@ -1,4 +1,4 @@
-"""Makes a source of images of a given kind.
+"""Makes the source that a specification describes.
 
 Only the module of the requested kind is imported, so that a run does not depend on the code of
 other kinds.
@@ -20,9 +20,9 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     """Makes the source that `specification` describes.
 
     Args:
-      specification: a mapping, or its JSON text. `kind` is the name of the kind of source.
-        `drop_duplicates` is true if copies of images are to be removed. The other keys are
-        arguments of the class of that kind.
+      specification: a mapping, or its JSON text. The key `kind` names the kind of source. If the
+        key `drop_duplicates` is true, copies of images are removed. All other keys are arguments of
+        the source's class.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

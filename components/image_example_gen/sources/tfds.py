@@ -51,7 +51,7 @@ class TfdsSource(Source):
         if dataset.namespace or "://" in directory:
             # Names of community datasets, and directories in buckets, are not checked here.
             return
-        known = tfds.list_builders(with_community_datasets=False)  # does not import the builders
+        known = tfds.list_builders(with_community_datasets=False)  # imports no dataset builder
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
@@ -90,7 +90,7 @@ class TfdsSource(Source):
             downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
-            except Exception as error:  # TFDS catches no errors of downloaders or parsers
+            except Exception as error:  # downloaders and parsers may raise any error
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
                     f"--dataset {self._name}: not found below {Path(builder.data_dir).parent}, and "
