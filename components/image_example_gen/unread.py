@@ -24,7 +24,7 @@ def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> 
 
     Args:
       directory: the directory of the notes.
-      fingerprint: the fingerprint of the source in the cache key.
+      fingerprint: the fingerprint of the source, which is a part of the cache key.
       file_names: the file names of the images.
     """
     fileio.makedirs(directory)
@@ -36,7 +36,7 @@ def read_unread(directory: str, fingerprint: str) -> list[str]:
 
     Args:
       directory: the directory of the notes.
-      fingerprint: the fingerprint of the source in the cache key.
+      fingerprint: the fingerprint of the source, which is a part of the cache key.
     """
     return read_json(_note(directory, fingerprint), "the names of images") or []
 

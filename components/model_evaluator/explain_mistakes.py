@@ -38,10 +38,10 @@ def explain_mistakes(
     error occurs, prints a notice and returns None, because heat maps do not change the verdict.
 
     Args:
-      predictions: the table of `components.model_evaluator.predictions`.
+      predictions: the table that `components.model_evaluator.predictions` describes.
       model: directory of the exported SavedModel.
       classes: the class names of the model.
-      test_split: URI of the split of the Examples artifact.
+      test_split: URI of the test split of an Examples artifact.
       seconds: the time limit, after which no further heat map is computed; 0 for no heat maps.
     """
     answers = choose_mistakes(predictions)

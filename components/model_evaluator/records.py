@@ -54,7 +54,7 @@ class Blessing:
 
     @classmethod
     def read(cls, record: str) -> "Blessing":
-        """Reads the blessing recorded in the file at the URI `record`.
+        """Reads the record of a blessed model from the file at the URI `record`.
 
         Raises:
           ValueError: the file is damaged.

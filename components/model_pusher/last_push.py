@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(state_dir: str) -> str:
-    """Returns the path of the record of the last push, in the state directory of a pipeline."""
+    """Returns the path of the record of the last push, which is in a pipeline's state directory."""
     return f"{state_dir}/pushed.json"
 
 
@@ -91,7 +91,7 @@ class Serving:
         model that was removed or damaged is pushed again.
 
         Args:
-          training: fingerprint of the training whose model may be pushed.
+          training: fingerprint of the training that makes the model of this run.
         """
         push = self.last_push
         if push is None:

@@ -137,7 +137,7 @@ def remove_leftovers(base_directory: str) -> None:
 
 
 def now() -> str:
-    """Returns the present time, such as 2026-01-31T12:00:00Z."""
+    """Returns the current time, such as 2026-01-31T12:00:00Z."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -19,7 +19,7 @@ from components.report.contents import Contents
 FILE = "run.json"
 # A file in a pipeline root, with one line for each run that took everything from the cache.
 CACHED = "Report/cached_runs.jsonl"
-_LOCAL = "Report/report"  # the folder with the reports of local runs in a pipeline root
+_LOCAL = "Report/report"  # the folder in a pipeline root that contains the reports of local runs
 _MOST_CACHED = 1000
 
 
@@ -146,7 +146,7 @@ def note_cached_run(root: str, page: str) -> None:
 
 
 def read_runs(root: str) -> list[PastRun]:
-    """Returns the runs of a pipeline root whose models were evaluated, the newest last.
+    """Returns the runs in a pipeline root that evaluated a model, the newest run last.
 
     A damaged record is left out, and a notice is printed.
 

@@ -9,7 +9,7 @@ _BUFFER = 1 << 16
 
 
 def read_object(uri: str) -> bytes:
-    """Reads a file of any file system that Beam supports.
+    """Reads a file on any file system that Beam supports.
 
     Raises:
       OSError: the file cannot be read.

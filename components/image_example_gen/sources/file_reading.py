@@ -1,4 +1,4 @@
-"""Reads images that are files, on this machine or in a bucket."""
+"""Reads image files on this machine or in a bucket."""
 
 import errno
 import hashlib
@@ -45,7 +45,7 @@ def read_file(location: str) -> bytes:
     """Reads a regular file at a path, or an object at a URI.
 
     Raises:
-      OSError: the file cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is not a regular file.
     """
     return read_object(location) if "://" in location else read_local_file(location)
 
@@ -54,9 +54,9 @@ def read_local_file(path: str) -> bytes:
     """Reads a regular file on this machine.
 
     Raises:
-      OSError: the file cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is not a regular file.
     """
-    # Reading a FIFO would wait for a process that writes to it, and some devices never end.
+    # Reading a FIFO would block until a process writes to it, and reading a device may never end.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     with open(path, "rb", buffering=0) as file:

@@ -62,7 +62,7 @@ class FolderSource(ClassFolders):
     def _found(self) -> list[tuple[str, str]]:
         files = []
         for name in self._folders():
-            seen = set()  # links may form a loop
+            seen = set()  # symbolic links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [

@@ -1,4 +1,4 @@
-"""Recognises the names of splits in the data.
+"""Finds the split that a name in a dataset refers to.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -10,7 +10,7 @@ from components.image_example_gen.sources.layout import split_named
 
 
 class GivenSplits:
-    """Recognises which split a name in the data stands for."""
+    """The names of the splits in a dataset."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """
@@ -21,7 +21,7 @@ class GivenSplits:
         self._named = named or {}
 
     def find(self, name: str) -> str | None:
-        """Returns the split that `name` stands for; None if `name` is not the name of a split."""
+        """Returns the split that `name` refers to; None if `name` is not the name of a split."""
         if not self._named:
             return split_named(name)
         for split, patterns in self._named.items():

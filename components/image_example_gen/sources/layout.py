@@ -73,8 +73,8 @@ def find_layout(
       named: the folders of each split, if the user named them.
 
     Raises:
-      InputError: the folders are neither only splits nor only classes, a split folder has images
-        outside of class folders, or a folder that the user named is missing.
+      InputError: the folders are a mix of splits and classes, a split folder has images outside of
+        class folders, or a folder that the user named is missing.
     """
     folders = _Folders(paths)
     if named:

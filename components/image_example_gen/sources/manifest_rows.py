@@ -172,7 +172,7 @@ def _row(name: str, line: int, found: Mapping[str, Any]) -> Row:
     values = {}
     for column in (_PATH, _LABEL, _SPLIT, _GROUP):
         value = found.get(column)
-        if isinstance(value, float):  # pandas writes integers as floats if some are missing
+        if isinstance(value, float):  # pandas writes integers as floats if a value is missing
             value = None if math.isnan(value) else int(value) if value.is_integer() else value
         if isinstance(value, list | dict | float | bytes):
             raise InputError(

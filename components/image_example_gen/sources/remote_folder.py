@@ -25,7 +25,7 @@ class RemoteFolderSource(ClassFolders):
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
-        """Returns all images by their paths relative to the folder, in a fixed order."""
+        """Returns each image with its path relative to the folder, sorted by path."""
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))

@@ -8,7 +8,7 @@ This module does not import TensorFlow, which takes seconds to import.
 _LEFT_BEHIND = {
     "__macosx",  # macOS adds this folder of resource forks to archives
     "desktop.ini",
-    "ehthumbs.db",  # Windows Media Center
+    "ehthumbs.db",  # thumbnails that Windows Media Center makes
     "icon\r",  # Finder
     "lost+found",
     "thumbs.db",
