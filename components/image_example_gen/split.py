@@ -28,10 +28,10 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset has no
-    validation split, a tenth of the other images go to the validation split. The same applies to
-    the test split. The digest of an image, or of the name of its group, determines its split. So
-    copies of an image are always in the same split, and an image stays in its split when other
-    images are added or removed.
+    validation split, a tenth of its train images, and of its images without a split, go to the
+    validation split. The same applies to the test split. The digest of an image, or of the name of
+    its group, determines its split. So copies of an image are always in the same split, and an
+    image stays in its split when other images are added or removed.
 
     Small classes are an exception. If a class has enough different images, each split that this
     function fills gets at least one of them: a split without an image of the class gets the image
