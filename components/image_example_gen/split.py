@@ -29,14 +29,16 @@ def assign_splits(
 
     Images in the dataset's own validation split or test split stay there. If the dataset has no
     validation split, a tenth of its train images, and of its images without a split, go to the
-    validation split. The same applies to the test split. The digest of an image, or of the name of
-    its group, determines its split. So copies of an image are always in the same split, and an
-    image stays in its split when other images are added or removed.
+    validation split. If the dataset has no test split, another tenth goes to the test split.
 
-    Small classes are an exception. If a class has enough different images, each split that this
-    function fills gets at least one of them: a split without an image of the class gets the image
-    with the lowest digest from the split with the most images of the class. When images are added
-    to the class, the moved image may return to the split that its digest determines.
+    The digest of an image, or of the name of its group, determines the split of the image. For this
+    reason, copies of an image are always in the same split, and an image stays in its split when
+    other images are added or removed.
+
+    In a small class, the digests may leave a split without an image of the class. This function
+    then moves an image of the class to the empty split, if the class has enough different images:
+    the image with the lowest digest in the split with the most images of the class. When images are
+    added to a class, an image that was moved may return to the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -63,8 +65,8 @@ def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = (
     """Returns a key for each image, 64 hex digits; images with the same key get the same split.
 
     The key is the digest of the image, or of the name of its group. If two groups contain copies of
-    one image, or images that look the same, both groups get the smaller one of their keys. The key
-    is empty for an image that could not be read and has no group.
+    the same image, or images that look the same, the smaller of the two groups' keys becomes the
+    key of both groups. The key is empty for an image that could not be read and has no group.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not alike and not any(image.group for image in images):

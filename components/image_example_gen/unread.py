@@ -1,9 +1,10 @@
 """Notes about images whose files were missing while a run read them.
 
-If a file is missing, the run quarantines the image, but the fingerprint of the source still
-includes the image. When the file is back, a later run has the same fingerprint, and would take the
-examples without the image from the cache. A note makes the later run read the image again. The
-notes are in the pipeline root, or in `cloud.state_dir`, because every runner can read them there.
+If a file is missing when a run reads its image, the run quarantines the image, but the fingerprint
+of the source still includes the image. When the file exists again, the fingerprint is the same as
+before, so the next run would take the old examples, which lack the image, from the cache. The note
+makes that run compute a different fingerprint and read the images again. The notes are in the
+pipeline root, or in `cloud.state_dir`, because every runner can read them there.
 """
 
 import json

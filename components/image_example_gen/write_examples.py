@@ -10,8 +10,7 @@ from apache_beam.io.tfrecordio import _TFRecordUtil
 from tfx.dsl.io import fileio
 
 # The value of `DEFAULT_TF_RECORD_FILE_NAME` in tfx.components.example_gen.write_split. Importing
-# that constant would load all of TFX's components, which takes two seconds in each worker process
-# of Beam.
+# tfx.components takes two seconds in each worker process of Beam, so the value is repeated here.
 _FILE_NAME = "data_tfrecord"
 
 

@@ -40,8 +40,8 @@ class WriteShard(beam.DoFn):
     """Reads the images of a shard one by one, and writes them as examples.
 
     The input of this step is the path of the shard's plan file. The step yields nothing, and writes
-    its result to a file next to the plan file. If it yielded images to another step, Beam's own
-    engine might keep all of them in memory.
+    its result to a file next to the plan file. The step does not yield the images, because Beam's
+    DirectRunner might then keep all images in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _GOOGLE = "gs://"
-_PATIENCE = 20  # time limit for a page of a listing, in seconds; Google's default is two minutes
+_PATIENCE = 20  # time limit of a list request and its retries, in seconds; Google's default is 120
 
 
 class ListedFile(NamedTuple):
@@ -38,7 +38,7 @@ def list_files(folder: str) -> list[ListedFile]:
     """
     try:
         return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
-    except Exception as error:  # each of several libraries raises its own exceptions
+    except Exception as error:  # the storage libraries raise many kinds of exceptions
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
 

@@ -1,4 +1,6 @@
-"""Reads files in buckets. A missing or forbidden object raises OSError, like a file on a disk."""
+"""Reads files in buckets. Reading a missing or forbidden object raises OSError, as reading such a
+file on a disk does.
+"""
 
 import errno
 from typing import IO
@@ -37,10 +39,10 @@ def open_object(uri: str) -> IO[bytes]:
 
 
 class _OSErrors:
-    """A context that turns Google's exceptions about one object into OSErrors.
+    """A context that converts Google's exceptions about an object to OSErrors.
 
-    Exceptions about the network or the service are not changed, since they say nothing about the
-    object.
+    Exceptions about the network or the service are raised unchanged, because they do not mean that
+    the object is missing or forbidden.
     """
 
     def __init__(self, uri: str) -> None:

@@ -88,8 +88,8 @@ class ClassFolders(Source):
         """Returns the relative path and the path or URI of each visible file in a class folder or
         split folder.
 
-        A relative path begins with the name of a class or split. The order is always the same, and
-        later calls return the same list.
+        Each relative path begins with the name of a class folder or split folder. The order is
+        always the same, and later calls return the same list.
         """
 
     @abc.abstractmethod
@@ -100,7 +100,8 @@ class ClassFolders(Source):
         listing has no checksum, the digest is computed from the size and the modification time.
 
         Args:
-          cache: the same directory as the argument `cache` of `images`.
+          cache: a directory in which the digests of local files are kept for the next call; None
+            for none.
         """
 
     def _check_folders(self, hint: str = "") -> None:
@@ -124,8 +125,8 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _nested(self) -> str:
-        """Returns a hint to use the folder that contains all class folders; empty if there is no
-        such folder.
+        """Returns a question that suggests the folder in `path` that contains the class folders;
+        empty if there is no such folder.
         """
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}

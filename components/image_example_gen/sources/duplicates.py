@@ -1,4 +1,4 @@
-"""Finds copies of an image in several of a dataset's own splits, or in several classes.
+"""Finds images that a dataset contains in more than one split, or in more than one class.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -27,7 +27,7 @@ def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReferenc
 
 
 def are_across_splits(copies: Sequence[ImageReference]) -> bool:
-    """Whether copies of an image are in several of the dataset's own splits."""
+    """Whether the dataset has copies of an image in more than one split."""
     return len({_RANKS[image.split] for image in copies}) > 1
 
 
@@ -39,9 +39,9 @@ def are_across_classes(copies: Sequence[ImageReference]) -> bool:
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
     """Returns the file names of the copies to remove, so that each image has one label and split.
 
-    If an image has several labels, all its copies are removed, since nobody knows which label is
-    right. If an image is in several of the dataset's own splits, the copies in the train split are
-    removed. If the image is in the test split, the copies in the validation split are removed as
+    If an image has several labels, all its copies are removed, because nobody knows which label is
+    right. If the dataset has an image in several splits, the copies in the train split are removed.
+    If one of these splits is the test split, the copies in the validation split are removed as
     well.
     """
     dropped: set[str] = set()

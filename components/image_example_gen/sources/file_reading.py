@@ -22,10 +22,11 @@ def read_images(
     """Reads images one by one, as `Source.read` does.
 
     Args:
-      images: references whose location is a path or a URI.
+      images: the images to read; `ImageReference.location` is the path or URI of the image file.
       is_remote: whether the images are on remote storage; if None, the location of each image
-        decides. Of a remote image, only the size is checked, because the digest in its reference is
-        computed from a checksum and not from the bytes.
+        decides. A remote image counts as unchanged if it has the listed size, because the
+        `ImageReference.digest` of a remote image is computed from a checksum and not from the
+        bytes.
     """
     for image in images:
         remote = "://" in image.location if is_remote is None else is_remote

@@ -43,7 +43,9 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a hint to use the parent folder, if the folder contains files but no folders."""
+        """Returns a question that suggests the parent folder of `path`; empty unless `path`
+        contains files but no folders.
+        """
         folder = Path(self._path)
         if not self._folders() and any(
             path.is_file() and is_visible(path.name) for path in folder.iterdir()

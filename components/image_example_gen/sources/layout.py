@@ -154,8 +154,8 @@ def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether the folders that are named like splits can be split folders.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
-    contains folders. In any other case, a folder such as `train` counts as a class: it contains
-    images only, and there are folders of other classes.
+    contains folders. If there are also folders that are not named like splits, a folder such as
+    `train` that contains only images counts as a class.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

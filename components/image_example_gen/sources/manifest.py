@@ -106,7 +106,8 @@ class ManifestSource(Source):
             return path
         folder = self._path.rpartition("/")[0] or "."
         scheme, separator, rest = folder.rpartition("://")
-        # A bucket does not resolve `..` in the path of an object.
+        # A storage service does not resolve `..` in the path of an object, so `..` is resolved
+        # here.
         return (
             f"{scheme}://{posixpath.normpath(f'{rest}/{path}')}"
             if separator
@@ -150,9 +151,9 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Returns `folders` without the folders that are inside another one.
+    """Returns `folders` without the folders that are inside another folder of `folders`.
 
-    The listing of the outer folder includes the files of the inner folder.
+    The listing of a folder also includes the files in its subfolders.
     """
     roots: list[str] = []
     for candidate in sorted(f"{name}/" for name in folders):

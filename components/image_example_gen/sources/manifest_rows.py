@@ -138,7 +138,7 @@ def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
             raise InputError(f"{name}: line {line} is no JSON object; expected {_EXPECTED}")
         found = {_COLUMNS.get(key.lower(), key): item for key, item in value.items()}
         annotation = value.get("classificationAnnotation")
-        if isinstance(annotation, dict):  # an import file of Vertex AI
+        if isinstance(annotation, dict):  # the line has Vertex AI's format
             found[_LABEL] = annotation.get("displayName")
             found[_SPLIT] = (value.get("dataItemResourceLabels") or {}).get(_VERTEX_SPLIT)
         yield _row(name, line, found)

@@ -52,8 +52,8 @@ class RecordImage(NamedTuple):
 class Features(NamedTuple):
     """The names of the features of a tf.Example that contain an image, its label and its name.
 
-    Each attribute is a tuple of names. If an example has several of these features, the one whose
-    name comes first in the tuple is used.
+    Each attribute is a tuple of names. If an example has several features whose names are in the
+    same tuple, the feature whose name comes first in the tuple is used.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -76,8 +76,8 @@ class RecordFiles:
         Args:
           features: the names of the features.
           stream: a function that returns a `tf.data.Dataset` of the records in a file.
-          can_seek: whether the files are TFRecord files without compression, whose records are read
-            by offset. Files of other formats, and compressed files, are read from their beginning.
+          can_seek: whether the files are TFRecord files without compression. If true, records are
+            read by offset; if false, each file is read from its beginning.
           expected: the end of the error message about a damaged file: which files are expected, and
             what the user should do.
         """
@@ -89,8 +89,8 @@ class RecordFiles:
     def list(self, file: FileContent, cache: Path | None) -> Iterator[RecordImage]:
         """Lists the images in a file.
 
-        The list is written to the directory `cache`. A later run reads the list from there if the
-        digest of the file has not changed.
+        The list is written to the directory `cache`. If the digest of the file has not changed, a
+        later run reads the list from `cache`.
 
         Raises:
           InputError: the file is damaged, or an example lacks the image feature.
@@ -102,7 +102,7 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(OSError):  # the next run reads the file again
+            with contextlib.suppress(OSError):  # if this fails, the next run reads the images again
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images
@@ -149,7 +149,7 @@ class RecordFiles:
         return f"{image.offset} {image.length} {path}"
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images. The `location` of each reference must be a result of the method `location`.
+        """Reads images whose `ImageReference.location` comes from the method `location`.
 
         Yields:
           The images, as `Source.read` yields them. If files must be read from their beginning, the
@@ -200,7 +200,7 @@ def _place(image: ImageReference) -> tuple[int, int, str]:
 def _values(example: Any, names: Sequence[str]) -> list[Any]:
     """Returns the values of the first feature in `names` that the example has, or an empty list."""
     for name in names:
-        if name in example.features.feature:  # reading a missing feature would add it
+        if name in example.features.feature:  # `feature[name]` would add a missing feature
             found = example.features.feature[name]
             kind = found.WhichOneof("kind")
             return list(getattr(found, kind).value) if kind else []

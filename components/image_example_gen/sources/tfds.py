@@ -51,7 +51,7 @@ class TfdsSource(Source):
         if dataset.namespace or "://" in directory:
             # Names of community datasets, and directories in buckets, are not checked here.
             return
-        known = tfds.list_builders(with_community_datasets=False)  # imports no dataset builder
+        known = tfds.list_builders(with_community_datasets=False)  # does not import the builders
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
@@ -162,7 +162,7 @@ class TfdsSource(Source):
         return digest.hexdigest()
 
     def _contents(self, split: str, cache: Path | None) -> list[FileContent]:
-        """Returns the path, the size and the digest of each file of a split.
+        """Returns the path, the size and the digest of each file in `split`.
 
         In a bucket, the digest is computed from the size and the modification time, and not from
         the content.

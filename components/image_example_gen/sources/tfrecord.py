@@ -23,9 +23,9 @@ from components.image_example_gen.sources.records import (
     name_images,
 )
 
-# The names of features, in the order in which they are tried: first the name that this project
-# writes, then other common names. Class names are tried before class numbers, because the class
-# numbers in datasets of TensorFlow's model garden start at 1 and not at 0.
+# The names of features, in the order of preference: first the name that this project writes, then
+# other common names. A feature with class names is preferred to a feature with class numbers,
+# because the class numbers in datasets of TensorFlow's model garden start at 1 and not at 0.
 _FEATURES = Features(
     image=("image", "image/encoded", "encoded", "image_raw"),
     label=("label", "image/class/text", "image/class/label", "class"),
@@ -39,7 +39,7 @@ class TfrecordSource(Source):
 
     A label is a class name or a number. A number is an index into the class names that the user
     gave; if the user gave no class names, the number itself is the class name. If the name of a
-    file or of its folder contains a split, the images in the file stay in that split.
+    file or of its folder contains the name of a split, the images in the file stay in that split.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class TfrecordSource(Source):
 
     def classes(self) -> tuple[str, ...]:
         self.images()
-        assert self._classes is not None  # `_list_images` sets it
+        assert self._classes is not None  # `images` calls `_list_images`, which sets `_classes`
         return self._classes.names
 
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
@@ -111,12 +111,14 @@ class TfrecordSource(Source):
         if image.label in (None, NO_LABEL, ""):
             return NO_LABEL
         if self._given_classes and isinstance(image.label, int):
-            return image.label  # `WriteShard` quarantines numbers that are too large
+            return image.label  # if the label is too large, `WriteShard` quarantines the image
         assert self._classes is not None
         return self._classes.label(str(image.label))
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images; images in compressed files come last."""
+        """Reads images: first the images in uncompressed files, then the images in compressed
+        files.
+        """
         compressed: list[ImageReference] = []
         plain: list[ImageReference] = []
         for image in images:
@@ -140,7 +142,8 @@ class TfrecordSource(Source):
         """Returns the TFRecord files.
 
         Raises:
-          InputError: there is no TFRecord file, or only some of the names contain a split.
+          InputError: there is no TFRecord file, or only some of the file names contain the name of
+            a split.
         """
         files = find_record_files(self._path)
         if not files:
