@@ -1,7 +1,7 @@
 """Records the time and the memory of a node in its output artifacts.
 
-Report reads these values from the artifacts, so that it can show them on a cluster as well, and for
-nodes whose outputs were taken from the cache.
+Report reads the time and the memory from the artifacts. For this reason, Report can show the time
+and the memory of nodes that ran on a cluster, and of nodes whose outputs were taken from the cache.
 """
 
 import contextlib
@@ -64,8 +64,9 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
-        # An executor that returns an ExecutorOutput, such as TFX's ExampleValidator, has already
-        # copied its artifacts into it. TFX stores these copies.
+        # Some executors, such as TFX's ExampleValidator, return an ExecutorOutput with copies of
+        # the output artifacts. TFX stores the copies and not the originals, so the usage is
+        # recorded in the copies too.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text

@@ -1,4 +1,4 @@
-"""Keeps copies of blessed models. The directory of a copy is named by the content of the model."""
+"""Keeps copies of blessed models. Each copy is in a directory whose name is a hash of the files."""
 
 import shutil
 import uuid
@@ -11,11 +11,12 @@ from common.files import link_or_copy
 
 
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
-    """Copies the Model artifact at the URI `model` to a directory that is named by its content.
+    """Copies the Model artifact at the URI `model` to a directory whose name is a hash of the
+    artifact's files.
 
     An existing copy is used again, unless it is damaged. Later runs never write to the directory of
     a copy. On a disk, the copy consists of hard links to the files of the artifact if the file
-    system has hard links. Such a copy takes no space.
+    system has hard links. Hard links take no space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.
@@ -29,8 +30,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
             # Directories in a bucket cannot be renamed, so the files are written to their final
-            # paths. An unfinished copy does no harm, because a run uses a copy only if a record of
-            # a blessed model names it.
+            # paths. An unfinished copy does no harm, because the record of a blessed model is
+            # written after its copy, and a run uses only copies that have a record.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))

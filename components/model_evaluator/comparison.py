@@ -37,7 +37,8 @@ class Comparison:
     def is_refused(self, settings: GateSettings) -> bool:
         """Whether the gate refuses the model because its accuracy is too far below the champion's.
 
-        If the settings require it, the difference must also be statistically significant.
+        If `drop_must_be_significant` is true, the gate refuses the model only if the drop in
+        accuracy is also statistically significant.
         """
         if self.drop <= settings.max_drop + ROUNDING:
             return False

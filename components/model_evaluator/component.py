@@ -39,7 +39,8 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
     Instead, the execution property `champion` of `ModelEvaluator` names the last blessed model. The
-    property is part of the cache key, so the node runs again after another model has been blessed.
+    property `champion` is part of the cache key, so ModelEvaluator runs again after another model
+    has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec
@@ -68,8 +69,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           model: channel of one Model artifact.
           schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
-          champion: URI of the record of the last blessed model of another training, or
-            `components.model_evaluator.records.NONE`.
+          champion: URI of the file that records the champion, the last blessed model that comes
+            from another training; `components.model_evaluator.records.NONE` if there is no
+            champion.
           records: directory of the records of blessed models.
           training: fingerprint of the training that made the model.
           data: fingerprint of the examples, which becomes part of the record of a blessed model.

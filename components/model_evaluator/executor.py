@@ -16,7 +16,8 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The EvalConfig names a class of this module. The import adds the module to the code fingerprint.
+# The EvalConfig refers to a class of `calibration_metrics` by name. Importing the module here adds
+# its code to the code fingerprint.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -29,8 +30,8 @@ from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The execution property CHAMPION only changes the cache key. The executor does not use its value,
-# and reads the champion from the records.
+# The execution property CHAMPION is used only for the cache key: the executor reads the champion
+# from the records of blessed models.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
@@ -42,8 +43,8 @@ class Executor(executor.Executor):
     """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. TFMA compares
-    thresholds with measured values, but the gate needs confidence intervals. So the EvalConfig has
-    no thresholds, and the gate computes its verdict from the table of predictions.
+    thresholds with measured values, but the gate needs confidence intervals. For this reason, the
+    EvalConfig has no thresholds, and the gate computes its verdict from the table of predictions.
     """
 
     @keep_models()
@@ -131,7 +132,8 @@ class Executor(executor.Executor):
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """A context in which GPUs compute with full float32 precision, as the CPU in ServingCheck does.
+    """A context in which GPUs compute with full float32 precision, like the CPU that runs the model
+    in ServingCheck.
 
     By default, TensorFlow on a GPU rounds the inputs of matrix products to TensorFloat-32, which
     has a mantissa of 10 bits.
@@ -150,7 +152,8 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing artifact as TFX's Evaluator does, but without the models' ids.
+    """Writes the ModelBlessing artifact like TFX's Evaluator, but without the custom properties for
+    the ids of the model artifacts.
 
     The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
     """

@@ -23,9 +23,9 @@ def make_extractors(
     1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
        holds all images of a request in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. All
-       probabilities of such an image are 0, which TFMA would count as a prediction of the first
-       class.
+    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. If an image
+       cannot be decoded, all its probabilities are 0, which TFMA would count as a prediction of the
+       first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -52,7 +52,8 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: the extracts of a batch as TFMA reads it; they contain only an Arrow RecordBatch.
+      extracts: TFMA's extracts of a batch before the model runs, which contain only an Arrow
+        RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -64,8 +65,8 @@ def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. The outputs of a model without the output `valid`, which an earlier version of the
-        pipeline exported, are not changed: such a model raises an error if an image is invalid.
+        name. Models that an earlier version of the pipeline exported raise an error if an image is
+        invalid. These models have no output `valid`, and their outputs are returned unchanged.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

@@ -19,9 +19,10 @@ class HeatMaps:
     Attributes:
       method: "attention" or "occlusion"; see `trainer.heat_maps`.
       wanted: the number of images for which a heat map was requested. An image has no heat map if
-        the time limit was reached first, or if no part of the image supports the prediction.
+        the time limit was reached before its heat map was computed, or if no part of the image
+        supports the prediction.
       maps: the heat map of each image, by the name of the image: rows of values in [0, 1]. The
-        greatest value is 1.
+        greatest value of each heat map is 1.
     """
 
     method: str

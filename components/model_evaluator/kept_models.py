@@ -24,14 +24,15 @@ def keep_models() -> Iterator[None]:
 
 
 def load_kept_model(directory: str) -> Any:
-    """Returns the SavedModel in `directory`. Loads it only if it is not in memory already."""
+    """Returns the SavedModel in `directory`; loads the model only if it is not in memory yet."""
     return _load_once(directory, functools.partial(tf.saved_model.load, directory))
 
 
 def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA use the models that this module keeps.
 
-    The worker processes of a cluster do not keep the models that they load.
+    Models are kept only in a process that is inside the context `keep_models`. On a cluster, TFMA
+    loads the models in Beam's worker processes, where the models are not kept.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.
@@ -41,7 +42,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# This is a function and not a method because TFMA pickles the loader: pickling a method would also
-# pickle its object.
+# `_load_once` is a function because TFMA pickles the loader. If `_load_once` were a method, its
+# object would be pickled as well.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

@@ -21,8 +21,9 @@ class Limit:
     Attributes:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
-      bound: the value that is compared with the limit. For accuracy and recall with a confidence
-        above 0, this is the lower end of Wilson's interval; in all other cases, it is `value`.
+      bound: the value that is compared with the limit. For accuracy and recall, `bound` is the
+        lower end of Wilson's interval if the required confidence is above 0. In all other cases,
+        `bound` is `value`.
       limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
       confidence: the confidence of Wilson's interval; 0 if `bound` is `value`.
@@ -91,7 +92,7 @@ def measure_limits(
 ) -> Iterator[Limit]:
     """Yields the limits that `settings` contains, with the measured values of the new model.
 
-    A class without test images has no recall, so it has no limit.
+    A class without test images has no recall, so no limit is yielded for its recall.
 
     Args:
       table: the table of predictions, with at least one row.

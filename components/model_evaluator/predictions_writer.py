@@ -17,8 +17,8 @@ from trainer.serving.exported_model import read_classes
 
 PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
 
-# The directory of the table of predictions. The executor sets this variable, because TFX calls
-# `make_extractors` without the output directory.
+# The directory of the table of predictions. The executor passes the directory in a context
+# variable, because TFX calls `make_extractors` without the output directory.
 _directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
 
 

@@ -1,10 +1,12 @@
-"""The records of blessed models. A record is a small file below the pipeline root, with a copy of
-the model.
+"""The records of blessed models.
 
-TFX's metadata store also lists the blessed models, but it is on one machine only. A new store
-numbers its executions from 1 again, so that later runs overwrite earlier models. The records are
-below the pipeline root, where every runner can read them, and later runs do not overwrite a copy,
-because its directory is named by the content of the model.
+The record of a blessed model is a small file below the pipeline root, where every runner can read
+it. A copy of the model is kept as well. Later runs never overwrite a copy, because the name of the
+directory of a copy is a hash of the model's files.
+
+TFX's metadata store also lists the blessed models, but the store is on one machine only. A new
+metadata store numbers its executions from 1 again, so later runs overwrite the models of earlier
+runs.
 """
 
 import dataclasses
@@ -140,10 +142,10 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the latest record of each of the last two trainings whose models were blessed.
+    """Returns the records of the last two blessed models that come from different trainings.
 
-    One of the two models is the champion: the newer one, unless it comes from the same training as
-    the new model.
+    The champion of a new model is the last blessed model that comes from another training than the
+    new model, so one of the two records is the record of the champion.
 
     Args:
       records: the directory of the records.
@@ -161,7 +163,7 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """Yields the records of models that still exist and have these classes, the newest first.
+    """Yields the records of models that still exist and have the given classes, the newest first.
 
     A model with different classes cannot be compared, because its outputs have different meanings.
     """

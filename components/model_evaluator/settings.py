@@ -19,8 +19,8 @@ class GateSettings:
       max_ece: greatest expected calibration error, in [0, 1]; None for no limit.
       min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
       max_drop: by how much the accuracy may be below the champion's accuracy, in [0, 1].
-      drop_must_be_significant: whether the gate refuses a lower accuracy than the champion's only
-        if the difference is statistically significant.
+      drop_must_be_significant: whether a drop in accuracy of more than `max_drop` must also be
+        statistically significant before the gate refuses the model.
       confidence: the one-sided confidence with which accuracy and recall must reach the required
         values, in [0, 1); if it is 0, the measured values must reach them.
       min_test_images: the required number of test images of each class that has images in the

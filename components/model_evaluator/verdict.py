@@ -16,7 +16,7 @@ from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
 FILE = "gate.json"  # the file in the ModelEvaluation artifact that contains the verdict
-# Top-5 accuracy is reported if there are at least this many classes.
+# The least number of classes for which top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 
 

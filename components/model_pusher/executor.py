@@ -38,7 +38,7 @@ class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
     TFX's own executor writes the files directly into the version directory, whose name is the Unix
-    time in seconds. If this directory already exists, TFX's executor silently pushes nothing
+    time in seconds. If the version directory already exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 
@@ -48,7 +48,8 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or writes to the PushedModel artifact why the model is not pushed.
+        """Pushes the model. If the model is not pushed, writes the reason to the PushedModel
+        artifact.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or the model is not
@@ -152,8 +153,8 @@ class Executor(executor.Executor):
     def _run_id(self, pushed: types.Artifact) -> str:
         """Returns the id of this run.
 
-        In a container on Vertex AI, the id is known only from the URIs of the outputs, which have
-        the form `<root>/<project>/<run>/<task>/<output>`.
+        In a container on Vertex AI, the run id is known only from the URIs of the output artifacts,
+        which have the form `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
         parts = PurePosixPath(pushed.uri).parts
@@ -178,7 +179,9 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
 
 
 def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -> None:
-    """Removes old versions. If this fails, prints a notice, since the push itself has succeeded."""
+    """Removes old versions. If a version cannot be removed, prints a notice and raises no error,
+    because the push itself has succeeded.
+    """
     try:
         removed = remove_old_versions(base_directory, keep=keep, champion=champion)
     except (OSError, tf.errors.OpError) as error:
@@ -192,7 +195,7 @@ def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -
 
 
 def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]:
-    """Yields why the gate refused the model, and why ServingCheck refused it."""
+    """Yields the reasons why the gate or ServingCheck refused the model."""
     blessing = artifact_utils.get_single_instance(
         input_dict[standard_component_specs.MODEL_BLESSING_KEY]
     )

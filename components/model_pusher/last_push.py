@@ -85,10 +85,13 @@ class Serving:
     def key(self, training: str) -> str:
         """Returns the part of Pusher's cache key that describes the last push.
 
-        If the last pushed model comes from this training, and the serving directory has not changed
-        since the push, the key is the same as in the run that pushed the model, so that Pusher's
-        result is taken from the cache. In any other case, the key is new, so that Pusher runs: a
-        model that was removed or damaged is pushed again.
+        If the last pushed model comes from `training`, and the serving directory has not changed
+        since the push, the key is the same as in the run that pushed the model. The result of
+        Pusher is then taken from the cache.
+
+        If the last pushed model comes from another training, or if the serving directory has
+        changed, the key is new, and Pusher runs. For this reason, a model that was removed or
+        damaged is pushed again.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

@@ -2,10 +2,11 @@
 
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores. The files are
 flushed to the disk before the directory is renamed. In a bucket, directories cannot be renamed, so
-`saved_model.pb` is written last: no server loads a version without this file. Then the record of
-the version is marked as complete.
+`saved_model.pb` is written last: no server loads a version without this file. When all files are
+written, the push record of the version is marked as complete (`PushRecord.is_complete`).
 
-A process that changes a serving directory must hold its lease (`hold_serving_directory`).
+A process that changes a serving directory must hold the lease of the directory
+(`hold_serving_directory`).
 """
 
 import dataclasses
@@ -44,8 +45,8 @@ _UNFINISHED = f"{FOLDER}/unfinished-"  # prefix of the paths of unfinished versi
 def hold_serving_directory(base_directory: str) -> Iterator[None]:
     """A context in which no other process changes the serving directory.
 
-    The directory is created if it does not exist. Files that killed pushes left in the directory
-    are removed.
+    The directory is created if it does not exist. If a process was killed during a push, the files
+    that it left in the directory are removed.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
@@ -69,8 +70,8 @@ def publish(
       base_directory: the serving directory, whose lease this process holds.
       copy_of: the number of the version that is copied, if a rollback publishes an earlier version
         again; None if a run publishes a model.
-      max_batch: the number of images in the largest warm-up request that is added; if None, no
-        warm-up requests are added.
+      max_batch: the number of images in the largest warm-up request. If None, no warm-up requests
+        are added to the version.
       run: the id of the run that pushes the model, for the push record.
       accuracy: the accuracy of the model, for the push record.
 
@@ -79,7 +80,7 @@ def publish(
 
     Raises:
       InputError: the serving directory already has the greatest possible version number.
-      OSError, tf.errors.OpError: the files cannot be written. The existing versions do not change.
+      OSError, tf.errors.OpError: the files cannot be written; the existing versions are unchanged.
     """
     version = choose_version(base_directory, int(time.time()))
     record = PushRecord(
@@ -91,8 +92,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record is written first. Without a record, the version would count as a version that this
-    # project did not push.
+    # The record is written before the files of the version. A version without a record would count
+    # as a version that this project did not push.
     write_record(base_directory, record)
     try:
         if record.is_complete:
@@ -123,7 +124,7 @@ def remove_leftovers(base_directory: str) -> None:
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-        # Files with such names are temporary files of `write_whole`.
+        # If a process is killed in `write_whole`, a file named `.*.new` remains.
         for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)
@@ -160,7 +161,7 @@ def _write_and_rename(model: str, base_directory: str, version: int, max_batch: 
 
 
 def _flush_file(path: Path) -> None:
-    """Flushes an existing file to the disk, so that it survives a power failure."""
+    """Flushes an existing file to the disk, so that the file survives a power failure."""
     if path.exists():
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -30,8 +30,8 @@ def roll_back(base_directory: str, version: int | None) -> Rollback:
     """Copies an earlier version to a new version number, and withdraws the version served so far.
 
     Servers serve the version with the greatest number, so the copy becomes the served version. A
-    run does not push a withdrawn model again. If a rollback copies a withdrawn version, its model
-    is no longer withdrawn.
+    run does not push a withdrawn model again. If a rollback copies a withdrawn version, the model
+    of that version is no longer withdrawn.
 
     Args:
       base_directory: the serving directory.
@@ -64,9 +64,9 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
-        # The bad model is marked as withdrawn before the new version is written. If the process is
-        # killed in between, no run pushes the bad model again. Servers do not read the records, so
-        # the bad model is served until the new version is complete.
+        # The served model is marked as withdrawn before the new version is written: even if the
+        # process is then killed, no run pushes the withdrawn model again. Servers do not read the
+        # records, so they serve the withdrawn model until the new version is complete.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
@@ -115,9 +115,10 @@ def _choose(
 
 
 def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
-    """Returns the record of a version that is withdrawn now.
+    """Returns the record of a version, with the current time as `withdrawn_at`.
 
-    If the version has no record, because this project did not push it, a record is made.
+    If this project did not push the version, the version has no record, so a new record is
+    returned.
     """
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

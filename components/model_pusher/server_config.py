@@ -58,8 +58,8 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
     """Writes the configuration files that do not exist yet.
 
     Args:
-      base_directory: the serving directory. If it is on a disk, the server's container must mount
-        it as /models/NAME, as docs/serving.md shows.
+      base_directory: the serving directory. The server's container must mount a serving directory
+        on a disk as /models/NAME (see docs/serving.md).
       name: the name of the model.
       max_batch: the number of images in the largest batch.
     """
@@ -81,7 +81,8 @@ def largest_batch(base_directory: str, max_batch: int) -> int:
 
     Args:
       base_directory: the serving directory.
-      max_batch: the preferred number, which is returned unless `batching.config` has a smaller one.
+      max_batch: the preferred number of images, which is returned unless `batching.config` contains
+        a smaller number.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

@@ -29,7 +29,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns a part of an error message: which version is served after a change has failed."""
+    """Returns text for the error message about a failed change: which version is served now."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
@@ -41,7 +41,7 @@ def identity(model: str) -> str:
     """Returns a digest of the SavedModel in the directory `model`, 64 hex digits.
 
     The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
-    the files, so a copy with missing files has a different digest. The weights are not read. The
+    the files, without reading the weights. A copy with missing files has a different digest. The
     file with the warm-up requests does not count, because a push adds it to the model.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
@@ -56,10 +56,10 @@ def identity(model: str) -> str:
 def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
-    On a disk, the string contains the change time (ctime) of the version's directory. A rename
-    updates the change time, so the string changes even if a version is moved away and back. Other
-    files in the serving directory do not change the string, because Report writes model cards
-    there.
+    On a disk, the string contains the change time (ctime) of the version's directory. Renaming a
+    directory updates its change time, so the string changes even if the directory is moved away and
+    back. The string does not depend on other files in the serving directory, because Report writes
+    model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -1,8 +1,8 @@
 """Finds the versions in a serving directory by the rules of TensorFlow Serving.
 
 For TensorFlow Serving, every entry of the serving directory whose name is a 64-bit number is a
-version, whatever the entry contains. Entries with other names are ignored. TensorFlow Serving
-serves the version with the greatest number
+version, whatever the entry contains. Entries whose name is not a number are ignored. TensorFlow
+Serving serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
 `IndexChildrenByVersion`, `AspireLatestVersions`).
 """

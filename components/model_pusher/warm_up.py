@@ -2,8 +2,8 @@
 
 The first request to a loaded model takes seconds, because TensorFlow then optimises the graph and
 allocates memory. The warm-up requests are PredictionLog messages in the TFRecord file
-`assets.extra/tf_serving_warmup_requests` of a model. TensorFlow Serving runs each of them once when
-it loads a version (`RunSavedModelWarmupUntracked` in
+`assets.extra/tf_serving_warmup_requests` of a model. TensorFlow Serving runs each warm-up request
+once when it loads a version (`RunSavedModelWarmupUntracked` in
 tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If a warm-up request fails,
 TensorFlow Serving does not load the version.
 """
@@ -24,8 +24,9 @@ from common.saved_model import read_saved_model
 from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
-# Each image format gets a request of its own, because its decoder is a separate part of the graph.
-# The largest batch consists of images in the last format, JPEG.
+# There is a separate request for each image format, because each format has a separate decoder in
+# the graph. The largest batch consists of JPEG images, because JPEG is the last format in the
+# tuple.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -70,8 +71,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # A TensorProto that contains one value means that all elements of the tensor have that value.
-    # This keeps the file small.
+    # The file stays small, because a TensorProto with a single value means that all elements of the
+    # tensor have that value.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)

@@ -16,12 +16,12 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    TFX's ImportSchemaGen is not used, because it reads the schema from a file, which a container
-    does not have, and because its cache key does not change with the content of the file. The cache
-    key of this node contains the content of the schema.
+    This node replaces TFX's ImportSchemaGen, which reads the schema from a file. A container on a
+    cluster does not have the file, and the cache key of ImportSchemaGen does not change with the
+    content of the file. The cache key of PackagedSchema contains the content of the schema.
 
     Args:
-      schema: the artifact.
+      schema: the output artifact.
       content: the schema, as a text-format `tensorflow.metadata.v0.Schema`.
       code_fingerprint: fingerprint of this function's code.
     """

@@ -136,8 +136,8 @@ class Answers:
 
         Args:
           most: the largest number of predictions that are chosen.
-          most_of_class: the largest number of images of one class that are chosen at first. Further
-            images are chosen only if there are fewer than `most` images then.
+          most_of_class: the largest number of images of one class. If this limit leaves fewer than
+            `most` images, more images are chosen regardless of this limit.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -175,8 +175,8 @@ class Answers:
     def coverage(self, points: int = 200) -> list[dict[str, float]]:
         """Returns the points of a coverage curve.
 
-        A point consists of a share of all predictions, the accuracy of that share of the most
-        probable predictions, and the least probability among them.
+        Each point describes a number of the most probable predictions: their share of all
+        predictions, their accuracy, and the least of their probabilities.
         """
         order = np.argsort(-self.probabilities, kind="stable")
         accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)
@@ -196,7 +196,7 @@ class Share:
     """A share of a number of images, with its 95 % confidence interval (Wilson).
 
     Attributes:
-      hits: the number of images in the share.
+      hits: the number of images that are counted, such as the correctly classified images.
       of: the number of all images.
       value: the share; 0 if there are no images.
       low, high: the ends of the interval; 0 and 1 if there are no images.

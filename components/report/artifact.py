@@ -9,6 +9,8 @@ from tfx.types.artifact import Artifact
 
 
 class HtmlReport(Artifact):
-    """A report. Its URI is that of the HTML file, or, in a local run, of the file's directory."""
+    """A report. The URI of the artifact refers to the HTML file or, in a local run, to the
+    directory that contains the HTML file.
+    """
 
     TYPE_NAME = "vit.HtmlReport"  # TFX's compiler requires the form namespace.Name

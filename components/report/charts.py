@@ -1,9 +1,9 @@
 """The charts of a report, as SVG.
 
-vl-convert renders the Vega-Lite charts without a browser. Each mark of a chart has an `aria-label`,
-which screen readers read aloud and which the page shows as a tooltip. So the page needs no
-JavaScript library for charts, and charts can be printed. The SVG of a confusion matrix of 200
-classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
+vl-convert renders the Vega-Lite charts without a browser. For this reason, the page needs no
+JavaScript library for charts, and charts can be printed. Each mark of a chart has an `aria-label`,
+which screen readers read aloud and which the page shows as a tooltip. The SVG of a confusion matrix
+of 200 classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
 
 The colours of a chart are variables of the page's style sheet, so that they change with the light
 or dark mode of the page.
@@ -18,7 +18,8 @@ from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
 # The colour variables of the style sheet. Vega does not accept `var(--ink)` as a colour, so a chart
-# is drawn with these unusual colours, and `render` replaces them with the variables.
+# is drawn with an unusual colour for each variable, and `render` replaces the colour with the
+# variable.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",

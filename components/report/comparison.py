@@ -142,7 +142,9 @@ def _different(first: RunRecord, second: RunRecord) -> dict[str, tuple[str, str]
 
 
 def _describe_input(name: str, value: str) -> tuple[str, str]:
-    """Returns the name and the value of an input. A fingerprint is cut to its first 12 digits."""
+    """Returns the name and the value of an input of a run, such as the fingerprint of the examples.
+    A fingerprint is cut to its first 12 digits.
+    """
     is_fingerprint = re.fullmatch("[0-9a-f]{64}", value)
     return (f"fingerprint of {name}", value[:12]) if is_fingerprint else (name, value)
 

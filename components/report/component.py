@@ -11,7 +11,8 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The inputs of Report. Most inputs have the name of the output that they come from.
+# The inputs of Report. Each input reads an output of another node. Most inputs have the same name
+# as that output.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
@@ -62,8 +63,8 @@ class Report(base_component.BaseComponent):
     ) -> None:
         """
         Args:
-          artifacts: the channels of the artifacts that `INPUTS` lists, and, if DataCheck runs, of
-            its output `data_issues`.
+          artifacts: the channels of the artifacts that `INPUTS` lists, and, if DataCheck runs, the
+            channel of DataCheck's output `data_issues`.
           settings: `components.report.settings.ReportSettings`, as JSON.
           code_fingerprint: fingerprint of the executor's code.
         """

@@ -50,9 +50,10 @@ class Curves:
     """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: records with the metrics of one training step, and the number of the step as `step`.
-      epochs: records with the training and validation metrics of one epoch, and the number of the
-        last step as `step`.
+      steps: mappings, each with the metrics of one training step, and the number of the step as
+        `step`.
+      epochs: mappings, each with the training and validation metrics of one epoch, and the number
+        of the last step of the epoch as `step`.
     """
 
     steps: Sequence[Mapping[str, float]]

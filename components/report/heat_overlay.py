@@ -10,14 +10,14 @@ import numpy as np
 import PIL.Image
 
 _LONGEST = 80  # largest side of the overlay in pixels; browsers enlarge the overlay smoothly
-# Matplotlib's colour scale "inferno", from dark violet to light yellow. Its lightness increases
-# evenly, so that colour-blind people can read the heat map.
+# Matplotlib's colour scale "inferno", from dark violet to light yellow. The lightness of the scale
+# increases evenly, so that colour-blind people can read the heat map.
 _COLOURS = np.array(
     [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]]
 )
 _OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
-_MUCH = 0.6  # a value of at least this much is called warm; the greatest value is 1
+_MUCH = 0.6  # the least value that is called warm; the greatest value of a heat map is 1
 
 
 def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:

@@ -20,7 +20,7 @@ from components.report.slowest_nodes import name_slowest
 from components.report.template import render
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
-_MOST_BYTES = 5_000_000  # images are left out of a page that would be larger
+_MOST_BYTES = 5_000_000  # `make_page` leaves images out to keep the page below this size
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _METHODS = {
     "attention": "A heat map shows which patches of the image the answer depends on: attention to "
@@ -28,7 +28,7 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-# An image whose sides have at most this many pixels is enlarged without smoothing.
+# The longest side, in pixels, of images that are enlarged without smoothing.
 _SMALL = 64
 
 

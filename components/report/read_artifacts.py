@@ -45,8 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# One output of each node, in the order in which the nodes run. A key is the name of the output in
-# `components.report.component`.
+# One output of each node, in the order in which the nodes run. The keys are the names that
+# `components.report.component` uses for the outputs.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -216,10 +216,10 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 
 
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
-    """Whether an earlier run than `run` wrote an artifact.
+    """Whether a run before `run` wrote an artifact.
 
-    On a cluster, all outputs of a run are in the folder of the run. In this folder, each node has a
-    folder whose name begins with the name of the node.
+    On a cluster, all outputs of a run are in the folder of the run, which contains a folder for
+    each node. The name of a node's folder begins with the name of the node.
     """
     if ran_in:
         return ran_in != run
