@@ -1,7 +1,7 @@
 """Records the time and the memory of a node in its output artifacts.
 
-Report reads the time and the memory from the artifacts. For this reason, Report can show the time
-and the memory of nodes that ran on a cluster, and of nodes whose outputs were taken from the cache.
+Report reads the time and the memory from the artifacts, so it can also show them for nodes that ran
+on a cluster, and for nodes whose outputs were taken from the cache.
 """
 
 import contextlib

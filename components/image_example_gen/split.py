@@ -28,17 +28,19 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset has no
-    validation split, a tenth of its train images, and of its images without a split, go to the
-    validation split. If the dataset has no test split, another tenth goes to the test split.
+    validation split, a tenth of its train images, and of its images without a split, become
+    validation images. If the dataset has no test split, another tenth of these images become test
+    images.
 
-    The digest of an image, or of the name of its group, determines the split of the image. For this
-    reason, copies of an image are always in the same split, and an image stays in its split when
+    The digest of an image, or of the name of its group, determines the split of the image. With
+    this rule, copies of an image are always in the same split, and an image stays in its split when
     other images are added or removed.
 
-    In a small class, the digests may leave a split without an image of the class. This function
-    then moves an image of the class to the empty split, if the class has enough different images:
-    the image with the lowest digest in the split with the most images of the class. When images are
-    added to a class, an image that was moved may return to the split that its digest determines.
+    In a small class, the digests may leave a split without an image of the class. If the class has
+    enough different images, this function moves one of them to the empty split: the image with the
+    lowest digest in the split with the most images of the class. A class needs three different
+    images, or two if the dataset has its own validation split or test split. When images are added
+    to a class, an image that was moved may return to the split that its digest determines.
 
     Args:
       images: all images of the source.

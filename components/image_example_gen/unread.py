@@ -1,10 +1,10 @@
 """Notes about images whose files were missing while a run read them.
 
-If a file is missing when a run reads its image, the run quarantines the image, but the fingerprint
+If the file of an image is missing during a run, the run quarantines the image, but the fingerprint
 of the source still includes the image. When the file exists again, the fingerprint is the same as
-before, so the next run would take the old examples, which lack the image, from the cache. The note
-makes that run compute a different fingerprint and read the images again. The notes are in the
-pipeline root, or in `cloud.state_dir`, because every runner can read them there.
+before, so the next run would take the old examples, which lack the image, from the cache. Because
+of the note, the next run computes a different fingerprint and reads the images again. The notes are
+in the pipeline root, or in `cloud.state_dir`, because every runner can read them there.
 """
 
 import json

@@ -41,7 +41,7 @@ class WriteShard(beam.DoFn):
 
     The input of this step is the path of the shard's plan file. The step yields nothing, and writes
     its result to a file next to the plan file. The step does not yield the images, because Beam's
-    DirectRunner might then keep all images in memory.
+    DirectRunner keeps all elements between two unfused steps in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:

@@ -42,9 +42,9 @@ EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extracto
 class Executor(executor.Executor):
     """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
-    TFX blesses a model whose metrics are within the thresholds of the EvalConfig. TFMA compares
-    thresholds with measured values, but the gate needs confidence intervals. For this reason, the
-    EvalConfig has no thresholds, and the gate computes its verdict from the table of predictions.
+    TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
+    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, but the
+    gate needs confidence intervals. The gate computes its verdict from the table of predictions.
     """
 
     @keep_models()

@@ -65,8 +65,9 @@ def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. Models that an earlier version of the pipeline exported raise an error if an image is
-        invalid. These models have no output `valid`, and their outputs are returned unchanged.
+        name. A model without the output `valid` comes from an earlier version of the pipeline, and
+        raises an error if an image is invalid. The outputs of a model without the output `valid`
+        are returned unchanged.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

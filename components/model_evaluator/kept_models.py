@@ -42,7 +42,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# `_load_once` is a function because TFMA pickles the loader. If `_load_once` were a method, its
-# object would be pickled as well.
+# `_load_once` is a function because TFMA pickles the loader. If `_load_once` were a method, TFMA
+# would pickle the object of the method as well.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

@@ -22,8 +22,8 @@ class Limit:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
       bound: the value that is compared with the limit. For accuracy and recall, `bound` is the
-        lower end of Wilson's interval if the required confidence is above 0. In all other cases,
-        `bound` is `value`.
+        lower end of Wilson's interval if the required confidence is above 0. For other metrics, and
+        if the required confidence is 0, `bound` is `value`.
       limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
       confidence: the confidence of Wilson's interval; 0 if `bound` is `value`.

@@ -1,8 +1,8 @@
 """The records of blessed models.
 
 The record of a blessed model is a small file below the pipeline root, where every runner can read
-it. A copy of the model is kept as well. Later runs never overwrite a copy, because the name of the
-directory of a copy is a hash of the model's files.
+it. A copy of each blessed model is kept with its record. Later runs never overwrite a copy, because
+the name of the directory of a copy is a hash of the model's files.
 
 TFX's metadata store also lists the blessed models, but the store is on one machine only. A new
 metadata store numbers its executions from 1 again, so later runs overwrite the models of earlier

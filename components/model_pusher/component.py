@@ -13,8 +13,8 @@ from components.property_value import PropertyValue
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
-    Evaluator runs again when the champion changes, and may bless the same model again. TFX's Pusher
-    would then push the model a second time.
+    When the champion changes, Evaluator runs again. If Evaluator blesses the same model a second
+    time, TFX's Pusher would push the model a second time.
     """
 
     SPEC_CLASS = standard_component_specs.PusherSpec

@@ -86,11 +86,11 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last pushed model comes from `training`, and the serving directory has not changed
-        since the push, the key is the same as in the run that pushed the model. The result of
-        Pusher is then taken from the cache.
+        since the push, the key is the same as in the run that pushed the model. With the same key,
+        the result of Pusher is taken from the cache.
 
         If the last pushed model comes from another training, or if the serving directory has
-        changed, the key is new, and Pusher runs. For this reason, a model that was removed or
+        changed, the key is new. With a new key, Pusher runs, so that a model that was removed or
         damaged is pushed again.
 
         Args:

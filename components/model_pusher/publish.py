@@ -70,8 +70,8 @@ def publish(
       base_directory: the serving directory, whose lease this process holds.
       copy_of: the number of the version that is copied, if a rollback publishes an earlier version
         again; None if a run publishes a model.
-      max_batch: the number of images in the largest warm-up request. If None, no warm-up requests
-        are added to the version.
+      max_batch: the number of images in the largest warm-up request. If `max_batch` is None, no
+        warm-up requests are added to the version.
       run: the id of the run that pushes the model, for the push record.
       accuracy: the accuracy of the model, for the push record.
 

@@ -1,8 +1,8 @@
 """Records of pushes: one small JSON file for each version that this project pushed.
 
 The records are in the folder `.pushed` of the serving directory. TensorFlow Serving ignores the
-folder, because its name is not a number. If a version has no record, this project did not push the
-version, and never removes it.
+folder `.pushed`, because its name is not a number. If a version has no record, this project did not
+push the version, and never removes it.
 """
 
 import dataclasses

@@ -41,8 +41,9 @@ def identity(model: str) -> str:
     """Returns a digest of the SavedModel in the directory `model`, 64 hex digits.
 
     The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
-    the files, without reading the weights. A copy with missing files has a different digest. The
-    file with the warm-up requests does not count, because a push adds it to the model.
+    the files, without reading the weights. If a copy of a model lacks some files, the copy and the
+    model have different digests. The file with the warm-up requests does not count, because a push
+    adds it to the model.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -57,9 +58,9 @@ def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
     On a disk, the string contains the change time (ctime) of the version's directory. Renaming a
-    directory updates its change time, so the string changes even if the directory is moved away and
-    back. The string does not depend on other files in the serving directory, because Report writes
-    model cards there.
+    directory updates its change time, so the string changes even if the version's directory is
+    moved away and back. The string does not depend on other files in the serving directory, because
+    Report writes model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -16,8 +16,8 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    This node replaces TFX's ImportSchemaGen, which reads the schema from a file. A container on a
-    cluster does not have the file, and the cache key of ImportSchemaGen does not change with the
+    This node replaces TFX's ImportSchemaGen. ImportSchemaGen reads the schema from a file, which a
+    container on a cluster does not have. The cache key of ImportSchemaGen does not change with the
     content of the file. The cache key of PackagedSchema contains the content of the schema.
 
     Args:

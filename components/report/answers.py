@@ -136,8 +136,8 @@ class Answers:
 
         Args:
           most: the largest number of predictions that are chosen.
-          most_of_class: the largest number of images of one class. If this limit leaves fewer than
-            `most` images, more images are chosen regardless of this limit.
+          most_of_class: the largest number of images of one class. If `most_of_class` leaves fewer
+            than `most` images, images beyond `most_of_class` are chosen as well.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -175,8 +175,8 @@ class Answers:
     def coverage(self, points: int = 200) -> list[dict[str, float]]:
         """Returns the points of a coverage curve.
 
-        Each point describes a number of the most probable predictions: their share of all
-        predictions, their accuracy, and the least of their probabilities.
+        Each point describes the k most probable predictions, with a different k for each point:
+        their share of all predictions, their accuracy, and the least of their probabilities.
         """
         order = np.argsort(-self.probabilities, kind="stable")
         accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)

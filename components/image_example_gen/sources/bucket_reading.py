@@ -1,6 +1,4 @@
-"""Reads files in buckets. Reading a missing or forbidden object raises OSError, as reading such a
-file on a disk does.
-"""
+"""Reads files in buckets. If an object is missing or forbidden, reading it raises OSError."""
 
 import errno
 from typing import IO

@@ -22,8 +22,8 @@ class ClassFolders(Source):
     """A folder of class folders, or of split folders that contain class folders.
 
     Every file in a class folder, at any depth, counts as an image of that class; a file that is not
-    an image is quarantined. Hidden files and folders are not read (see
-    `components.image_example_gen.sources.visible`). Classes are sorted by name.
+    an image is quarantined. Files outside of class folders are not read. Hidden files and folders
+    are not read (see `components.image_example_gen.sources.visible`). Classes are sorted by name.
     """
 
     _is_remote = False

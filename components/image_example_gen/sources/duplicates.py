@@ -41,7 +41,7 @@ def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
     right. If the dataset has an image in several splits, the copies in the train split are removed.
-    If one of these splits is the test split, the copies in the validation split are removed as
+    If the dataset has an image in the test split, the copies in the validation split are removed as
     well.
     """
     dropped: set[str] = set()

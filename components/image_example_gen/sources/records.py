@@ -76,8 +76,9 @@ class RecordFiles:
         Args:
           features: the names of the features.
           stream: a function that returns a `tf.data.Dataset` of the records in a file.
-          can_seek: whether the files are TFRecord files without compression. If true, records are
-            read by offset; if false, each file is read from its beginning.
+          can_seek: whether the files are TFRecord files without compression. If `can_seek` is true,
+            records are read by offset; if `can_seek` is false, each file is read from its
+            beginning.
           expected: the end of the error message about a damaged file: which files are expected, and
             what the user should do.
         """
@@ -102,7 +103,7 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(OSError):  # if this fails, the next run reads the images again
+            with contextlib.suppress(OSError):  # if this fails, the next run lists the images again
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images

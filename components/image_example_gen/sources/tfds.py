@@ -51,7 +51,8 @@ class TfdsSource(Source):
         if dataset.namespace or "://" in directory:
             # Names of community datasets, and directories in buckets, are not checked here.
             return
-        known = tfds.list_builders(with_community_datasets=False)  # does not import the builders
+        # `list_builders` finds the names without importing the dataset builders.
+        known = tfds.list_builders(with_community_datasets=False)
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
