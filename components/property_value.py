@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class Placeholder(Protocol):
-    """The method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
+    """An object with the method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
 
     In a compiled pipeline, a placeholder stands for a string that a node writes during the run.
     """

@@ -117,9 +117,9 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
-    """Moves keys of a class between splits until each split in `cut` has at least one of them.
+    """Moves keys of a class between splits until each split in `cut` has a key of the class.
 
-    If there are fewer keys than splits, no key is moved.
+    If the class has fewer keys than `cut` has splits, no key is moved.
 
     Args:
       splits: the split of each key, which is changed in place.

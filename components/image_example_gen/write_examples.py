@@ -16,7 +16,8 @@ _FILE_NAME = "data_tfrecord"
 
 @contextmanager
 def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
-    """A context that writes one TFRecord file; the file exists only if the context ends normally.
+    """A context that writes one TFRecord file; the file exists only if the context ends without an
+    error.
 
     The file has the gzip format, which readers of Examples artifacts expect, but its content is not
     compressed. Images are compressed already: gzip would make them only 2 % smaller, and

@@ -95,7 +95,7 @@ class WriteShard(beam.DoFn):
             image.file_name.encode()
         except UnicodeEncodeError as error:
             raise UnusableError(Reason.NAME, "the file name is not UTF-8; rename it") from error
-        if not 0 <= image.label < self._classes:  # TFDS gives unlabelled images the label -1
+        if not 0 <= image.label < self._classes:  # in TFDS, unlabelled images have the label -1
             raise UnusableError(
                 Reason.UNLABELLED, f"label {image.label}: expected 0 to {self._classes - 1}"
             )

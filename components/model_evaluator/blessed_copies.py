@@ -16,9 +16,9 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a directory whose name is a hash of the
     artifact's files.
 
-    An existing copy is used again; a damaged copy is replaced. Later runs never write to the
-    directory of a copy. On a disk, the copy consists of hard links to the files of the artifact if
-    the file system has hard links. Hard links take no disk space.
+    An existing copy is used again and never overwritten, unless the copy is damaged. On a disk, the
+    copy consists of hard links to the files of the artifact if the file system has hard links. Hard
+    links take no disk space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.

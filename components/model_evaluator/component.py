@@ -38,9 +38,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     """TFX's Evaluator, which compares the new model with the last blessed model.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    Instead, the execution property `champion` of `ModelEvaluator` names the last blessed model. The
-    property `champion` is part of the cache key, so ModelEvaluator runs again after another model
-    has been blessed.
+    In this project, the execution property `champion` of `ModelEvaluator` names the last blessed
+    model. The property `champion` is part of the cache key, so ModelEvaluator runs again after
+    another model has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

@@ -58,9 +58,9 @@ class Executor(executor.Executor):
 
         Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
         ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
-        custom property `accuracy`. If the model is not blessed, the artifact also gets the custom
-        property `reasons`. If another run blesses a model during the comparison, the new model is
-        also compared with that model before the new model is blessed.
+        custom property `accuracy`. If the model is not blessed, the ModelBlessing artifact also
+        gets the custom property `reasons`. If another run blesses a model during the comparison,
+        the new model is also compared with that model before the new model is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -155,7 +155,7 @@ def _write_blessing(
     """Writes the ModelBlessing artifact like TFX's Evaluator, but without the custom properties for
     the ids of the model artifacts.
 
-    The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
+    TFX writes the artifact at the end of `Do` in tfx/components/evaluator/executor.py.
     """
     blessing = artifact_utils.get_single_instance(
         output_dict[standard_component_specs.BLESSING_KEY]

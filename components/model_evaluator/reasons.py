@@ -4,8 +4,8 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of the metric, and of the custom property that contains the accuracy on the test
-    # split.
+    # The name of the metric accuracy, and of the custom property that contains the accuracy on the
+    # test split.
     "accuracy"
 )
 

@@ -41,9 +41,9 @@ class Blessing:
       classes: the class names, in the order of the model's outputs.
       contents: the size and the digest of each file of the copy, by relative path.
       data: fingerprint of the examples that the model was trained on; empty if an earlier version
-        wrote the record.
-      class_counts: the number of training images of each class; empty if an earlier version wrote
-        the record.
+        of the pipeline wrote the record.
+      class_counts: the number of training images of each class; empty if an earlier version of the
+        pipeline wrote the record.
     """
 
     record: str
@@ -80,7 +80,7 @@ class Blessing:
         return found
 
     def check_copy(self) -> None:
-        """Checks that no file of the copy has changed, by the SHA-256 of each file.
+        """Checks that no file of the copy has changed, by comparing the SHA-256 of each file.
 
         Raises:
           InputError: the copy is damaged.
@@ -152,7 +152,7 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
       classes: the class names, in the order of the model's outputs.
 
     Returns:
-      The records by the fingerprint of the training, the newest first.
+      The records by the fingerprint of the training, the newest record first.
     """
     champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):

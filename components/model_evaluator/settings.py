@@ -22,7 +22,8 @@ class GateSettings:
       drop_must_be_significant: whether a drop in accuracy of more than `max_drop` must also be
         statistically significant before the gate refuses the model.
       confidence: the one-sided confidence with which accuracy and recall must reach the required
-        values, in [0, 1); if it is 0, the measured values must reach them.
+        values, in [0, 1); if the confidence is 0, the measured values must reach the required
+        values.
       min_test_images: the required number of test images of each class that has images in the
         source.
     """

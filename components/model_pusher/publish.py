@@ -1,9 +1,10 @@
 """Copies SavedModels into a serving directory, so that servers never see an incomplete version.
 
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores. The files are
-flushed to the disk before the directory is renamed. In a bucket, directories cannot be renamed, so
-`saved_model.pb` is written last: no server loads a version without this file. When all files are
-written, the push record of the version is marked as complete (`PushRecord.is_complete`).
+flushed to the disk before the directory is renamed to the number of the version. In a bucket,
+directories cannot be renamed, so `saved_model.pb` is written last: no server loads a version
+without this file. When all files are written, the push record of the version is marked as complete
+(`PushRecord.is_complete`).
 
 A process that changes a serving directory must hold the lease of the directory
 (`hold_serving_directory`).
@@ -107,7 +108,9 @@ def publish(
 
 
 def remove_version(base_directory: str, record: PushRecord) -> None:
-    """Removes a version that this project pushed. Servers never see an incomplete version."""
+    """Removes a version that this project pushed. During the removal, servers never see an
+    incomplete version.
+    """
     directory = f"{base_directory}/{record.version}"
     if "://" in base_directory:
         unfinished = dataclasses.replace(record, is_complete=False)

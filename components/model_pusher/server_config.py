@@ -12,8 +12,8 @@ from common.files import read_bytes, write_whole
 MODELS = "models.config"
 BATCHING = "batching.config"
 
-# The file models.config is a ModelServerConfig of
-# tensorflow_serving/config/model_server_config.proto.
+# The file models.config contains a ModelServerConfig in text format
+# (tensorflow_serving/config/model_server_config.proto).
 _MODELS = """\
 # For tensorflow_model_server --model_config_file. Written once; your changes stay.
 model_config_list {{
@@ -33,8 +33,8 @@ model_config_list {{
 }}
 """
 
-# The file batching.config is a BatchingParameters of
-# tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the values follow
+# The file batching.config contains BatchingParameters in text format
+# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The values follow
 # "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your

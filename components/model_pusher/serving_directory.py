@@ -10,15 +10,17 @@ from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
-# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id that
-# identifies the exported model.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
+# that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
 # The file with the warm-up requests, which a push adds to the model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
 def newest_version(base_directory: str) -> str | None:
-    """Returns the directory of the served version: the complete one with the greatest number."""
+    """Returns the directory of the served version, which is the complete version with the greatest
+    number.
+    """
     records = read_records(base_directory)
     complete = [
         name
@@ -42,8 +44,8 @@ def identity(model: str) -> str:
 
     The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
     the files, without reading the weights. If a copy of a model lacks some files, the copy and the
-    model have different digests. The file with the warm-up requests does not count, because a push
-    adds it to the model.
+    model have different digests. The file with the warm-up requests does not change the digest,
+    because a push adds the file to the model.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]

@@ -12,7 +12,8 @@ from components.vertex_endpoint.settings import EndpointSettings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PusherSettings:
-    """The settings of ModelPusher, as `custom_config`; see `common.custom_config`.
+    """The settings of ModelPusher, which are passed as `custom_config` (see
+    `common.custom_config`).
 
     Attributes:
       serving_state: the state of the serving directory when the run started, from

@@ -31,7 +31,8 @@ _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
 def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
-    """Writes the warm-up requests of a model, if it has the signatures that this project exports.
+    """Writes warm-up requests for a model, if the model has the signatures that this project
+    exports.
 
     Args:
       model: the directory of the SavedModel.

@@ -115,8 +115,8 @@ class Answers:
     def worst_pairs(self) -> list[tuple[str, str, int, "Share"]]:
         """Lists the pairs of a class and a wrong predicted class, the most frequent pair first.
 
-        An entry consists of the class, the predicted class, the number of images, and their share
-        of the images of the class.
+        Each entry consists of the class, the predicted class, the number of images, and their share
+        of all images of the class.
         """
         counts = self.confusion()
         images = counts.sum(1)
@@ -153,7 +153,7 @@ class Answers:
     def reliability(self) -> list[dict[str, float]]:
         """Returns the points of a reliability diagram: one for each non-empty bin of probabilities.
 
-        A point consists of the mean probability, the share of correct predictions with its
+        Each point consists of the mean probability, the share of correct predictions with its
         confidence interval, and the number of images.
         """
         counts, sums, right = calibration_bins(self.probabilities, self.is_right)
@@ -193,13 +193,13 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """A share of a number of images, with its 95 % confidence interval (Wilson).
+    """The share of some images among all images, with its 95 % confidence interval (Wilson).
 
     Attributes:
       hits: the number of images that are counted, such as the correctly classified images.
       of: the number of all images.
       value: the share; 0 if there are no images.
-      low, high: the ends of the interval; 0 and 1 if there are no images.
+      low, high: the ends of the confidence interval; 0 and 1 if there are no images.
     """
 
     hits: int

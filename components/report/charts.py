@@ -102,7 +102,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
 def accuracy_bar(answers: Answers, floor: float | None) -> str:
     """Draws the accuracy of the model and of the champion, with confidence intervals.
 
-    If `floor`, the required accuracy, is given, it is drawn as a line.
+    If `floor` is not None, this required accuracy is drawn as a line.
     """
     results = [("this model", answers.accuracy)]
     if answers.champion_accuracy is not None:
@@ -254,7 +254,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # the axes use class numbers, because two names may look the same
+    for row in rows:  # the axes show class numbers, because two class names may look the same
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"

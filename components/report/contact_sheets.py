@@ -6,8 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# The largest number of images; the largest and the least number of images per class; and the
-# largest number of classes. The four limits keep the page of a report below 5 MB.
+# The largest number of images in all contact sheets, the largest and the least number of images per
+# class, and the largest number of classes. The four limits keep the page of a report below 5 MB.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 
@@ -15,7 +15,7 @@ _SIDE = 120  # pixels
 def read_contact_sheets(
     split: str, classes: Sequence[str], counts: Sequence[int]
 ) -> Iterator[ContactSheet]:
-    """Yields a contact sheet of each of the first 120 classes.
+    """Yields a contact sheet for each of the first 120 classes.
 
     A contact sheet shows the first images of a class in the split. The first images are a random
     sample, because the examples of a split are in a random order.

@@ -20,7 +20,7 @@ class Data:
     Attributes:
       counts: the numbers of images that were read, written to each split, and quarantined.
       by_class: the numbers in `counts`, counted for each class, in the order of the classes.
-      quarantine: some records of quarantined images, with `file_name` and `reason`.
+      quarantine: some of the quarantined images, each as a mapping with `file_name` and `reason`.
       anomalies: differences between the examples and the schema, one line each.
     """
 

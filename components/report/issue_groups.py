@@ -8,7 +8,7 @@ from components.data_check.issues import LABEL
 from components.report.contents import Issues, Thumbnail
 
 _SHOWN = 30  # largest number of issues of each kind that are shown
-MOST_IMAGES = 24  # number of issues of each kind that are shown with their images
+MOST_IMAGES = 24  # largest number of issues of each kind that are shown with their images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,7 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Adds a line to the list of runs that took everything from the cache, for a run that ends now.
+    """Adds a run that ends now to the list of runs that took everything from the cache.
 
     Args:
       root: path or URI of the pipeline root.

@@ -88,8 +88,8 @@ class ClassFolders(Source):
         """Returns the relative path and the path or URI of each visible file in a class folder or
         split folder.
 
-        Each relative path begins with the name of a class folder or split folder. The order is
-        always the same, and later calls return the same list.
+        Each relative path begins with the name of a class folder or split folder. Every call
+        returns the same list, in the same order.
         """
 
     @abc.abstractmethod
@@ -97,7 +97,8 @@ class ClassFolders(Source):
         """Returns the size and digest of each file that `files` returns, in the same order.
 
         In a bucket, the digest is computed from the checksum in the bucket's listing. If the
-        listing has no checksum, the digest is computed from the size and the modification time.
+        listing of the bucket has no checksum, the digest is computed from the size and the
+        modification time.
 
         Args:
           cache: a directory in which the digests of local files are kept for the next call; None

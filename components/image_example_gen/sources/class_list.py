@@ -21,7 +21,8 @@ class ClassList:
           where: the path or URI of the data, for error messages.
 
         Raises:
-          InputError: the user gave a name twice, or the data have a class that was not given.
+          InputError: the user gave a name twice, or the data have a class that the user did not
+            give.
         """
         self.names = tuple(given) or tuple(found)
         self._labels = {name: label for label, name in enumerate(self.names)}
@@ -43,6 +44,8 @@ class ClassList:
 
 
 def sort_names(names: Collection[str]) -> list[str]:
-    """Sorts class names. If all names are whole numbers, sorts by value, so that 10 follows 9."""
+    """Sorts class names. If all names are whole numbers, sorts the names by value, so that 10
+    follows 9.
+    """
     are_numbers = all(name.isascii() and name.isdecimal() for name in names)
     return sorted(names, key=int) if are_numbers else sorted(names)

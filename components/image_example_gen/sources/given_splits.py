@@ -15,8 +15,8 @@ class GivenSplits:
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """
         Args:
-          named: for each split, the names that the user gave, with * and ? as in a shell; if None
-            or empty, common names such as `val` and `training` are recognised.
+          named: for each split, the names that the user gave, which may contain the wildcards * and
+            ?; if None or empty, common names such as `val` and `training` are recognised.
         """
         self._named = named or {}
 

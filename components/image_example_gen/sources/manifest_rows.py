@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _PATH, _LABEL, _SPLIT, _GROUP = "path", "label", "split", "group"
-# The names that a column may have, in lower case.
+# Maps the accepted column names, in lower case, to the columns of a `Row`.
 _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -62,8 +62,8 @@ def read_rows(name: str, content: bytes) -> list[Row]:
       content: the bytes of the file.
 
     Raises:
-      InputError: the content does not have the format that the suffix says, the column of paths or
-        of labels is missing, a row has no path, or two rows have the same path.
+      InputError: the content does not have the format that the suffix of `name` indicates, the
+        column of paths or of labels is missing, a row has no path, or two rows have the same path.
     """
     read = _READERS[PurePosixPath(name).suffix.lower()]
     try:
@@ -122,7 +122,7 @@ def _header(cells: Sequence[str]) -> list[str] | None:
 def _order(cells: Sequence[str]) -> tuple[str, str, str]:
     """Returns the order of the columns in a file without a header.
 
-    In Vertex AI's files, the split comes first.
+    In Vertex AI's import files, the split is the first column.
     """
     is_vertex = len(cells) > 2 and cells[0].lower() in _VERTEX_SPLITS
     return (_SPLIT, _PATH, _LABEL) if is_vertex else (_PATH, _LABEL, _SPLIT)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from components.image_example_gen.sources.bucket_listing import list_files
 from components.image_example_gen.sources.visible import is_visible
 
-# A file in a folder counts as a TFRecord file if its name contains this text.
+# A file in a folder counts as a TFRecord file if its name contains the text of `MARK`.
 MARK = "tfrec"
 
 

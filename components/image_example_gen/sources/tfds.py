@@ -19,7 +19,7 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
-# The number of retries of a failed download. Without a network, these retries take about 12 s in
+# The number of retries of a failed download. Without a network, the six retries take about 12 s in
 # total, and TFDS's default of ten retries would take three minutes.
 _RETRIES = 6
 

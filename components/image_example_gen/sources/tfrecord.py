@@ -52,8 +52,8 @@ class TfrecordSource(Source):
         """
         Args:
           path: path or URI of a TFRecord file, a pattern with *, or the path of a folder.
-          splits: the names of the files or folders of each split, with * and ?; if None, common
-            names such as `val` are recognised.
+          splits: the names of the files or folders of each split, which may contain the wildcards *
+            and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
           features: the feature names for the keys `image`, `label` and `name`, where `name` is the
             name of the image; needed only if the features do not have common names.

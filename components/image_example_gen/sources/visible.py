@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = tuple(
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder with this name is read.
+    """Whether a source reads files and folders with the name `name`.
 
     For example, thumbnails that a file manager makes are not read, because the thumbnail of a test
     image might get into the train split.
