@@ -27,20 +27,19 @@ def assign_splits(
 ) -> list[str]:
     """Returns the split of each image.
 
-    Images in the dataset's own validation split or test split stay there. If the dataset has no
-    validation split, a tenth of its train images, and of its images without a split, become
-    validation images. If the dataset has no test split, another tenth of these images become test
-    images.
+    Images in the dataset's own validation split or test split stay there. If the dataset lacks a
+    validation split or a test split, a tenth of its train images, and of its images without a
+    split, go to each missing split.
 
-    The digest of an image, or of the name of its group, determines the split of the image. With
-    this rule, copies of an image are always in the same split, and an image stays in its split when
-    other images are added or removed.
+    The digest of an image, or of the name of its group, determines the split of the image. Copies
+    of an image are therefore always in the same split, and an image stays in its split when other
+    images are added or removed.
 
-    In a small class, the digests may leave a split without an image of the class. If the class has
-    enough different images, this function moves one of them to the empty split: the image with the
-    lowest digest in the split with the most images of the class. A class needs three different
-    images, or two if the dataset has its own validation split or test split. When images are added
-    to a class, an image that was moved may return to the split that its digest determines.
+    In a small class, the digests may leave a split without an image of the class. The empty split
+    gets the image with the lowest digest from the split that has the most images of the class. No
+    image is moved if the class has fewer different images than there are splits to fill: three, or
+    two if the dataset has its own validation split or test split. When images are added to a class,
+    an image that was moved may return to the split that its digest determines.
 
     Args:
       images: all images of the source.

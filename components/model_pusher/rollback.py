@@ -64,10 +64,10 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
-        # The served model is marked as withdrawn before the new version is written. Even if the
-        # process is killed between these two steps, no run pushes the withdrawn model again.
-        # Servers do not read the records, so they serve the withdrawn model until the new version
-        # is complete.
+        # The served model is marked as withdrawn before the new version is written, so that no run
+        # pushes the withdrawn model again if the process is killed between the two steps. Servers
+        # do not read the records, so they serve the withdrawn model until the new version is
+        # complete.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
