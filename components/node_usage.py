@@ -1,7 +1,7 @@
 """Records the time and the memory of a node in its output artifacts.
 
-The report reads these values from the artifacts, also on a cluster and for nodes that were taken
-from the cache.
+Report reads the time and the memory from the artifacts, so it can also show them for nodes that ran
+on a cluster, and for nodes whose outputs were taken from the cache.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ class Usage:
     Attributes:
       started: start in UTC, such as 2026-01-31 12:00:00.
       seconds: duration of the execution.
-      peak_mb: the most memory that the process of the node held during the execution, in MiB;
-        child processes are not counted.
+      peak_mb: the peak memory of the node's process during the execution, in MiB, without the
+        memory of child processes.
       run: the id of the run that executed the node; empty on a cluster.
     """
 
@@ -42,10 +42,11 @@ class Usage:
 def record_usage(
     do: Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any], run: str = ""
 ) -> Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any]:
-    """Returns a function that calls `do`, the `Do` of a TFX executor, and records the usage.
+    """Returns a function that calls `do`, and records its time and memory in the output artifacts.
 
     Args:
-      do: a function of input artifacts, output artifacts and execution properties.
+      do: the method `Do` of a TFX executor, which takes the input artifacts, the output artifacts
+        and the execution properties.
       run: id of the run.
     """
 
@@ -63,8 +64,9 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
-        # An executor that returns an ExecutorOutput, such as TFX's ExampleValidator, has copied its
-        # artifacts already, and TFX stores the copies.
+        # Some executors, such as TFX's ExampleValidator, return an ExecutorOutput with copies of
+        # the output artifacts. TFX stores the copies and not the originals, so the usage is
+        # recorded in the copies too.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text
@@ -74,18 +76,18 @@ def record_usage(
 
 
 def read_usage(artifact: Any) -> Usage | None:
-    """Returns the usage recorded in an artifact; None if the artifact has no record of a usage."""
+    """Returns the usage that is recorded in an artifact; None if no usage is recorded in it."""
     text = artifact.get_string_custom_property(USAGE)
     return Usage(**json.loads(text)) if text else None
 
 
 def _reset_peak() -> None:
-    """Resets this process's peak memory, since nodes may share the process (proc(5))."""
+    """Resets the peak memory of this process, because nodes may share a process (see proc(5))."""
     with contextlib.suppress(OSError):  # some kernels and sandboxes do not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _read_peak() -> int:
-    # Some sandboxes do not offer the peak of a process in /proc.
+    # In some sandboxes, /proc does not contain the peak memory of a process.
     peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return peak // 2**20

@@ -4,13 +4,13 @@ from typing import Any, Protocol
 
 
 class Placeholder(Protocol):
-    """The interface of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
+    """An object with the method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
 
-    In a compiled pipeline, a placeholder stands for a text that a node writes during the run.
+    In a compiled pipeline, a placeholder stands for a string that a node writes during the run.
     """
 
     def encode(self, component_spec: Any = None) -> Any:
-        """Returns the placeholder as a protocol buffer, which an orchestrator evaluates."""
+        """Returns the placeholder as a protocol buffer that an orchestrator can evaluate."""
 
 
 PropertyValue = str | Placeholder

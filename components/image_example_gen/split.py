@@ -13,11 +13,12 @@ from components.image_example_gen.sources.base import (
     ImageReference,
 )
 
-# Values of `ingest.split_by`: either exact copies share a split, or near duplicates do as well.
+# Values of `ingest.split_by`. Copies of an image always get the same split; with NEAR_DUPLICATES,
+# near duplicates of an image get the same split as well.
 CONTENT, NEAR_DUPLICATES = "content", "near_duplicates"
 _BUCKETS = 10
-# An image's digest assigns it to one of ten buckets: one bucket is validation, one is test, and
-# eight are train.
+# The digest of an image assigns it to one of ten buckets. One bucket is the validation split, one
+# is the test split, and eight are the train split.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
@@ -26,21 +27,23 @@ def assign_splits(
 ) -> list[str]:
     """Returns the split of each image.
 
-    A split that the source gives is kept. If the source gives no validation or no test split, a
-    tenth of the images in its train split, and of the images without a split, become that split.
-    Images are chosen by their digests, and groups of images by the digest of the group. So copies
-    of an image are always in the same split, and an image stays in its split when other images are
-    added or removed.
+    Images in the dataset's own validation split or test split stay there. If the dataset lacks a
+    validation split or a test split, a tenth of its train images, and of its images without a
+    split, go to each missing split.
 
-    There is one exception, for small classes. Let n be the number of splits that are chosen here: 3
-    if the source gives no splits. If a class has at least n different images, each of these splits
-    gets at least one image of the class: a split without an image of the class gets the one with
-    the lowest digest from the split that has most images of the class. When images are added to
-    such a class, that image may return to the split that its digest determines.
+    The digest of an image, or of the name of its group, determines the split of the image. Copies
+    of an image are therefore always in the same split, and an image stays in its split when other
+    images are added or removed.
+
+    In a small class, the digests may leave a split without an image of the class. The empty split
+    gets the image with the lowest digest from the split that has the most images of the class. No
+    image is moved if the class has fewer different images than there are splits to fill: three, or
+    two if the dataset has its own validation split or test split. When images are added to a class,
+    an image that was moved may return to the split that its digest determines.
 
     Args:
       images: all images of the source.
-      alike: indices of pairs of images that look the same, which are never divided.
+      alike: pairs of indices of images that look the same; the images of a pair get the same split.
     """
     given = {image.split for image in images}
     cut = (TRAIN, *(split for split in (VALIDATION, TEST) if split not in given))
@@ -62,9 +65,9 @@ def assign_splits(
 def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Returns a key for each image, 64 hex digits; images with the same key get the same split.
 
-    The key is the digest of the image, or of its group. Groups that share an image, or have images
-    that look the same, have one key: the smallest of theirs. The key is empty for an image that
-    could not be read and has no group.
+    The key is the digest of the image, or of the name of its group. If two groups contain copies of
+    the same image, or images that look the same, the smaller of the two groups' keys becomes the
+    key of both groups. The key is empty for an image that could not be read and has no group.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not alike and not any(image.group for image in images):
@@ -95,14 +98,14 @@ def _split_of(key: str, cut: Sequence[str]) -> str:
 
 
 def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """Yields, for each class, the sorted keys that belong to no other class.
+    """Yields, for each class, the sorted keys of the images that belong to no other class.
 
     Args:
-      labelled: key and label of each image.
+      labelled: the key and the label of each image.
     """
     label_of: dict[str, int] = {}
     for key, label in labelled:
-        # An image that is in two classes is not moved, since a move would change both classes.
+        # An image that is in two classes stays in its split: moving it would change both classes.
         label_of[key] = label if label_of.get(key, label) == label else NO_LABEL
     by_label: dict[int, list[str]] = {}
     for key, label in label_of.items():
@@ -113,7 +116,15 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
-    """Changes `splits` so that each split in `cut` has one of `keys`, if there are enough keys."""
+    """Moves keys of a class between splits until each split in `cut` has a key of the class.
+
+    If the class has fewer keys than `cut` has splits, no key is moved.
+
+    Args:
+      splits: the split of each key, which is changed in place.
+      keys: the keys of the class.
+      cut: the splits that need a key.
+    """
     if len(keys) < len(cut):
         return
     members: dict[str, list[str]] = {split: [] for split in cut}

@@ -1,9 +1,10 @@
-"""Notes of images whose files were missing while a run read them.
+"""Notes about images whose files were missing while a run read them.
 
-Such an image is quarantined, but the fingerprint of the source covers it. So without a note, every
-later run would take the examples without the image from the cache. With the note, a later run reads
-the image again when its file is back. Notes are in the pipeline root, or in `cloud.state_dir`,
-where every runner finds them.
+If the file of an image is missing during a run, the run quarantines the image, but the fingerprint
+of the source still includes the image. When the file exists again, the fingerprint is the same as
+before, so the next run would take the old examples, which lack the image, from the cache. Because
+of the note, the next run computes a different fingerprint and reads the images again. The notes are
+in the pipeline root, or in `cloud.state_dir`, because every runner can read them there.
 """
 
 import json
@@ -15,16 +16,16 @@ from common.files import read_json, write_whole
 
 
 def unread_directory(state_dir: str) -> str:
-    """Returns the directory of the notes. It lies in the state directory of a pipeline."""
+    """Returns the directory of the notes, which is in the state directory of a pipeline."""
     return f"{state_dir}/unread"
 
 
 def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> None:
-    """Writes the note of images that could not be read.
+    """Writes a note that names the images that a run could not read.
 
     Args:
-      directory: the directory of notes.
-      fingerprint: the fingerprint of the source in the cache key.
+      directory: the directory of the notes.
+      fingerprint: the fingerprint of the source, which is a part of the cache key.
       file_names: the file names of the images.
     """
     fileio.makedirs(directory)
@@ -32,11 +33,11 @@ def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> 
 
 
 def read_unread(directory: str, fingerprint: str) -> list[str]:
-    """Returns the file names of images that a run on a source with this fingerprint could not read.
+    """Returns the file names of the images that the last run on the same source could not read.
 
     Args:
-      directory: the directory of notes.
-      fingerprint: the fingerprint of the source in the cache key.
+      directory: the directory of the notes.
+      fingerprint: the fingerprint of the source, which is a part of the cache key.
     """
     return read_json(_note(directory, fingerprint), "the names of images") or []
 

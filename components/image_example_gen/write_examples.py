@@ -1,4 +1,4 @@
-"""Writes serialized examples into a record file of an Examples artifact."""
+"""Writes serialized examples to a TFRecord file of an Examples artifact."""
 
 import gzip
 import uuid
@@ -9,20 +9,19 @@ import tensorflow as tf
 from apache_beam.io.tfrecordio import _TFRecordUtil
 from tfx.dsl.io import fileio
 
-# `DEFAULT_TF_RECORD_FILE_NAME` of tfx.components.example_gen.write_split. An import of this
-# constant would load all of TFX's components, which takes each of Beam's worker processes two
-# seconds.
+# The value of `DEFAULT_TF_RECORD_FILE_NAME` in tfx.components.example_gen.write_split. Importing
+# tfx.components takes two seconds in each worker process of Beam, so the value is repeated here.
 _FILE_NAME = "data_tfrecord"
 
 
 @contextmanager
 def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
-    """A context that writes one record file, which appears when the context ends without an error.
+    """A context that writes one TFRecord file; the file exists only if the context ends without an
+    error.
 
-    The file is a TFRecord file in gzip's format, which readers of Examples expect, but its content
-    is stored without compression. Images are compressed already: gzip would save a fiftieth of
-    their size, and decompressing would take about a tenth of the input pipeline's time in every
-    epoch of a training.
+    The file has the gzip format, which readers of Examples artifacts expect, but its content is not
+    compressed. Images are compressed already: gzip would make them only 2 % smaller, and
+    decompression would take about a tenth of the input pipeline's time in every training epoch.
 
     Args:
       split_uri: the URI of the folder of the split.
@@ -34,8 +33,8 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     """
     fileio.makedirs(split_uri)
     path = f"{split_uri}/{_FILE_NAME}-{index:05}-of-{count:05}.gz"
-    # Workers may write the same shard at the same time: Beam repeats a work item if it has lost
-    # contact with the worker.
+    # Each call writes to a new path, because two workers may write the same shard at the same time:
+    # Beam repeats a work item if it has lost contact with the worker.
     new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
     try:
         with (
@@ -54,9 +53,10 @@ def make_example(encoded: bytes, label: int, file_name: str) -> bytes:
     """Returns a serialized tf.Example with the features `image`, `label` and `file_name`."""
     example = tf.train.Example()
     features = example.features.feature
-    # Values are appended in place: a message that is passed to another message is copied.
+    # The values are appended in place, because passing one message to another copies its bytes.
     features["image"].bytes_list.value.append(encoded)
     features["label"].int64_list.value.append(label)
     features["file_name"].bytes_list.value.append(file_name.encode())
-    # A protobuf map has no order. Without this option, two runs would write different bytes.
+    # The entries of a protobuf map have no fixed order: without the option `deterministic`, two
+    # runs would write different bytes.
     return example.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""The Beam step that turns the images of a planned shard into a record file."""
+"""The Beam step that writes the images of a planned shard to a TFRecord file."""
 
 import hashlib
 import json
@@ -24,11 +24,12 @@ _MOST_OF_12_BITS = 4095
 
 
 class ShardResult(NamedTuple):
-    """The result of one shard.
+    """The counts and the quarantined images of one shard.
 
     Attributes:
-      tallies: numbers of images by a key (READ, the split, QUARANTINE, DEEP or DARK) and a label.
-      quarantine: lines of the quarantine file.
+      tallies: the number of images for each pair of a key and a label; a key is READ, QUARANTINE,
+        DEEP, DARK, or the name of a split.
+      quarantine: the lines of this shard in the quarantine file, one for each quarantined image.
     """
 
     tallies: Mapping[tuple[str, int], int]
@@ -36,11 +37,11 @@ class ShardResult(NamedTuple):
 
 
 class WriteShard(beam.DoFn):
-    """Reads the images of a shard, and writes them one by one; yields nothing.
+    """Reads the images of a shard one by one, and writes them as examples.
 
-    An image never leaves this step: Beam's own engine keeps in memory all elements that pass
-    between two steps which it does not fuse. The input of this step is the path of a plan. Its
-    result is a file beside the plan.
+    The input of this step is the path of the shard's plan file. The step yields nothing, and writes
+    its result to a file next to the plan file. The step does not yield the images, because Beam's
+    DirectRunner keeps all elements between two unfused steps in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:
@@ -49,7 +50,7 @@ class WriteShard(beam.DoFn):
           source: the argument of `make_source`, as JSON.
           splits: the URI of the Examples artifact.
           classes: the number of classes.
-          limits: the limits for the sizes of images, and their value of white.
+          limits: the limits for the sizes of images, and the pixel value of white.
         """
         self._source = source
         self._splits = splits
@@ -85,7 +86,7 @@ class WriteShard(beam.DoFn):
         yield from ()
 
     def _convert(self, image: SourceImage) -> tuple[bytes, int | None]:
-        """Returns the example of an image, and the value of `Normalised.peak`."""
+        """Returns the serialized tf.Example of an image, and its `Normalised.peak`."""
         if image.error:
             raise UnusableError(
                 Reason.CHANGED if CHANGED in image.error else Reason.UNREADABLE, image.error
@@ -94,7 +95,7 @@ class WriteShard(beam.DoFn):
             image.file_name.encode()
         except UnicodeEncodeError as error:
             raise UnusableError(Reason.NAME, "the file name is not UTF-8; rename it") from error
-        if not 0 <= image.label < self._classes:  # TFDS gives unlabelled images the label -1
+        if not 0 <= image.label < self._classes:  # in TFDS, unlabelled images have the label -1
             raise UnusableError(
                 Reason.UNLABELLED, f"label {image.label}: expected 0 to {self._classes - 1}"
             )

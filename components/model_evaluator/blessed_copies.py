@@ -1,4 +1,6 @@
-"""Keeps copies of blessed models, in directories named by their content."""
+"""Keeps copies of blessed models. Each copy is in a directory whose name is a hash of the model's
+files.
+"""
 
 import shutil
 import uuid
@@ -11,26 +13,27 @@ from common.files import link_or_copy
 
 
 def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
-    """Copies the Model artifact at the URI `model` to a directory named by its content.
+    """Copies the Model artifact at the URI `model` to a directory whose name is a hash of the
+    artifact's files.
 
-    Later runs never write to the directory that contains a copy. On a disk, the files are hard
-    links to the files of the artifact if the file system has hard links, so that a copy takes no
-    space.
+    An existing copy is used again and never overwritten, unless the copy is damaged. On a disk, the
+    copy consists of hard links to the files of the artifact if the file system has hard links. Hard
+    links take no disk space.
 
     Args:
       folder: the folder of all copies; only one process at a time may write to it.
       model: the URI of the artifact.
 
     Returns:
-      The URI of the copy, and the records of its files. An existing copy is used again; a damaged
-      copy is replaced.
+      The URI of the copy, and the `FileRecord` of each file in it, by relative path.
     """
     contents = record_files(model)
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            # Directories in a bucket cannot be renamed. An unfinished copy in a bucket does no
-            # harm, since a copy is used only after it is recorded.
+            # Directories in a bucket cannot be renamed, so the files are written to their final
+            # paths. An unfinished copy does no harm, because the record of a blessed model is
+            # written after its copy, and a run uses only copies that have a record.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))
@@ -38,7 +41,7 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
-    # A killed process has left an unfinished copy behind.
+    # Killed processes may have left unfinished copies behind.
     for unfinished in target.parent.glob(".*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")

@@ -19,19 +19,21 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays. The first array contains the numbers of all, of accepted, and of accepted correct
-# predictions, and the sum of the negative log likelihoods. The second array is the result of
-# `calibration_bins`.
+# Two arrays. The first array contains the number of predictions, the number of accepted
+# predictions, the number of accepted predictions that are correct, and the sum of the negative log
+# likelihoods. The second array is the result of `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 
 class CalibrationMetrics(metric_types.Metric):
     """Four metrics that are computed in one pass over the predictions.
 
-    `expected_calibration_error` (15 bins), `negative_log_likelihood` (an image that is not valid
-    counts as a probability of 1e-7), `coverage` (share of accepted predictions) and
-    `accepted_accuracy` (share of correct predictions among the accepted predictions; 1 if no
-    prediction is accepted).
+    - `expected_calibration_error`, with 15 bins.
+    - `negative_log_likelihood`; an image that the model could not decode counts like a probability
+      of 1e-7 for the correct class.
+    - `coverage`, the share of accepted predictions.
+    - `accepted_accuracy`, the share of correct predictions among the accepted predictions; 1 if no
+      prediction is accepted.
     """
 
     def __init__(self, name: str = "calibration_metrics") -> None:
@@ -60,7 +62,7 @@ def _make_computations(
 
 
 class _Combiner(beam.CombineFn):
-    """Adds up the metrics of one model over the batches of Beam."""
+    """Sums the statistics of one model's predictions over all batches."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -92,30 +94,33 @@ class _Combiner(beam.CombineFn):
 
 
 def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
-    """Returns the outputs of a model by name. TFMA may pass only the array of probabilities."""
+    """Returns the outputs of a model by name.
+
+    If TFMA passes an array and not a mapping, the array contains the probabilities.
+    """
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
     return predictions.get(model, predictions)
 
 
 def _get_labels(values: Any) -> Any:
-    """Returns the labels. If there are several models, they all have the same labels."""
+    """Returns the labels. For several models, TFMA passes the same labels once for each model."""
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
 
 def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
-    """Adds up the calibration statistics of a model's predictions for some images.
+    """Computes the calibration statistics of a model's predictions for N images.
 
     Args:
-      answers: the outputs of the model by name: `probabilities`, [C + 1] or [N, C + 1], with the
-        class that `extractors.count_invalid_as_wrong` adds; and `accepted` and `valid`, if the
-        model has these outputs.
-      labels: int [N].
+      answers: the outputs of the model by name: `probabilities`, of shape [C + 1] or [N, C + 1],
+        where the last class is the one that `extractors.count_invalid_as_wrong` adds; and
+        `accepted` and `valid`, if the model has these outputs.
+      labels: the class index of each image, int [N].
     """
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
-    # If an image is not valid, the probability of each class is 0.
+    # For an image that is not valid, the model outputs a probability of 0 for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

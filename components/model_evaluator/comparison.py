@@ -1,4 +1,4 @@
-"""Compares a model with the champion, on the same images."""
+"""Compares a new model with the champion, the last blessed model, on the same images."""
 
 import dataclasses
 
@@ -35,10 +35,14 @@ class Comparison:
         return self.champion_accuracy - self.accuracy
 
     def is_refused(self, settings: GateSettings) -> bool:
-        """Whether the drop is larger than allowed, and significant if significance is required."""
+        """Whether the gate refuses the model because its accuracy is too far below the champion's.
+
+        If `drop_must_be_significant` is true, the gate refuses the model only if the drop in
+        accuracy is also statistically significant.
+        """
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # With a confidence of 0, the measured values are compared without a test of significance.
+        # A confidence of 0 means that no test of significance is made.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 
@@ -48,7 +52,7 @@ class Comparison:
         return f"better on {self.better} {images}, worse on {self.worse}, {describe_p(self.p)}"
 
     def reason(self, settings: GateSettings) -> str:
-        """Returns why the model is refused, in words."""
+        """Returns in words why the gate refuses the model."""
         return (
             f"accuracy {self.accuracy:.4f} is {self.drop:.4f} below the last blessed model's "
             f"{self.champion_accuracy:.4f}; allowed {settings.max_drop:.4f} ({self.describe()})"
@@ -56,7 +60,10 @@ class Comparison:
 
 
 def compare(table: pa.Table) -> Comparison | None:
-    """Compares the two models in a table of predictions; returns None if there is no champion."""
+    """Compares the predictions of the new model with those of the champion.
+
+    Returns None if there is no champion.
+    """
     if table[f"{CHAMPION_PREFIX}predicted"].null_count:
         return None
     new, champion = right_answers(table), right_answers(table, CHAMPION_PREFIX)

@@ -1,4 +1,4 @@
-"""ModelEvaluator: TFX's Evaluator, but the baseline comes from the records of blessings."""
+"""ModelEvaluator: TFX's Evaluator, which finds the last blessed model without a Resolver node."""
 
 from collections.abc import Sequence
 
@@ -35,12 +35,12 @@ class ModelEvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class ModelEvaluator(base_beam_component.BaseBeamComponent):
-    """TFX's Evaluator, which compares the new model with the last blessed model in the records of
-    blessings.
+    """TFX's Evaluator, which compares the new model with the last blessed model.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    `ModelEvaluator` has an execution property that names the last blessed model. The property is
-    part of the cache key, so the node runs again after another model has been blessed.
+    In this project, the execution property `champion` of `ModelEvaluator` names the last blessed
+    model. The property `champion` is part of the cache key, so ModelEvaluator runs again after
+    another model has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec
@@ -69,13 +69,14 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           model: channel of one Model artifact.
           schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
-          champion: URI of the record of the last blessed model of another training, or
-            `components.model_evaluator.records.NONE`.
-          records: directory where a blessing is recorded.
+          champion: URI of the file that records the champion, the last blessed model that comes
+            from another training; `components.model_evaluator.records.NONE` if there is no
+            champion.
+          records: directory of the records of blessed models.
           training: fingerprint of the training that made the model.
-          data: fingerprint of the examples, recorded with a blessing.
+          data: fingerprint of the examples, which becomes part of the record of a blessed model.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.
-          heat_map_seconds: the time after which no further heat map is made.
+          heat_map_seconds: time limit for the heat maps, in seconds; 0 for no heat maps.
           code_fingerprint: fingerprint of the executor's code.
         """
         spec = ModelEvaluatorSpec(

@@ -16,7 +16,8 @@ from common.lease import hold_lease
 from common.notice import notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The EvalConfig names a class of this module; the import makes the code fingerprint include it.
+# The EvalConfig refers to a class of `calibration_metrics` by name. Importing the module here adds
+# its code to the code fingerprint.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -29,22 +30,21 @@ from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The execution property CHAMPION is only part of the cache key: the executor reads the champion
-# from the records.
+# The execution property CHAMPION is used only for the cache key: the executor reads the champion
+# from the records of blessed models.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
-# TFX's execution property for a function that returns extractors; the value is the import path of
-# the function.
+# The execution property in which TFX expects the import path of a function that returns extractors.
 EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extractors.__name__}"}
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Evaluator, with the baseline and the verdict of this project.
+    """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
-    TFX blesses a model whose metrics are within the thresholds of its EvalConfig. TFMA compares
-    thresholds with measured values, and not with confidence intervals. So the EvalConfig has no
-    thresholds, and the verdict is computed from the table of predictions.
+    TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
+    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, but the
+    gate needs confidence intervals. The gate computes its verdict from the table of predictions.
     """
 
     @keep_models()
@@ -56,11 +56,11 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the model, and compares it with the last blessed model of another training.
 
-        The verdict and heat maps of wrong answers are written into the ModelEvaluation artifact.
-        The ModelBlessing artifact gets the file and properties that TFX's Evaluator writes, the
-        custom property `accuracy`, and, if the model is not blessed, `reasons`. If another run has
-        recorded a blessing since the comparison, the model is also compared with that run's model
-        before its own blessing is recorded.
+        Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
+        ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
+        custom property `accuracy`. If the model is not blessed, the ModelBlessing artifact also
+        gets the custom property `reasons`. If another run blesses a model during the comparison,
+        the new model is also compared with that model before the new model is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -115,7 +115,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model, and the champion if there is one, as TFX's Evaluator does."""
+        """Runs TFX's Evaluator on the model and, if there is one, on the champion."""
         inputs = dict(input_dict)
         if champion is not None:
             champion.check_copy()
@@ -132,10 +132,11 @@ class Executor(executor.Executor):
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """A context in which GPUs compute with full float32 precision, as the CPU in ServingCheck does.
+    """A context in which GPUs compute with full float32 precision, like the CPU that runs the model
+    in ServingCheck.
 
-    By default, TensorFlow rounds the factors of matrix products to TensorFloat-32, which has 10
-    bits of mantissa.
+    By default, TensorFlow on a GPU rounds the inputs of matrix products to TensorFloat-32, which
+    has a mantissa of 10 bits.
     """
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -151,9 +152,10 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing artifact, as TFX's Evaluator does, but without ids of artifacts.
+    """Writes the ModelBlessing artifact like TFX's Evaluator, but without the custom properties for
+    the ids of the model artifacts.
 
-    The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
+    TFX writes the artifact at the end of `Do` in tfx/components/evaluator/executor.py.
     """
     blessing = artifact_utils.get_single_instance(
         output_dict[standard_component_specs.BLESSING_KEY]
@@ -184,7 +186,7 @@ def _name(blessing: Blessing | None) -> str | None:
 
 
 def _empty(directory: str) -> None:
-    """Removes all files of a directory."""
+    """Removes all files in a directory."""
     if tf.io.gfile.exists(directory):
         tf.io.gfile.rmtree(directory)
     tf.io.gfile.makedirs(directory)

@@ -18,10 +18,9 @@ _DIGITS = 3
 
 
 def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
-    """Returns the names of wrongly classified images with the predicted classes, the most probable
-    first.
+    """Returns the predicted class of each wrongly classified image, by the name of the image.
 
-    Images that the model could not decode are left out.
+    The most probable predictions come first. Images that the model could not decode are left out.
     """
     wrong = pc.and_(
         predictions["valid"], pc.not_equal(predictions["label"], predictions["predicted"])
@@ -33,17 +32,17 @@ def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
 def explain_mistakes(
     predictions: pa.Table, *, model: str, classes: Sequence[str], test_split: str, seconds: float
 ) -> HeatMaps | None:
-    """Computes the heat maps; returns None if `seconds` is 0 or too short for a map, or if all
-    predictions are right.
+    """Computes the heat maps of wrong predictions.
 
-    A failure leads only to a notice, and does not change the verdict.
+    Returns None if all predictions are correct, or if `seconds` is too short for a heat map. If an
+    error occurs, prints a notice and returns None, because heat maps do not change the verdict.
 
     Args:
-      predictions: the table of `components.model_evaluator.predictions`.
+      predictions: the table that `components.model_evaluator.predictions` describes.
       model: directory of the exported SavedModel.
       classes: the class names of the model.
-      test_split: URI of the split of the Examples artifact.
-      seconds: no further map is computed after this time.
+      test_split: URI of the test split of an Examples artifact.
+      seconds: the time limit, after which no further heat map is computed; 0 for no heat maps.
     """
     answers = choose_mistakes(predictions)
     if not answers or not seconds:
@@ -60,7 +59,7 @@ def explain_mistakes(
         ]
         loaded = load_kept_model(model)
         made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
-    except Exception as error:  # a graph of unknown origin may make TensorFlow raise any error
+    except Exception as error:  # depending on the graph, TensorFlow may raise any error
         logging.exception("The heat maps of wrong answers failed.")
         notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."

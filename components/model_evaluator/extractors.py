@@ -12,20 +12,20 @@ from components.model_evaluator.kept_models import make_tfma_keep
 from components.model_evaluator.predictions_writer import PROBABILITIES, VALID, WritePredictions
 from trainer.preprocessing import CHUNK
 
-_AFTER = "ExtractPredictions"  # TFMA's name of the stage that runs the model
+_AFTER = "ExtractPredictions"  # TFMA's name for the extractor that runs the model
 
 
 def make_extractors(
     eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default extractors, and three
-    more.
+    """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default extractors and three more.
 
     1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
        holds all images of a request in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts invalid images as wrong. All probabilities of an invalid
-    image are 0, and TFMA would count them as a prediction of the first class.
+    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. If an image
+       cannot be decoded, all its probabilities are 0, which TFMA would count as a prediction of the
+       first class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -52,7 +52,8 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's first extracts of a batch, which contain only an Arrow RecordBatch.
+      extracts: TFMA's extracts of a batch before the model runs, which contain only an Arrow
+        RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -64,8 +65,9 @@ def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. A model without the output `valid`, which an earlier version of the pipeline exported,
-        fails if an image is invalid.
+        name. A model without the output `valid` comes from an earlier version of the pipeline, and
+        raises an error if an image is invalid. The outputs of a model without the output `valid`
+        are returned unchanged.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

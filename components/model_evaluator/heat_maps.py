@@ -1,7 +1,6 @@
-"""The file with heat maps of the most probable wrong predictions, which Evaluator writes and Report
-shows.
+"""Heat maps of the most probable wrong predictions, in a file that Evaluator writes for Report.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -19,9 +18,11 @@ class HeatMaps:
 
     Attributes:
       method: "attention" or "occlusion"; see `trainer.heat_maps`.
-      wanted: number of images for which maps were wanted. There are fewer maps if the time was up,
-        or if no part of an image supports the prediction.
-      maps: for each image, by its name, rows of values in [0, 1]; the greatest value is 1.
+      wanted: the number of images for which a heat map was requested. An image has no heat map if
+        the time limit was reached before its heat map was computed, or if no part of the image
+        supports the prediction.
+      maps: the heat map of each image, by the name of the image: rows of values in [0, 1]. The
+        greatest value of each heat map is 1.
     """
 
     method: str

@@ -1,7 +1,7 @@
-"""Keeps the loaded models of an evaluation, so that the heat maps need not load a model again.
+"""Keeps the models of an evaluation in memory, so that they are loaded once for TFMA and heat maps.
 
-Loading an exported model takes a second or more, however few weights it has: TensorFlow builds
-Python objects for all operations of all its functions.
+Loading an exported model takes a second or more, even if it has few weights, because TensorFlow
+builds Python objects for all operations of the model's functions.
 """
 
 import contextlib
@@ -24,14 +24,15 @@ def keep_models() -> Iterator[None]:
 
 
 def load_kept_model(directory: str) -> Any:
-    """Returns the SavedModel in `directory`, and loads it unless it is kept in memory."""
+    """Returns the SavedModel in `directory`; loads the model only if it is not in memory yet."""
     return _load_once(directory, functools.partial(tf.saved_model.load, directory))
 
 
 def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA use the models that this module keeps.
 
-    Models that are loaded in another process, as by the workers of a cluster, are not kept.
+    Models are kept only in a process that is inside the context `keep_models`. On a cluster, TFMA
+    loads the models in Beam's worker processes, where the models are not kept.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.
@@ -41,6 +42,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# A function, since TFMA pickles the loader: a method would be pickled with its object.
+# `_load_once` is a function because TFMA pickles the loader. If `_load_once` were a method, TFMA
+# would pickle the object of the method as well.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

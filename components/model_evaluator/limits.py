@@ -1,4 +1,4 @@
-"""Measured values of a model, and the limits that the gate sets for them."""
+"""The limits of the gate, and the measured values of a model that the gate compares with them."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from common.interval import images_needed, wilson_lower_bound
 from components.model_evaluator.settings import GateSettings
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-# A tolerance for rounding errors, so that a value equal to its limit counts as within the limit.
+# The tolerance for rounding errors. A value that is equal to its limit is within the limit.
 ROUNDING = 1e-6
 
 
@@ -21,11 +21,12 @@ class Limit:
     Attributes:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
-      bound: the value that is compared with the limit: the lower end of Wilson's interval for
-        accuracy and recall, else `value`.
-      limit: the least allowed value, or the greatest if `is_ceiling`.
+      bound: the value that is compared with the limit. For accuracy and recall, `bound` is the
+        lower end of Wilson's interval if the required confidence is above 0. For other metrics, and
+        if the required confidence is 0, `bound` is `value`.
+      limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
-      confidence: the confidence of the lower end; 0 if `bound` is `value`.
+      confidence: the confidence of Wilson's interval; 0 if `bound` is `value`.
       is_ceiling: whether the limit is the greatest allowed value.
     """
 
@@ -56,7 +57,7 @@ class Limit:
         return images_needed(self.limit, self.confidence)
 
     def describe(self) -> str:
-        """Returns value and limit in words."""
+        """Returns the value and the limit in words."""
         if self.is_ceiling:
             return f"{self.name} {self.value:.4f}, at most {self.limit:.4f} is required"
         if not self.confidence:
@@ -67,7 +68,7 @@ class Limit:
         )
 
     def reason(self) -> str:
-        """Returns the reason why the value is not within the limit, in words."""
+        """Returns in words by how much the value misses the limit."""
         if self.is_ceiling:
             by = self.bound - self.limit
             return f"{self.name} {self.value:.4f} is {by:.4f} above {self.limit:.4f}"
@@ -89,9 +90,9 @@ class Limit:
 def measure_limits(
     table: pa.Table, classes: Sequence[str], settings: GateSettings
 ) -> Iterator[Limit]:
-    """Yields the limits that are set, with the measured values of the new model.
+    """Yields the limits that `settings` contains, with the measured values of the new model.
 
-    No recall is measured for a class without a test image.
+    A class without test images has no recall, so no limit is yielded for its recall.
 
     Args:
       table: the table of predictions, with at least one row.

@@ -1,20 +1,22 @@
 """The table of predictions of the new model and of the champion, with a row for each test image.
 
-Evaluator writes the table as `predictions.parquet` into its output `evaluation`, in the same pass
-over the test images that computes the metrics. Rows are sorted by file name. The columns are:
+Evaluator writes the table of predictions as `predictions.parquet` to its output `evaluation` while
+it computes the metrics, in one pass over the test images. The rows are sorted by file name. The
+columns are:
 
     file_name             string           name of the image in the source
     label                 string           the class of the image
     predicted             string           the predicted class; "" if not valid
     probability           float32          probability of that class, in [0, 1]; 0 if not valid
-    rank                  int32            place of the image's own class among all classes by
-                                           probability, from 1 (correct); null if not valid
+    rank                  int32            rank of the image's own class by probability; 1 if the
+                                           prediction is correct; null if not valid
     valid                 bool             whether the model could decode the image
     accepted              bool             whether the model accepts its prediction
-    champion_predicted, champion_probability, champion_rank, champion_valid, champion_accepted the
-    same values for the champion; null if there was no champion
 
-Bytes of a file name that are not UTF-8 are written as \\xNN.
+The columns `champion_predicted`, `champion_probability`, `champion_rank`, `champion_valid` and
+`champion_accepted` contain the same values for the champion, or null if there was no champion.
+
+If a file name contains bytes that are not UTF-8, these bytes are written as \\xNN.
 """
 
 import pyarrow as pa
@@ -53,7 +55,7 @@ def read_predictions(evaluation: str) -> pa.Table:
       A table with the columns of `SCHEMA`.
 
     Raises:
-      InputError: the artifact has no such table, or the table is damaged.
+      InputError: the artifact has no table of predictions, or the table is damaged.
     """
     file = f"{evaluation}/{FILE}"
     try:

@@ -1,4 +1,4 @@
-"""Writes the table of predictions, in the same pass over the images that computes the metrics."""
+"""Writes the table of predictions while TFMA computes the metrics, in one pass over the images."""
 
 import contextlib
 import contextvars
@@ -17,8 +17,8 @@ from trainer.serving.exported_model import read_classes
 
 PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
 
-# The directory of the table. TFX calls `make_extractors` without the output directory of the run,
-# so the executor sets this variable beforehand.
+# The directory of the table of predictions. The executor passes the directory in a context
+# variable, because TFX calls `make_extractors` without the output directory.
 _directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
 
 
@@ -35,7 +35,7 @@ def write_predictions_to(directory: str) -> Iterator[None]:
 class WritePredictions(beam.PTransform):
     """Writes the table of predictions from TFMA's extracts; returns the extracts unchanged.
 
-    The rows, without the images, are collected in memory: about 100 bytes for each test image.
+    The rows of all test images are collected in memory, with about 100 bytes for each image.
     """
 
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
@@ -58,12 +58,12 @@ class WritePredictions(beam.PTransform):
 
 
 def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
-    """Returns the rows of a batch.
+    """Returns the rows of the table of predictions for a batch.
 
     Args:
       extracts: TFMA's extracts of the batch, with the serialized tf.Examples, the labels, and the
-        outputs of one model, or of two models by name. Each output is a list or an array with a
-        value for each image.
+        outputs of one model, or of two models by name. Each output is a list or an array with one
+        value per image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
@@ -103,8 +103,7 @@ def _columns(
     probabilities = np.reshape(answers[PROBABILITIES], [count, -1])
     is_valid = np.reshape(answers.get(VALID, np.ones(count)), -1).astype(bool)
     is_accepted = np.reshape(answers.get(ACCEPTED, is_valid), -1).astype(bool)
-    # The sort is stable, so that the first of several equally probable classes ranks first, as with
-    # argmax.
+    # A stable sort ranks the first of several equally probable classes first, as argmax does.
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rank = (order == labels[:, np.newaxis]).argmax(axis=1) + 1
     return {

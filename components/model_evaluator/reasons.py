@@ -1,15 +1,15 @@
-"""The custom property of a ModelBlessing artifact with the reasons why a model was not blessed."""
+"""Custom properties of a ModelBlessing artifact, such as the reasons why a model is not blessed."""
 
 from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of the metric accuracy, and of the custom property with the accuracy on the test
-    # split.
+    # The name of the metric accuracy, and of the custom property that contains the accuracy on the
+    # test split.
     "accuracy"
 )
 
 
 def read_reasons(blessing: Any) -> str:
-    """Returns the reasons why a ModelBlessing artifact does not bless the model."""
+    """Returns the reasons why the model is not blessed, from a ModelBlessing artifact."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"

@@ -1,9 +1,12 @@
-"""The records of blessed models: for each, a small file below the pipeline root and a copy of the
-model.
+"""The records of blessed models.
 
-The metadata store also lists the blessed models, but it is on one machine only. A new store numbers
-its executions from 1 again, so later runs write to the directories of old models. With every
-runner, the records lie beside the models, and the copies are named by their content.
+The record of a blessed model is a small file below the pipeline root, where every runner can read
+it. A copy of each blessed model is kept with its record. Later runs never overwrite a copy, because
+the name of the directory of a copy is a hash of the model's files.
+
+TFX's metadata store also lists the blessed models, but the store is on one machine only. A new
+metadata store numbers its executions from 1 again, so later runs overwrite the models of earlier
+runs.
 """
 
 import dataclasses
@@ -29,18 +32,18 @@ _COPIES = "models"
 
 @dataclasses.dataclass(frozen=True)
 class Blessing:
-    """The record of a blessing.
+    """The record of a blessed model.
 
     Attributes:
       record: URI of the file that contains the record.
       model: URI of the copy of the Model artifact.
-      training: fingerprint of the training of the model.
-      classes: names, in the order of the model's outputs.
-      contents: the contents of the files of the copy, by relative path.
+      training: fingerprint of the training that made the model.
+      classes: the class names, in the order of the model's outputs.
+      contents: the size and the digest of each file of the copy, by relative path.
       data: fingerprint of the examples that the model was trained on; empty if an earlier version
-        wrote the record.
-      class_counts: the number of training images of each class; empty if an earlier version wrote
-        the record.
+        of the pipeline wrote the record.
+      class_counts: the number of training images of each class; empty if an earlier version of the
+        pipeline wrote the record.
     """
 
     record: str
@@ -53,7 +56,7 @@ class Blessing:
 
     @classmethod
     def read(cls, record: str) -> "Blessing":
-        """Reads the blessing recorded in the file at the URI `record`.
+        """Reads the record of a blessed model from the file at the URI `record`.
 
         Raises:
           ValueError: the file is damaged.
@@ -77,7 +80,7 @@ class Blessing:
         return found
 
     def check_copy(self) -> None:
-        """Compares the files of the copy with their records, byte for byte.
+        """Checks that no file of the copy has changed, by comparing the SHA-256 of each file.
 
         Raises:
           InputError: the copy is damaged.
@@ -92,20 +95,19 @@ class Blessing:
 
 
 def records_directory(state_dir: str) -> str:
-    """Returns the directory of records in the directory of a pipeline's state."""
+    """Returns the directory of the records, which is in the state directory of a pipeline."""
     return f"{state_dir}/blessed"
 
 
 def record(
     records: str, model: str, training: str, *, data: str, class_counts: Sequence[int]
 ) -> Blessing:
-    """Records in the directory `records` that a model was blessed, and keeps a copy of the model
-    there.
+    """Writes the record of a blessed model, and keeps a copy of the model with the records.
 
     Args:
       records: the directory of the records.
       model: URI of the Model artifact.
-      training: fingerprint of the training of the model.
+      training: fingerprint of the training that made the model.
       data: fingerprint of the examples that the model was trained on.
       class_counts: the number of training images of each class, in the order of the classes.
     """
@@ -126,26 +128,31 @@ def record(
 
 
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
-    """Finds the last blessed model with which a new model can be compared, but not a model of the
-    training `other_than`: a repeated training is not compared with itself.
+    """Finds the champion: the last blessed model that a new model can be compared with.
+
+    The champion and the new model come from different trainings, so that a repeated training is not
+    compared with itself.
 
     Args:
       records: the directory of the records.
-      classes: names, in the order of the model's outputs.
-      other_than: fingerprint of the training whose model is compared.
+      classes: the class names, in the order of the new model's outputs.
+      other_than: fingerprint of the training that made the new model.
     """
     return next((b for b in _comparable(records, classes) if b.training != other_than), None)
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the latest blessing of each of the last two blessed trainings; one is the champion.
+    """Returns the records of the last two blessed models that come from different trainings.
+
+    The champion of a new model is the last blessed model that comes from another training than the
+    new model, so one of the two records is the record of the champion.
 
     Args:
       records: the directory of the records.
-      classes: names, in the order of the model's outputs.
+      classes: the class names, in the order of the model's outputs.
 
     Returns:
-      Blessings by the fingerprint of their training, the newest first.
+      The records by the fingerprint of the training, the newest record first.
     """
     champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):
@@ -156,9 +163,9 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """Yields the blessings of models that still exist and have the same classes, the newest first.
+    """Yields the records of models that still exist and have the given classes, the newest first.
 
-    A model of other classes cannot be compared, since its outputs have another meaning.
+    A model with different classes cannot be compared, because its outputs have different meanings.
     """
     for blessing in _blessed(records):
         if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
@@ -166,12 +173,12 @@ def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
 
 
 def _blessed(records: str) -> Iterator[Blessing]:
-    """Yields the blessings, the newest first."""
+    """Yields the records of blessed models, the newest first."""
     if not tf.io.gfile.isdir(records):
         return
     names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))
     for name in sorted(names, reverse=True):
-        if name.startswith("."):  # a process that was killed while writing has left this file
+        if name.startswith("."):  # left behind by a process that was killed while writing
             continue
         try:
             yield Blessing.read(f"{records}/{name}")

@@ -1,5 +1,6 @@
-"""The settings that the pipeline gives to Evaluator's gate. This module imports neither TensorFlow
-nor TFX.
+"""The settings of the gate in Evaluator.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -10,17 +11,19 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """The conditions under which a model is blessed, as an execution property.
+    """The conditions under which the gate blesses a model.
 
     Attributes:
       min_accuracy: required accuracy, in [0, 1].
       min_class_recall: required recall of each class, in [0, 1]; None for no requirement.
       max_ece: greatest expected calibration error, in [0, 1]; None for no limit.
       min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
-      max_drop: largest allowed drop in accuracy from the champion, in [0, 1].
-      drop_must_be_significant: whether only a statistically significant drop is refused.
-      confidence: one-sided confidence of the comparison with required values, in [0, 1); 0 compares
-        the measured values themselves.
+      max_drop: by how much the accuracy may be below the champion's accuracy, in [0, 1].
+      drop_must_be_significant: whether a drop in accuracy of more than `max_drop` must also be
+        statistically significant before the gate refuses the model.
+      confidence: the one-sided confidence with which accuracy and recall must reach the required
+        values, in [0, 1); if the confidence is 0, the measured values must reach the required
+        values.
       min_test_images: the required number of test images of each class that has images in the
         source.
     """

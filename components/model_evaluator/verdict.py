@@ -15,8 +15,8 @@ from components.model_evaluator.comparison import Comparison, compare
 from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
-FILE = "gate.json"  # name of the file with the verdict in the ModelEvaluation artifact
-# Top-5 accuracy is reported if there are at least this many classes.
+FILE = "gate.json"  # the file in the ModelEvaluation artifact that contains the verdict
+# The least number of classes for which top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 
 
@@ -27,8 +27,8 @@ class Verdict:
     Attributes:
       reasons: the reasons why the model is not blessed, one line each; empty if it is blessed.
       warnings: reasons to doubt the verdict, one line each.
-      limits: the limits that are set, with the measured values.
-      comparison: the comparison with the champion; None if there is none.
+      limits: the limits of the gate, with the measured values.
+      comparison: the comparison with the champion; None if there is no champion.
       top5: the share of test images whose class is among the five most probable classes; None for
         fewer than ten classes.
     """
@@ -70,7 +70,7 @@ def judge(
     source_images: Sequence[int],
     settings: GateSettings,
 ) -> Verdict:
-    """Judges the new model by its predictions in a table.
+    """Decides whether the gate blesses the new model.
 
     Args:
       table: the table of predictions.
@@ -128,6 +128,6 @@ def judge(
 
 
 def _top5(table: pa.Table) -> float:
-    """Returns the share of images whose class is among the five most probable ones, in [0, 1]."""
+    """Returns the top-5 accuracy, in [0, 1]."""
     ranks = table["rank"].fill_null(np.iinfo(np.int32).max).to_numpy()
     return float(np.mean(ranks <= 5))

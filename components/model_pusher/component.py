@@ -1,4 +1,4 @@
-"""ModelPusher: TFX's Pusher, but a pushed version appears complete or not at all, and no model is
+"""ModelPusher: like TFX's Pusher, but servers never see an incomplete version, and no model is
 pushed twice.
 """
 
@@ -13,8 +13,8 @@ from components.property_value import PropertyValue
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
-    Whenever the baseline changes, Evaluator blesses the model again, and TFX's own Pusher would
-    push an unchanged model a second time.
+    When the champion changes, Evaluator runs again. If Evaluator blesses the same model a second
+    time, TFX's Pusher would push the model a second time.
     """
 
     SPEC_CLASS = standard_component_specs.PusherSpec

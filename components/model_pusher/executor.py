@@ -30,15 +30,15 @@ from components.model_pusher.settings import PusherSettings
 from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
 
-# Custom property of a PushedModel artifact: 1 if the model was served before the run.
+# Custom property of a PushedModel artifact: 1 if the model was already served when the run started.
 WAS_SERVED = "was_served"
 
 
 class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor writes directly into the numbered directory, whose name is the time in
-    seconds. If a directory with this number exists, TFX's executor silently pushes nothing
+    TFX's own executor writes the files directly into the version directory, whose name is the Unix
+    time in seconds. If the version directory already exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 
@@ -48,11 +48,12 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model, or records in the PushedModel artifact why the model is not pushed.
+        """Pushes the model. If the model is not pushed, writes the reason to the PushedModel
+        artifact.
 
         Raises:
           InputError: the model cannot be written to the serving directory; or the model is not
-            pushed, and the setting `fail_on_unblessed` is on.
+            pushed, and the setting `fail_on_unblessed` is true.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = from_custom_config(
@@ -97,8 +98,9 @@ class Executor(executor.Executor):
         settings: PusherSettings,
         accuracy: float | None,
     ) -> str:
-        """Makes `model` the served version; returns the reason why it may not be pushed, or an
-        empty text.
+        """Makes `model` the served version, unless a rollback has withdrawn this model.
+
+        Returns the reason why the model is not pushed; empty if it is served.
         """
         try:
             with hold_serving_directory(base_directory):
@@ -151,8 +153,8 @@ class Executor(executor.Executor):
     def _run_id(self, pushed: types.Artifact) -> str:
         """Returns the id of this run.
 
-        A container of Vertex AI finds the id only in the URIs of its outputs, which have the form
-        `<root>/<project>/<run>/<task>/<output>`.
+        In a container on Vertex AI, the run id is known only from the URIs of the output artifacts,
+        which have the form `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
         parts = PurePosixPath(pushed.uri).parts
@@ -160,8 +162,9 @@ class Executor(executor.Executor):
 
 
 def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artifact) -> str:
-    """Deploys the served version to the endpoint; returns the reason why it was not deployed, or an
-    empty text.
+    """Deploys the served version to the endpoint.
+
+    Returns the reason why the version was not deployed; empty if it was deployed.
     """
     from components.vertex_endpoint.deploy import deploy
 
@@ -176,8 +179,8 @@ def _deploy(settings: EndpointSettings, base_directory: str, pushed: types.Artif
 
 
 def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -> None:
-    """Removes old versions. Removes old versions; a failure leads only to a notice, since the push
-    has succeeded.
+    """Removes old versions. If a version cannot be removed, prints a notice and raises no error,
+    because the push itself has succeeded.
     """
     try:
         removed = remove_old_versions(base_directory, keep=keep, champion=champion)
@@ -192,7 +195,7 @@ def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -
 
 
 def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]:
-    """Yields, for each check that refuses the model, the check and its reasons."""
+    """Yields the reasons why the gate or ServingCheck refused the model."""
     blessing = artifact_utils.get_single_instance(
         input_dict[standard_component_specs.MODEL_BLESSING_KEY]
     )
@@ -206,8 +209,13 @@ def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:
-    """Returns the reason why the model with the identity `name` may not be pushed again, or an
-    empty text.
+    """Returns the reason why a model that a rollback has withdrawn is not pushed again.
+
+    The reason is empty if no rollback has withdrawn the model.
+
+    Args:
+      base_directory: the serving directory.
+      name: the `identity` of the model.
     """
     for record in read_records(base_directory).values():
         if record.withdrawn_at and record.identity == name:

@@ -1,4 +1,4 @@
-"""The record of the last push, from which a run sees that its model was pushed already."""
+"""The record of the last push, which tells a run whether its model has been pushed already."""
 
 import dataclasses
 import json
@@ -20,11 +20,11 @@ class Push:
     """The record of a push.
 
     Attributes:
-      training: fingerprint of the training of the pushed model.
+      training: fingerprint of the training that made the pushed model.
       before: the value of `Serving.key` in the run that pushed the model.
-      after: state of the serving directory directly after the push.
+      after: the value of `served_state` directly after the push.
       version: the version directory to which the model was pushed.
-      contents: the records of the files in that directory, by relative path.
+      contents: the size and the digest of each file in the version directory, by relative path.
     """
 
     training: str
@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(state_dir: str) -> str:
-    """Returns the path of the record of the last push, in the state directory of a pipeline."""
+    """Returns the path of the record of the last push, which is in a pipeline's state directory."""
     return f"{state_dir}/pushed.json"
 
 
@@ -53,10 +53,10 @@ class Serving:
     """The state of the serving directory at the start of a run.
 
     Attributes:
-      state: the state of the directory; None if no model is served.
-      last_push: the record of the last push; None if there is none.
-      damage: a description of a change in the files of the last pushed version since that push;
-        None if they are unchanged.
+      state: the value of `served_state`; None if no model is served.
+      last_push: the record of the last push; None if there is no record.
+      damage: how the files of the served version have changed since the last push; None if they
+        have not changed.
     """
 
     state: str | None
@@ -65,7 +65,7 @@ class Serving:
 
     @classmethod
     def find(cls, record: str, base_directory: str) -> "Serving":
-        """Finds the state of `base_directory`; a notice reports a damaged served model.
+        """Reads the state of `base_directory`. Prints a notice if the served model is damaged.
 
         Args:
           record: the path that `push_record` returned.
@@ -85,12 +85,16 @@ class Serving:
     def key(self, training: str) -> str:
         """Returns the part of Pusher's cache key that describes the last push.
 
-        If the last push was of a model of this training, and nothing has changed since, the key is
-        the same as in the run of that push, so Pusher's result is taken from the cache. In any
-        other case, the key is new, so a model that was removed or damaged is pushed again.
+        If the last pushed model comes from `training`, and the serving directory has not changed
+        since the push, the key is the same as in the run that pushed the model. With the same key,
+        the result of Pusher is taken from the cache.
+
+        If the last pushed model comes from another training, or if the serving directory has
+        changed, the key is new. With a new key, Pusher runs, so that a model that was removed or
+        damaged is pushed again.
 
         Args:
-          training: fingerprint of the training whose model may be pushed.
+          training: fingerprint of the training that makes the model of this run.
         """
         push = self.last_push
         if push is None:

@@ -1,4 +1,4 @@
-"""Compares the classes of a new model with those of the model that it replaces."""
+"""Compares the classes of a new model with the classes of the served model that it replaces."""
 
 import json
 
@@ -8,15 +8,15 @@ _CLASSES = "assets.extra/classes.json"  # the file with the class names in an ex
 
 
 def describe_other_classes(model: str, served: str) -> str:
-    """Describes the classes that are missing in a new model, and the classes that are new in it.
+    """Describes how the classes of a new model differ from the classes of the served model.
 
     Args:
       model: the directory of the new SavedModel.
       served: the directory of the served version.
 
     Returns:
-      A text of one line; empty if both models have the same classes, or if one model has no list of
-      classes.
+      One line of text; empty if the models have the same classes, or if one of the models has no
+      list of classes.
     """
     new, old = _read(model), _read(served)
     if not new or not old or new == old:

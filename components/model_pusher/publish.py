@@ -1,11 +1,13 @@
-"""Copies SavedModels into a serving directory, so that a version appears complete or not at all.
+"""Copies SavedModels into a serving directory, so that servers never see an incomplete version.
 
-On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed;
-then the directory is renamed. Directories in a bucket cannot be renamed. In a bucket,
-`saved_model.pb`, without which no server loads the version, is written last, and then the record of
-the version is marked as complete.
+On a disk, the files are written to a directory whose name TensorFlow Serving ignores. The files are
+flushed to the disk before the directory is renamed to the number of the version. In a bucket,
+directories cannot be renamed, so `saved_model.pb` is written last: no server loads a version
+without this file. When all files are written, the push record of the version is marked as complete
+(`PushRecord.is_complete`).
 
-A process that changes a serving directory must hold its lease (`hold_serving_directory`).
+A process that changes a serving directory must hold the lease of the directory
+(`hold_serving_directory`).
 """
 
 import dataclasses
@@ -35,17 +37,17 @@ from components.model_pusher.serving_directory import WARM_UP, identity
 from components.model_pusher.versions import choose_version, list_versions
 from components.model_pusher.warm_up import write_warm_up
 
-# Temporary paths lie in the folder of the records, where no server looks for versions.
+# Temporary files are in the folder of the push records, where servers do not look for versions.
 _LEASE = f"{FOLDER}/lease"
-_UNFINISHED = f"{FOLDER}/unfinished-"  # beginning of the paths of unfinished directories
+_UNFINISHED = f"{FOLDER}/unfinished-"  # prefix of the paths of unfinished versions
 
 
 @contextmanager
 def hold_serving_directory(base_directory: str) -> Iterator[None]:
     """A context in which no other process changes the serving directory.
 
-    The directory is created if it does not exist. Files that killed pushes have left in it are
-    removed.
+    The directory is created if it does not exist. If a process was killed during a push, the files
+    that it left in the directory are removed.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
@@ -62,23 +64,24 @@ def publish(
     run: str = "",
     accuracy: float | None = None,
 ) -> str:
-    """Copies a SavedModel to a new version, which servers see complete or not at all.
+    """Copies a SavedModel to a new version, which servers see only when it is complete.
 
     Args:
       model: the directory of the SavedModel.
       base_directory: the serving directory, whose lease this process holds.
-      copy_of: the number of the version in `model`, if a rollback publishes it again.
-      max_batch: the number of images of the largest warm-up request that is added; if None, no
-        requests are added.
-      run: the id of the run that pushes, for the record.
-      accuracy: the accuracy of the model, for the record.
+      copy_of: the number of the version that is copied, if a rollback publishes an earlier version
+        again; None if a run publishes a model.
+      max_batch: the number of images in the largest warm-up request. If `max_batch` is None, no
+        warm-up requests are added to the version.
+      run: the id of the run that pushes the model, for the push record.
+      accuracy: the accuracy of the model, for the push record.
 
     Returns:
       The directory of the new version.
 
     Raises:
       InputError: the serving directory already has the greatest possible version number.
-      OSError, tf.errors.OpError: the files cannot be written. Existing versions are unchanged.
+      OSError, tf.errors.OpError: the files cannot be written; the existing versions are unchanged.
     """
     version = choose_version(base_directory, int(time.time()))
     record = PushRecord(
@@ -90,8 +93,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record is written first, since a version without a record counts as not pushed by this
-    # project.
+    # The record is written before the files of the version. A version without a record would count
+    # as a version that this project did not push.
     write_record(base_directory, record)
     try:
         if record.is_complete:
@@ -105,7 +108,9 @@ def publish(
 
 
 def remove_version(base_directory: str, record: PushRecord) -> None:
-    """Removes a version that this project pushed; at no time can a server load a part of it."""
+    """Removes a version that this project pushed. During the removal, servers never see an
+    incomplete version.
+    """
     directory = f"{base_directory}/{record.version}"
     if "://" in base_directory:
         unfinished = dataclasses.replace(record, is_complete=False)
@@ -122,7 +127,7 @@ def remove_leftovers(base_directory: str) -> None:
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-            # Files with these names are temporary files of `write_whole`.
+        # If a process is killed in `write_whole`, a file named `.*.new` remains.
         for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)
@@ -136,7 +141,7 @@ def remove_leftovers(base_directory: str) -> None:
 
 
 def now() -> str:
-    """Returns the present time, such as 2026-01-31T12:00:00Z."""
+    """Returns the current time, such as 2026-01-31T12:00:00Z."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -159,7 +164,7 @@ def _write_and_rename(model: str, base_directory: str, version: int, max_batch: 
 
 
 def _flush_file(path: Path) -> None:
-    """Flushes an existing file to the disk, so that it survives a power failure."""
+    """Flushes an existing file to the disk, so that the file survives a power failure."""
     if path.exists():
         with path.open("rb") as file:
             os.fsync(file.fileno())

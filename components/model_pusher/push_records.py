@@ -1,7 +1,8 @@
 """Records of pushes: one small JSON file for each version that this project pushed.
 
-The records lie in the folder `.pushed` of the serving directory, whose name TensorFlow Serving
-ignores. A version without a record was not pushed by this project, and is never removed.
+The records are in the folder `.pushed` of the serving directory. TensorFlow Serving ignores the
+folder `.pushed`, because its name is not a number. If a version has no record, this project did not
+push the version, and never removes it.
 """
 
 import dataclasses
@@ -22,10 +23,10 @@ class PushRecord:
 
     Attributes:
       version: the number of the version.
-      identity: the value of `components.model_pusher.serving_directory.identity` for its model.
+      identity: the value of `components.model_pusher.serving_directory.identity` for the model.
       pushed_at: the time of the push, such as 2026-01-31T12:00:00Z.
-      is_complete: whether all files of the version are written; False while files are being written
-        or removed.
+      is_complete: whether the version has all its files; in a bucket, False while files are being
+        written or removed.
       copy_of: the version that a rollback copied; None if a run pushed this version.
       withdrawn_at: the time of the rollback that replaced this version; None if no rollback
         replaced this version. A run does not push a withdrawn model again.
@@ -44,7 +45,7 @@ class PushRecord:
 
 
 def write_record(base_directory: str, record: PushRecord) -> None:
-    """Writes the record of a version, or replaces it."""
+    """Writes the record of a version; replaces an existing record."""
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     write_whole(_path(base_directory, record.version), json.dumps(dataclasses.asdict(record)))
 
@@ -57,7 +58,10 @@ def remove_record(base_directory: str, version: int) -> None:
 
 
 def read_records(base_directory: str) -> dict[int, PushRecord]:
-    """Returns the records of a serving directory by version; a notice names each damaged record."""
+    """Returns the records of a serving directory by version number.
+
+    Prints a notice for each damaged record.
+    """
     folder = f"{base_directory}/{FOLDER}"
     if not fileio.isdir(folder):
         return {}

@@ -8,14 +8,14 @@ from components.model_pusher.versions import list_versions
 
 
 def remove_old_versions(base_directory: str, *, keep: int, champion: str) -> list[int]:
-    """Removes all versions that this project pushed, except the newest ones.
+    """Removes the versions that this project pushed, except the `keep` newest versions.
 
-    Versions that this project did not push are neither counted nor removed.
+    Versions that this project did not push are not removed, and do not count towards `keep`.
 
     Args:
       base_directory: the serving directory, whose lease this process holds.
-      keep: the number of versions that stay, at least 1. The newest version is the served one.
-      champion: the identity of the last blessed model, whose version is never removed.
+      keep: the number of versions to keep, at least 1, including the served version.
+      champion: the `identity` of the last blessed model; a version with this model is not removed.
 
     Returns:
       The numbers of the versions that were removed.

@@ -17,8 +17,8 @@ class Rollback:
 
     Attributes:
       served: the directory of the new version, which is served from now on.
-      copy_of: the number of the earlier version, of which the new version is a copy.
-      withdrawn: the number of the version that was served before.
+      copy_of: the number of the earlier version that was copied to the new version.
+      withdrawn: the number of the version that was served before the rollback.
     """
 
     served: str
@@ -27,11 +27,11 @@ class Rollback:
 
 
 def roll_back(base_directory: str, version: int | None) -> Rollback:
-    """Serves a copy of an earlier version under a new number; withdraws the version served so far.
+    """Copies an earlier version to a new version number, and withdraws the version served so far.
 
-    Servers prefer the version with the greatest number, so the earlier version gets a new number. A
-    run does not push a withdrawn model again; a rollback to a withdrawn version ends its
-    withdrawal.
+    Servers serve the version with the greatest number, so the copy becomes the served version. A
+    run does not push a withdrawn model again. If a rollback copies a withdrawn version, the model
+    of that version is no longer withdrawn.
 
     Args:
       base_directory: the serving directory.
@@ -64,9 +64,10 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
-        # The records change before the new version appears: if the process is killed in between, no
-        # run may push the bad model again. Until the new version appears, the served model is
-        # marked as withdrawn, which does no harm.
+        # The served model is marked as withdrawn before the new version is written, so that no run
+        # pushes the withdrawn model again if the process is killed between the two steps. Servers
+        # do not read the records, so they serve the withdrawn model until the new version is
+        # complete.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
@@ -91,7 +92,7 @@ def _choose(
     identities: dict[int, str],
     records: dict[int, PushRecord],
 ) -> int:
-    """Returns the number of the version that becomes the served one again."""
+    """Returns the number of the earlier version that the rollback copies."""
     others = [number for number, name in identities.items() if name != identities[current]]
     if version is None:
         withdrawn = {record.identity for record in records.values() if record.withdrawn_at}
@@ -115,6 +116,10 @@ def _choose(
 
 
 def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
-    """Returns the record of a withdrawn version; creates a record if the version had none."""
+    """Returns the record of a version, with the current time as `withdrawn_at`.
+
+    If this project did not push the version, the version has no record, so a new record is
+    returned.
+    """
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

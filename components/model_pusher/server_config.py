@@ -1,6 +1,6 @@
 """Writes configuration files for TensorFlow Serving into a serving directory.
 
-Existing files are never overwritten, so changes of a user stay.
+Existing files are never overwritten, so that users can edit them.
 """
 
 import re
@@ -12,8 +12,8 @@ from common.files import read_bytes, write_whole
 MODELS = "models.config"
 BATCHING = "batching.config"
 
-# The file models.config is a ModelServerConfig of
-# tensorflow_serving/config/model_server_config.proto.
+# The file models.config contains a ModelServerConfig in text format
+# (tensorflow_serving/config/model_server_config.proto).
 _MODELS = """\
 # For tensorflow_model_server --model_config_file. Written once; your changes stay.
 model_config_list {{
@@ -33,8 +33,8 @@ model_config_list {{
 }}
 """
 
-# The file batching.config is a BatchingParameters of
-# tensorflow_serving/servables/tensorflow/session_bundle_config.proto; the values follow
+# The file batching.config contains BatchingParameters in text format
+# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The values follow
 # "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
@@ -58,10 +58,10 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
     """Writes the configuration files that do not exist yet.
 
     Args:
-      base_directory: the serving directory. A directory on a disk is expected to be mounted in the
-        server's container as /models/NAME, as docs/serving.md shows.
+      base_directory: the serving directory. The server's container must mount a serving directory
+        on a disk as /models/NAME (see docs/serving.md).
       name: the name of the model.
-      max_batch: the number of images of the largest batch.
+      max_batch: the number of images in the largest batch.
     """
     base_path = base_directory if "://" in base_directory else f"/models/{name}"
     texts = {
@@ -74,13 +74,15 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
 
 
 def largest_batch(base_directory: str, max_batch: int) -> int:
-    """Returns the largest number of images in a batch that a server with `batching.config` accepts.
+    """Returns the largest number of images that a server with `batching.config` accepts in a batch.
 
-    A version with larger warm-up requests would fail to load.
+    If a warm-up request of a version has more images than this number, the server does not load the
+    version.
 
     Args:
       base_directory: the serving directory.
-      max_batch: the wanted number, which is returned unless the file sets a smaller number.
+      max_batch: the preferred number of images, which is returned unless `batching.config` contains
+        a smaller number.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

@@ -10,15 +10,17 @@ from common.file_records import list_files
 from components.model_pusher.push_records import read_records
 from components.model_pusher.versions import list_versions
 
-# TensorFlow writes `fingerprint.pb` with every SavedModel. The file contains a random id, which
-# identifies the export.
+# TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
+# that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
-# The file of warm-up requests, which a push adds to a model.
+# The file with the warm-up requests, which a push adds to the model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
 def newest_version(base_directory: str) -> str | None:
-    """Returns the directory that servers serve: the complete version with the greatest number."""
+    """Returns the directory of the served version, which is the complete version with the greatest
+    number.
+    """
     records = read_records(base_directory)
     complete = [
         name
@@ -29,7 +31,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns a clause that says which version is served after a failed change of the directory."""
+    """Returns text for the error message about a failed change: which version is served now."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
@@ -38,11 +40,12 @@ def describe_served(base_directory: str) -> str:
 
 
 def identity(model: str) -> str:
-    """Returns a digest that identifies the export in the SavedModel directory `model`.
+    """Returns a digest of the SavedModel in the directory `model`, 64 hex digits.
 
-    Two directories have the same digest, 64 hex digits, if they have the same export id and files
-    of the same names and sizes; a copy with missing files has another digest. The weights are not
-    read, and the warm-up requests do not change the digest.
+    The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
+    the files, without reading the weights. If a copy of a model lacks some files, the copy and the
+    model have different digests. The file with the warm-up requests does not change the digest,
+    because a push adds the file to the model.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -54,11 +57,12 @@ def identity(model: str) -> str:
 
 
 def served_state(base_directory: str) -> str | None:
-    """Returns a text that identifies the served version; None if no version is served.
+    """Returns a string that identifies the served version; None if no version is served.
 
-    On a disk, the text contains the change time (ctime) of the version's directory, which a rename
-    updates. The text thus changes even if a version is moved away and back. Files beside the
-    versions do not change the text, since Report writes model cards there.
+    On a disk, the string contains the change time (ctime) of the version's directory. Renaming a
+    directory updates its change time, so the string changes even if the version's directory is
+    moved away and back. The string does not depend on other files in the serving directory, because
+    Report writes model cards there.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -1,5 +1,6 @@
-"""The settings that the pipeline gives to ModelPusher. This module imports neither TensorFlow nor
-TFX.
+"""The settings of ModelPusher.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -11,7 +12,8 @@ from components.vertex_endpoint.settings import EndpointSettings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PusherSettings:
-    """The settings of ModelPusher, as `custom_config`; see `common.custom_config`.
+    """The settings of ModelPusher, which are passed as `custom_config` (see
+    `common.custom_config`).
 
     Attributes:
       serving_state: the state of the serving directory when the run started, from
@@ -19,11 +21,11 @@ class PusherSettings:
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not pushed.
-      keep_versions: the number of versions that stay in the serving directory.
+      keep_versions: the number of versions to keep in the serving directory.
       model_name: the name of the model in the configuration of TensorFlow Serving.
-      max_batch: the number of images of the largest batch that a server computes.
-      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None for no
-      endpoint.
+      max_batch: the number of images in the largest batch that a server computes.
+      endpoint: the endpoint of Vertex AI to which the pushed model is deployed; None if the model
+        is not deployed to an endpoint.
       code_fingerprint: fingerprint of the executor's code.
     """
 

@@ -1,10 +1,10 @@
-"""The numbered version directories of a serving directory, by the rules of TensorFlow Serving.
+"""Finds the versions in a serving directory by the rules of TensorFlow Serving.
 
-TensorFlow Serving treats every entry of the serving directory whose name is a 64-bit number as a
-version, whatever the entry contains, and serves the version with the greatest number
+For TensorFlow Serving, every entry of the serving directory whose name is a 64-bit number is a
+version, whatever the entry contains. Entries whose name is not a number are ignored. TensorFlow
+Serving serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
-`IndexChildrenByVersion`, `AspireLatestVersions`). TensorFlow Serving ignores entries with other
-names.
+`IndexChildrenByVersion`, `AspireLatestVersions`).
 """
 
 import re
@@ -17,7 +17,9 @@ LARGEST = 2**63 - 1
 
 
 def list_versions(base_directory: str) -> dict[int, str]:
-    """Returns the names of the entries that count as versions, by rising version number."""
+    """Returns the names of the entries that count as versions, by version number, in ascending
+    order.
+    """
     if not fileio.isdir(base_directory):
         return {}
     names = (name.rstrip("/") for name in fileio.listdir(base_directory))
@@ -30,10 +32,10 @@ def choose_version(base_directory: str, seconds: int) -> int:
 
     Args:
       base_directory: the serving directory.
-      seconds: the Unix time, which is returned unless the directory has a greater number.
+      seconds: the Unix time, which is returned if it is greater than all numbers in the directory.
 
     Raises:
-      InputError: the directory has the greatest number of 64 bits already.
+      InputError: the directory already contains the greatest possible version number.
     """
     greatest = max(list_versions(base_directory), default=-1)
     if greatest == LARGEST:

@@ -1,10 +1,10 @@
-"""Warm-up requests, which TensorFlow Serving replays before it answers the first request.
+"""Warm-up requests, which TensorFlow Serving runs before it answers the first request of a client.
 
 The first request to a loaded model takes seconds, because TensorFlow then optimises the graph and
-allocates memory. TensorFlow Serving reads `assets.extra/tf_serving_warmup_requests`, TFRecords of
-the proto PredictionLog, and runs each request once when it loads the version
-(`RunSavedModelWarmupUntracked` in
-tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If one of these requests fails,
+allocates memory. The warm-up requests are PredictionLog messages in the TFRecord file
+`assets.extra/tf_serving_warmup_requests` of a model. TensorFlow Serving runs each warm-up request
+once when it loads a version (`RunSavedModelWarmupUntracked` in
+tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc). If a warm-up request fails,
 TensorFlow Serving does not load the version.
 """
 
@@ -24,18 +24,20 @@ from common.saved_model import read_saved_model
 from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
-# Each format has its own request, since its decoder is a separate part of the graph. `_batches`
-# uses the last format, JPEG, for the largest batch.
+# There is a separate request for each image format, because each format has a separate decoder in
+# the graph. The largest batch consists of JPEG images, because JPEG is the last format in the
+# tuple.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
 def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
-    """Writes the warm-up requests of a model, if it has the signatures of an exported model.
+    """Writes warm-up requests for a model, if the model has the signatures that this project
+    exports.
 
     Args:
       model: the directory of the SavedModel.
-      target: the directory of the model's copy that servers will load.
-      max_batch: the number of images of the largest request, at least 1.
+      target: the directory to which the model is copied, and from which servers load it.
+      max_batch: the number of images in the largest request, at least 1.
 
     Raises:
       OSError, tf.errors.OpError: the file cannot be written.
@@ -55,10 +57,10 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
 
     Args:
       model: the directory of the SavedModel.
-      max_batch: the number of images of the largest request, at least 1.
+      max_batch: the number of images in the largest request, at least 1.
 
     Returns:
-      The requests; empty for a model with other signatures than those of an exported model.
+      The requests; empty if the model does not have the signatures that this project exports.
     """
     signatures = _read_signatures(model)
     shapes = [
@@ -70,8 +72,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # A TensorProto with one value stands for a tensor in which all elements have that value, so the
-    # file stays small.
+    # The file stays small, because a TensorProto with a single value means that all elements of the
+    # tensor have that value.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)
@@ -93,7 +95,7 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
 
 
 def encode_image(height: int, width: int, image_format: str) -> bytes:
-    """Encodes an image of random squares, which are the same in every call.
+    """Encodes an image of random squares. Every call uses the same random numbers.
 
     Args:
       height: height of the image, in pixels.
@@ -121,7 +123,7 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields a batch of `max_batch` copies of the last file, and a batch for each single file."""
+    """Yields a batch of `max_batch` copies of the last file, then each file as a batch of one."""
     yield [files[-1]] * max_batch
     for file in files:
         yield [file]
@@ -141,7 +143,7 @@ def _strings(values: list[bytes]) -> tensor_pb2.TensorProto:
 def _prediction_log(
     signature: str, name: str, tensor: tensor_pb2.TensorProto
 ) -> prediction_log_pb2.PredictionLog:
-    """Returns a log entry with a request to a signature, without the name of the model."""
+    """Returns a PredictionLog that contains a request to a signature."""
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = signature

@@ -1,4 +1,4 @@
-"""PackagedSchema: a node for a reviewed schema, curated in this project or given by the user."""
+"""PackagedSchema: a node that writes a reviewed schema of this project or of the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -16,12 +16,12 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    TFX's ImportSchemaGen is not used: it reads a file, which a container does not have, and its
-    cache key does not change with the content of the file. In this node, the content of the schema
-    is the cache key.
+    This node replaces TFX's ImportSchemaGen. ImportSchemaGen reads the schema from a file, which a
+    container on a cluster does not have. The cache key of ImportSchemaGen does not change with the
+    content of the file. The cache key of PackagedSchema contains the content of the schema.
 
     Args:
-      schema: the artifact.
+      schema: the output artifact.
       content: the schema, as a text-format `tensorflow.metadata.v0.Schema`.
       code_fingerprint: fingerprint of this function's code.
     """

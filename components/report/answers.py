@@ -1,5 +1,6 @@
-"""The predictions of a model for the test images (its answers), and the figures of the report that
-follow from them. Imports no TensorFlow.
+"""The predictions of a model for the test images, and the metrics that a report computes from them.
+
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -16,16 +17,18 @@ NOT_VALID = "not valid"  # the predicted class of an image that the model could 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """The answers of one model to N test images.
+    """The predictions of one model for N test images.
 
     Attributes:
-      classes: C class names.
+      classes: the names of the C classes.
       files: names of the images, str [N].
       labels: index of each image's class, int [N].
-      predicted: index of the predicted class of each image, int [N]; C if the image is not valid.
-      probabilities: the probabilities of the answers, float [N] in [0, 1].
-      accepted: whether the model accepts its answer, bool [N].
-      champion: indices of the champion's answers, int [N]; None if there was no champion.
+      predicted: index of the predicted class of each image, int [N]; C if the model could not
+        decode the image.
+      probabilities: the probabilities of the predicted classes, float [N] in [0, 1].
+      accepted: whether the model accepts each prediction, bool [N].
+      champion: index of the class that the champion predicts for each image, int [N]; None if there
+        was no champion.
     """
 
     classes: Sequence[str]
@@ -38,7 +41,7 @@ class Answers:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], classes: Sequence[str]) -> "Answers":
-        """Converts the columns of Evaluator's `predictions.parquet`."""
+        """Creates an instance from the columns of Evaluator's `predictions.parquet`."""
         index = {name: label for label, name in enumerate(classes)}
 
         def indices(names: Sequence[str | None]) -> np.ndarray:
@@ -60,17 +63,17 @@ class Answers:
 
     @property
     def is_right(self) -> np.ndarray:
-        """Whether each answer is right, bool [N]."""
+        """Whether each prediction is correct, bool [N]."""
         return self.predicted == self.labels
 
     @property
     def accuracy(self) -> "Share":
-        """The share of right answers."""
+        """The share of correct predictions."""
         return Share.of_flags(self.is_right)
 
     @property
     def champion_accuracy(self) -> "Share | None":
-        """The champion's share of right answers; None if there was no champion."""
+        """The champion's share of correct predictions; None if there was no champion."""
         return None if self.champion is None else Share.of_flags(self.champion == self.labels)
 
     @property
@@ -83,14 +86,18 @@ class Answers:
         return self.classes[label] if label < len(self.classes) else NOT_VALID
 
     def confusion(self) -> np.ndarray:
-        """Counts the images by class and answer, int [C, C + 1]; the last answer is NOT_VALID."""
+        """Counts the images by class and predicted class, int [C, C + 1].
+
+        The last column counts the images that the model could not decode.
+        """
         counts = np.zeros([len(self.classes), len(self.classes) + 1], np.int64)
         np.add.at(counts, (self.labels, self.predicted), 1)
         return counts
 
     def by_class(self) -> list["ClassResult"]:
-        """Returns the results of the classes, the lowest recall first; classes without a test image
-        come last.
+        """Returns the results of the classes, the class with the lowest recall first.
+
+        Classes without a test image come last.
         """
         counts = self.confusion()
         images, answers = counts.sum(1), counts.sum(0)
@@ -106,7 +113,11 @@ class Answers:
         return sorted(results, key=lambda r: (not r.recall.of, r.recall.value, r.precision.value))
 
     def worst_pairs(self) -> list[tuple[str, str, int, "Share"]]:
-        """Lists confusions, the most frequent first: class, answer, number, share of the class."""
+        """Lists the pairs of a class and a wrong predicted class, the most frequent pair first.
+
+        Each entry consists of the class, the predicted class, the number of images, and their share
+        of all images of the class.
+        """
         counts = self.confusion()
         images = counts.sum(1)
         pairs = [
@@ -121,15 +132,12 @@ class Answers:
         ]
 
     def confidently_wrong(self, most: int, most_of_class: int) -> list[int]:
-        """Chooses wrong answers, the most probable first.
+        """Chooses wrong predictions, and returns their indices, the most probable prediction first.
 
         Args:
-          most: the largest number of chosen answers.
-          most_of_class: the number of wrong answers of each class that are chosen before all
-            further answers.
-
-        Returns:
-          Their indices.
+          most: the largest number of predictions that are chosen.
+          most_of_class: the largest number of images of one class. If `most_of_class` leaves fewer
+            than `most` images, images beyond `most_of_class` are chosen as well.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -143,8 +151,10 @@ class Answers:
         return [index for index in wrong.tolist() if index in chosen]
 
     def reliability(self) -> list[dict[str, float]]:
-        """Returns for each bin of probabilities that has answers: mean probability, share of right
-        answers with interval, and number of answers.
+        """Returns the points of a reliability diagram: one for each non-empty bin of probabilities.
+
+        Each point consists of the mean probability, the share of correct predictions with its
+        confidence interval, and the number of images.
         """
         counts, sums, right = calibration_bins(self.probabilities, self.is_right)
         rows = []
@@ -163,7 +173,11 @@ class Answers:
         return rows
 
     def coverage(self, points: int = 200) -> list[dict[str, float]]:
-        """Returns the accuracy of the most probable answers, by their share of all answers."""
+        """Returns the points of a coverage curve.
+
+        Each point describes the k most probable predictions, with a different k for each point:
+        their share of all predictions, their accuracy, and the least of their probabilities.
+        """
         order = np.argsort(-self.probabilities, kind="stable")
         accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)
         ends = np.unique(np.linspace(1, len(order), min(points, len(order))).round().astype(int))
@@ -179,13 +193,13 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """A share of some images, with its 95 % confidence interval (Wilson).
+    """The share of some images among all images, with its 95 % confidence interval (Wilson).
 
     Attributes:
-      hits: the number of images that count.
+      hits: the number of images that are counted, such as the correctly classified images.
       of: the number of all images.
       value: the share; 0 if there are no images.
-      low, high: the ends of the interval; 0 and 1 if there are no images.
+      low, high: the ends of the confidence interval; 0 and 1 if there are no images.
     """
 
     hits: int
@@ -202,7 +216,7 @@ class Share:
 
     @classmethod
     def of_flags(cls, flags: np.ndarray) -> "Share":
-        """Returns the share of true values of bool [N]."""
+        """Returns the share of true values in `flags`, bool [N]."""
         return cls.count(int(flags.sum()), len(flags))
 
 
@@ -213,8 +227,8 @@ class ClassResult:
     Attributes:
       name: the name of the class.
       label: the index of the class.
-      recall: share of right answers among the images of the class.
-      precision: share of right answers among the answers that name the class.
+      recall: share of correct predictions among the images of the class.
+      precision: share of correct predictions among the images that are predicted as the class.
     """
 
     name: str

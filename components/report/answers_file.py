@@ -1,5 +1,6 @@
-"""The file with the predictions of a run, from which `--compare` compares two runs. This module
-imports neither TensorFlow nor TFX.
+"""The file with the predictions of a run, which `--compare` reads to compare two runs.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import json
@@ -13,9 +14,7 @@ FILE = "answers.json"
 
 
 def format_answers(answers: Answers) -> str:
-    """Formats the content of the file with the predictions: one column for each field, without the
-    champion's answers.
-    """
+    """Formats predictions as JSON text, without the predictions of the champion."""
     return json.dumps(
         {
             "classes": list(answers.classes),
@@ -29,10 +28,10 @@ def format_answers(answers: Answers) -> str:
 
 
 def parse_answers(text: bytes) -> Answers:
-    """Parses the content of the file with the predictions.
+    """Parses the JSON text that `format_answers` returns.
 
     Raises:
-      ValueError: the content is damaged.
+      ValueError: the text is damaged.
     """
     try:
         columns: dict[str, Any] = json.loads(text)

@@ -1,16 +1,16 @@
-"""The artifact of a report.
+"""The type of the artifact that contains a report.
 
-In a compiled pipeline, `pipeline.runners.compile` gives the artifact the type `system.HTML`, so
-that the UI of Kubeflow Pipelines shows it, and `pipeline.runners.container` gives TFX this class
-for the type.
+In a compiled pipeline, the type is `system.HTML`, so that the UI of Kubeflow Pipelines shows the
+report. `pipeline.runners.compile` replaces the type, and `pipeline.runners.container` makes TFX use
+this class for artifacts of the type `system.HTML`.
 """
 
 from tfx.types.artifact import Artifact
 
 
 class HtmlReport(Artifact):
-    """A report. A report, whose URI is the HTML file itself, or, in a local run, the directory of
-    the file.
+    """A report. The URI of the artifact refers to the HTML file or, in a local run, to the
+    directory that contains the HTML file.
     """
 
     TYPE_NAME = "vit.HtmlReport"  # TFX's compiler requires the form namespace.Name

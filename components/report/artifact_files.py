@@ -1,11 +1,12 @@
-"""The files of a report."""
+"""The names of the files of a report."""
 
 PAGE, CARD = "report.html", "README.md"
 
 
 def page_of(uri: str) -> str:
-    """Returns the path of the page of the HtmlReport artifact at `uri`.
+    """Returns the path or URI of the HTML page of the HtmlReport artifact at `uri`.
 
-    In a local run, the artifact is a directory; on a cluster, the artifact is the page itself.
+    In a local run, the artifact is a directory that contains the page. On a cluster, the artifact
+    is the page itself.
     """
     return uri if uri.endswith(".html") else f"{uri}/{PAGE}"

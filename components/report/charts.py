@@ -1,11 +1,12 @@
 """The charts of a report, as SVG.
 
-vl-convert renders Vega-Lite, without a browser. Each mark of an SVG has an `aria-label`, which
-screen readers read aloud and which the page shows as a tooltip. So charts need no JavaScript
-library in the page, and can be printed. A confusion matrix of 200 classes takes 0.3 MB; with
-Matplotlib, it took 6.5 MB.
+vl-convert renders the Vega-Lite charts without a browser, so the page needs no JavaScript library
+for charts, and charts can be printed. Each mark of a chart has an `aria-label`, which screen
+readers read aloud and which the page shows as a tooltip. The SVG of a confusion matrix of 200
+classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
 
-Colours are variables of the page's style sheet, so that a chart follows the light and dark mode.
+The colours of a chart are variables of the page's style sheet, so that they change with the light
+or dark mode of the page.
 """
 
 import json
@@ -16,7 +17,9 @@ from typing import Any
 from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
-# Vega refuses `var(--ink)`, so unused colours stand for the variables of the style sheet.
+# The colour variables of the style sheet. Vega does not accept `var(--ink)` as a colour, so a chart
+# is drawn with an unusual colour for each variable, and `render` replaces the colour with the
+# variable.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",
@@ -30,7 +33,7 @@ _VARIABLES = {
 _INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD, _CARD = _VARIABLES.values()
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _WIDTH, _HEIGHT = 330, 210  # pixels
-_LARGEST = 1.3  # a chart grows with its container up to this factor
+_LARGEST = 1.3  # the largest factor by which a chart grows to fill its container
 
 _CONFIG = {
     "background": None,
@@ -68,7 +71,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     """Renders a chart.
 
     Args:
-      spec: the specification of Vega-Lite, without `config`.
+      spec: the Vega-Lite specification of the chart, without `config`.
       title: a description of the chart for screen readers.
 
     Returns:
@@ -76,7 +79,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
     """
     import vl_convert
 
-    # The document cannot load anything, because relative URLs have no base and no URL is allowed.
+    # The chart cannot load a file: no URL is allowed, and there is no base for relative URLs.
     svg = vl_convert.vegalite_to_svg(
         {"$schema": _SCHEMA, "config": _CONFIG, **spec}, allowed_base_urls=[]
     )
@@ -97,7 +100,10 @@ def render(spec: Mapping[str, Any], title: str) -> str:
 
 
 def accuracy_bar(answers: Answers, floor: float | None) -> str:
-    """Draws the accuracy of the model, and of the champion, with intervals, against the floor."""
+    """Draws the accuracy of the model and of the champion, with confidence intervals.
+
+    If `floor` is not None, this required accuracy is drawn as a line.
+    """
     results = [("this model", answers.accuracy)]
     if answers.champion_accuracy is not None:
         results.append(("champion", answers.champion_accuracy))
@@ -159,7 +165,7 @@ def accuracy_bar(answers: Answers, floor: float | None) -> str:
 
 
 def training_curve(curves: Curves, metric: str) -> str:
-    """Draws a metric over the steps of a training: on the training images, and on the validation
+    """Draws a metric over the training steps, for the training images and for the validation
     images.
     """
     rows = [
@@ -208,7 +214,7 @@ _TRAINED = ["training", "validation"]
 
 
 def learning_rate(curves: Curves) -> str:
-    """Draws the learning rate over the steps of a training."""
+    """Draws the learning rate over the training steps."""
     rows = [
         {"step": record["step"], "value": record["learning_rate"]}
         for record in curves.steps
@@ -233,7 +239,7 @@ def learning_rate(curves: Curves) -> str:
 
 
 def confusion_matrix(answers: Answers) -> str:
-    """Draws the confusion matrix, with a mark for each pair of class and answer that occurs."""
+    """Draws the confusion matrix, with a mark for each cell that is not 0."""
     counts = answers.confusion()
     classes = len(answers.classes)
     images = counts.sum(1)
@@ -248,7 +254,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # the axes have numbers, since two classes may have names that look the same
+    for row in rows:  # the axes show class numbers, because two class names may look the same
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"
@@ -317,7 +323,7 @@ def confusion_matrix(answers: Answers) -> str:
 
 
 def reliability(answers: Answers) -> str:
-    """Draws the share of right answers by the probability of the answer."""
+    """Draws the share of correct predictions over the probability of the predicted class."""
     x = {
         "field": "probability",
         "type": "quantitative",
@@ -370,7 +376,7 @@ def reliability(answers: Answers) -> str:
 
 
 def coverage(answers: Answers) -> str:
-    """Draws the accuracy of the most probable answers over their share of all answers."""
+    """Draws the accuracy of the most probable predictions over their share of all predictions."""
     rows = answers.coverage()
     layers: list[dict[str, Any]] = [
         {
@@ -409,9 +415,7 @@ def coverage(answers: Answers) -> str:
 
 
 def class_balance(data: Data, classes: Sequence[str], splits: Sequence[str], most: int) -> str:
-    """Draws the number of images per class and split; only of the smallest classes if there are
-    many.
-    """
+    """Draws the number of images of each class in each split, for the `most` smallest classes."""
     totals = data.by_class["read"]
     order = sorted(range(len(classes)), key=lambda label: totals[label])[:most]
     rows = [
@@ -468,7 +472,7 @@ def _five() -> dict[str, Any]:
 
 
 def _js(names: Sequence[str]) -> str:
-    """Returns names as an array in Vega's expression language, which writes texts as JSON does."""
+    """Returns `names` as an array in Vega's expression language, which has JSON's string syntax."""
     return json.dumps([name[:60] for name in names])
 
 

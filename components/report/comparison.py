@@ -1,5 +1,6 @@
-"""Compares two runs: their options, their results, and their answers to the test images. This
-module imports neither TensorFlow nor TFX.
+"""Compares two runs: their options, their results, and their predictions for the test images.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from common.mcnemar import describe_p, mcnemar
 from components.report.answers import Answers, ClassResult, Share
 from components.report.run_record import RunRecord
 
-MISSING = "default"  # shown as the value of an option that a run was not given
+MISSING = "default"  # shown as the value of an option that the user of a run did not set
 _SIGNIFICANT = 0.05
 _MOST_CLASSES = 12
 
@@ -24,10 +25,10 @@ class Side:
 
     Attributes:
       name: the name by which `--history` lists the run.
-      page: path or URI of the page of its report.
+      page: path or URI of the HTML page of the run's report.
       record: the record of the run.
-      answers: the answers of the run's model to the test images.
-      images: thumbnails of test images as base64 of JPEGs, by file name.
+      answers: the predictions of the run's model for the test images.
+      images: thumbnails of test images, as base64-encoded JPEG files, by file name.
     """
 
     name: str
@@ -39,14 +40,14 @@ class Side:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DifferingImage:
-    """A test image that the two models answer differently.
+    """A test image for which the two models predict different classes.
 
     Attributes:
       file: the name of the image.
       label: the class of the image.
       answers: the classes that the two models predict.
-      probabilities: the probabilities of these answers, in [0, 1].
-      right: whether each answer is right.
+      probabilities: the probability that each model gives to its prediction, in [0, 1].
+      right: whether the prediction of each model is correct.
     """
 
     file: str
@@ -62,16 +63,17 @@ class Comparison:
 
     Attributes:
       sides: the two runs.
-      options: the two values of each option or fingerprint that differs, by key.
-      results: the two values of each result in words, by name.
-      common: number of test images that both runs have.
-      both, first, second, neither: numbers of these images that both models, only the first model,
-      only the second model, and neither model answer right.
-      p: p-value of McNemar's exact test; None without a common test image.
-      classes: the classes whose recalls differ most: name, and the recall of each model on its own
-        test images.
-      differing: the images with different answers; images that only one model answers right come
-        first.
+      options: the two values of each option or fingerprint that differs between the runs, by the
+        name of the option or fingerprint.
+      results: the results of the two runs in words, by the name of the result.
+      common: number of test images that both runs have in common.
+      both, first, second, neither: the numbers of common test images that both models, only the
+        first model, only the second model, or neither model classifies correctly.
+      p: p-value of McNemar's exact test; None if the runs have no test image in common.
+      classes: the classes whose recall differs most between the runs: the name, and the recall of
+        each model on the test images of its own run.
+      differing: the common test images for which the models predict different classes; images that
+        only one model classifies correctly come first.
     """
 
     sides: tuple[Side, Side]
@@ -87,7 +89,7 @@ class Comparison:
     differing: Sequence[DifferingImage]
 
     def verdict(self) -> str:
-        """Returns the outcome of the test in words."""
+        """Returns the result of McNemar's test in words."""
         if self.p is None:
             return "The runs have no test image in common, so their models cannot be compared."
         first, second = (side.name for side in self.sides)
@@ -140,7 +142,9 @@ def _different(first: RunRecord, second: RunRecord) -> dict[str, tuple[str, str]
 
 
 def _describe_input(name: str, value: str) -> tuple[str, str]:
-    """Returns name and value of an input: the beginning of a fingerprint, or a whole path."""
+    """Returns the name and the value of an input of a run, such as the fingerprint of the examples.
+    A fingerprint is cut to its first 12 digits.
+    """
     is_fingerprint = re.fullmatch("[0-9a-f]{64}", value)
     return (f"fingerprint of {name}", value[:12]) if is_fingerprint else (name, value)
 

@@ -1,4 +1,4 @@
-"""The page of a comparison of two runs: one HTML file that loads no other file."""
+"""The page that compares two runs: one HTML file that loads no other file."""
 
 import dataclasses
 from typing import Any
@@ -10,7 +10,7 @@ MOST_IMAGES = 300
 
 
 def make_comparison_page(comparison: Comparison) -> str:
-    """Makes the page. In the page, names of classes and files are plain text."""
+    """Makes the HTML page. HTML markup in the name of a class or of a file has no effect."""
     first, second = comparison.sides
     groups = [
         (f"Only {first.name} is right", (True, False)),

@@ -1,4 +1,4 @@
-"""Report: writes one HTML page and a model card about a run, whatever the gate's verdict."""
+"""Report: writes an HTML page and a model card about a run, whether or not a model is blessed."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The artifacts that a report reads; most names are those of the outputs of their nodes.
+# The inputs of Report. Most inputs have the same name as the node output that they read.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
@@ -22,14 +22,15 @@ INPUTS = {
     "model_run": standard_artifacts.ModelRun,
     "evaluation": standard_artifacts.ModelEvaluation,
     "blessing": standard_artifacts.ModelBlessing,
-    # ServingCheck calls its output `blessing`, as Evaluator does; Pusher calls it `infra_blessing`.
+    # Evaluator and ServingCheck both have an output named `blessing`. Pusher's name for the output
+    # of ServingCheck is `infra_blessing`.
     "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
 
 
 class ReportSpec(types.ComponentSpec):
-    """Inputs, execution properties and output of `Report`."""
+    """The inputs, the execution properties and the output of `Report`."""
 
     PARAMETERS = {  # noqa: RUF012 (TFX defines specs in this way)
         SETTINGS: ExecutionParameter(type=str),  # JSON
@@ -37,17 +38,16 @@ class ReportSpec(types.ComponentSpec):
     }
     INPUTS = {  # noqa: RUF012
         **{name: ChannelParameter(type=kind) for name, kind in INPUTS.items()},
-        # With `--data-check off`, there are no data issues.
+        # With `--data-check off`, there is no artifact with data issues.
         "data_issues": ChannelParameter(type=standard_artifacts.ExampleAnomalies, optional=True),
     }
     OUTPUTS = {REPORT: ChannelParameter(type=HtmlReport)}  # noqa: RUF012
 
 
 class Report(base_component.BaseComponent):
-    """Writes `report.html`, a page that loads no other file, and beside it the model card
-    `README.md`.
+    """Writes `report.html`, a page that loads no other file, and the model card `README.md`.
 
-    The node runs last, since the report shows the result of Pusher.
+    Report is the last node of the pipeline, because it shows the result of Pusher.
     """
 
     SPEC_CLASS = ReportSpec
@@ -62,7 +62,8 @@ class Report(base_component.BaseComponent):
     ) -> None:
         """
         Args:
-          artifacts: the artifacts that `INPUTS` lists, and `data_issues` of DataCheck if it runs.
+          artifacts: the channels of the artifacts that `INPUTS` lists, and, if DataCheck runs, the
+            channel of DataCheck's output `data_issues`.
           settings: `components.report.settings.ReportSettings`, as JSON.
           code_fingerprint: fingerprint of the executor's code.
         """

@@ -6,8 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Limits of the numbers of all images, of the images of a class (most and least), and of classes.
-# These limits keep the page below 5 MB.
+# The largest number of images in all contact sheets, the largest and the least number of images per
+# class, and the largest number of classes. The four limits keep the page of a report below 5 MB.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 
@@ -15,9 +15,10 @@ _SIDE = 120  # pixels
 def read_contact_sheets(
     split: str, classes: Sequence[str], counts: Sequence[int]
 ) -> Iterator[ContactSheet]:
-    """Yields the first images of each of the first 120 classes.
+    """Yields a contact sheet for each of the first 120 classes.
 
-    Examples are in a fixed random order, so the first examples are a random sample.
+    A contact sheet shows the first images of a class in the split. The first images are a random
+    sample, because the examples of a split are in a random order.
 
     Args:
       split: URI of the train split of an Examples artifact.

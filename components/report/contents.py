@@ -1,5 +1,7 @@
-"""The contents of a report as data, from which the page and the model card are made. This module
-imports neither TensorFlow nor TFX. Parts of a report that a run did not reach are None or empty.
+"""The data from which the page and the model card of a report are made.
+
+If a run ended early, the data of the nodes that did not run are None or empty. This module imports
+neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -16,9 +18,9 @@ class Data:
     """The images that a run read.
 
     Attributes:
-      counts: numbers of images that were read, written to each split, and quarantined.
-      by_class: the same numbers for each class, in the order of the classes.
-      quarantine: some records of quarantined images, with `file_name` and `reason`.
+      counts: the numbers of images that were read, written to each split, and quarantined.
+      by_class: the numbers in `counts`, counted for each class, in the order of the classes.
+      quarantine: some of the quarantined images, each as a mapping with `file_name` and `reason`.
       anomalies: differences between the examples and the schema, one line each.
     """
 
@@ -30,12 +32,12 @@ class Data:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Issues:
-    """What DataCheck found.
+    """The issues that DataCheck found.
 
     Attributes:
-      records: the rows of DataCheck's list, the most severe of each kind first.
-      examined: descriptions of the kinds of issues that were checked, by kind.
-      thumbnails: small copies of images that issues name, by file name; some may be missing.
+      records: the rows of DataCheck's list of issues; within a kind, the most severe issue first.
+      examined: a description of each kind of issue that DataCheck looked for, by kind.
+      thumbnails: small copies of the images that have issues, by file name; some may be missing.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -45,11 +47,13 @@ class Issues:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Curves:
-    """The curves of a training.
+    """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: records with `step` and the metrics of one training step.
-      epochs: records with `step` and the metrics of an epoch, including validation metrics.
+      steps: mappings, each with the metrics of one training step, and the number of the step as
+        `step`.
+      epochs: mappings, each with the training and validation metrics of one epoch, and the number
+        of the last step of the epoch as `step`.
     """
 
     steps: Sequence[Mapping[str, float]]
@@ -64,13 +68,13 @@ class Verdict:
       blessed: whether the gate blessed the model.
       reasons: the reasons why the gate did not bless the model; empty if it did.
       limits: each limit of the gate with the measured value, in words.
-      floor: the required accuracy; None if the floor is not known.
+      floor: the required accuracy; None if it is not known.
       comparison: the comparison with the champion, in words; empty if there is no champion.
       warnings: reasons to doubt the gate's verdict, one line each.
       pushed_to: the directory or endpoint that the model was pushed to; empty if the model was not
         pushed.
       version: the version that was pushed; empty if no version was pushed.
-      was_served: whether the model was served already.
+      was_served: whether the model was already served when the run started.
       unpushed: the reason why a blessed model was not pushed; empty if it was pushed.
     """
 
@@ -88,14 +92,14 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeUsage:
-    """The time and the memory of a node, as recorded where the node ran.
+    """The time and the memory of a node, as recorded in the run that executed the node.
 
     Attributes:
       node: the name of the node.
-      seconds: the duration of the node.
+      seconds: the duration of the execution.
       peak_mb: the peak memory of the node's process, in MiB; 0 if it is unknown.
-      cached: whether this run took its outputs from an earlier run.
-      started: the start of the node, such as 2026-01-31 12:00:00 UTC.
+      cached: whether this run took the outputs of the node from an earlier run.
+      started: the start of the execution, such as 2026-01-31 12:00:00 UTC.
     """
 
     node: str
@@ -140,21 +144,21 @@ class Contents:
     """All contents of the report of a run.
 
     Attributes:
-      settings: the run's options and its lineage.
+      settings: the options of the run, and the fingerprints of its inputs.
       made_at: time at which the report was written, such as 2026-01-31 12:00:00 UTC.
       versions: versions of installed libraries by name.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`), without training.
       sheets: some images of each class; empty unless the run is an inspection.
-      data: the images; None if no images were read.
+      data: the images that the run read; None if it read no images.
       issues: the issues that DataCheck found; None if DataCheck did not run.
-      curves: the curves of the training; None without a training.
-      answers: the answers to the test images; None without an evaluation.
-      verdict: the verdict on the model; None if the run was stopped.
-      thumbnails: small copies of test images with wrong answers, by file name.
-      heat_maps: heat maps of some of these images; None if Evaluator made no heat maps.
-      warning: Transform's warning about the backbone; empty without a warning.
-      nodes: time and memory of the nodes, in the order in which they ran.
+      curves: the metrics of the training; None if no model was trained.
+      answers: the predictions for the test images; None if no model was evaluated.
+      verdict: the verdict on the model; None if the run ended before Pusher.
+      thumbnails: small copies of test images with wrong predictions, by file name.
+      heat_maps: heat maps of some images in `thumbnails`; None if Evaluator made no heat maps.
+      warning: Transform's warning about the backbone; empty if there is no warning.
+      nodes: the time and the memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
     """
 

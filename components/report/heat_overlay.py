@@ -1,6 +1,6 @@
-"""Draws a heat map as an image that lies over a thumbnail, and describes it in words.
+"""Draws a heat map as a transparent image to show over a thumbnail, and describes it in words.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import io
@@ -10,14 +10,14 @@ import numpy as np
 import PIL.Image
 
 _LONGEST = 80  # largest side of the overlay in pixels; browsers enlarge the overlay smoothly
-# The colours go from dark violet to light yellow. In this colour scale, Matplotlib's "inferno", the
-# lightness grows evenly, so that a colour-blind person can read it.
+# Matplotlib's colour scale "inferno", from dark violet to light yellow. The lightness of the scale
+# increases evenly, so that colour-blind people can read the heat map.
 _COLOURS = np.array(
     [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]]
 )
 _OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
-_MUCH = 0.6  # values of at least this share of the greatest value are called warm
+_MUCH = 0.6  # the least value that is called warm; the greatest value of a heat map is 1
 
 
 def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:
@@ -32,7 +32,7 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
     size = max(1, round(width * factor)), max(1, round(height * factor))
     grid = PIL.Image.fromarray(np.asarray(values, np.float32))
     smooth = np.clip(np.asarray(grid.resize(size, PIL.Image.Resampling.BICUBIC)), 0, 1)
-    # A file with 64 colours is a third as large as with 256 colours, and looks the same.
+    # A PNG with 64 colours has a third of the size of a PNG with 256 colours, and looks the same.
     levels = PIL.Image.fromarray((smooth * 63).round().astype(np.uint8), "P")
     steps = np.linspace(0, len(_COLOURS) - 1, 64)
     palette = np.stack([np.interp(steps, range(len(_COLOURS)), c) for c in _COLOURS.T], 1)
@@ -44,8 +44,8 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
-    """Names the warm cells of a 3 x 3 grid over the image, the warmest first."""
-    # The map is enlarged so that three equal parts cover each of its sides.
+    """Describes which cells of a 3 x 3 grid over the image are warm, the warmest cell first."""
+    # Each value is repeated 3 x 3 times, so that both sides can be divided into three equal parts.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

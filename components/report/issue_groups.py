@@ -1,4 +1,4 @@
-"""Groups the rows of DataCheck's list by kind, and describes them in words, for a report."""
+"""Groups the issues of DataCheck by kind for a report, and describes each issue in words."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,19 +7,20 @@ from typing import Any
 from components.data_check.issues import LABEL
 from components.report.contents import Issues, Thumbnail
 
-_SHOWN = 30  # largest number of rows of each kind
-MOST_IMAGES = 24  # number of issues of each kind that are shown with their images
+_SHOWN = 30  # largest number of issues of each kind that are shown
+MOST_IMAGES = 24  # largest number of issues of each kind that are shown with their images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IssueRow:
-    """A row of the page about an issue.
+    """A row in a report's table of issues.
 
     Attributes:
       file: name of the image; empty if the issue concerns a class.
       found: a description of the issue in words.
-      score: the score, as text.
-      images: the image and the image that looks the same, with their names.
+      score: the score of the issue, as text.
+      images: the name and the thumbnail of the image, and of the image that looks the same, if
+        there is one.
     """
 
     file: str
@@ -33,11 +34,11 @@ class IssueGroup:
     """The issues of one kind.
 
     Attributes:
-      kind: the kind.
+      kind: the name of the kind.
       about: a description of the kind.
-      rows: the first issues.
+      rows: the issues that the page shows, the most severe first.
       total: the number of all issues of the kind.
-      is_open: whether a page shows the rows from the beginning.
+      is_open: whether the page shows the rows before the reader clicks on the group.
     """
 
     kind: str
@@ -48,13 +49,15 @@ class IssueGroup:
 
     @property
     def has_images(self) -> bool:
-        """Whether a row has an image."""
+        """Whether at least one row has an image."""
         return any(row.images for row in self.rows)
 
 
 def group_issues(issues: Issues, most_images: int = MOST_IMAGES) -> list[IssueGroup]:
-    """Returns the issues by kind. The kinds with the most issues come last, so that a rare but
-    serious issue is not overlooked.
+    """Groups the issues by kind.
+
+    The kinds with the fewest issues come first, so that a rare but serious issue is not overlooked.
+    Kinds without issues come last.
     """
     found = []
     for kind, about in issues.examined.items():
@@ -86,7 +89,7 @@ def group_issues(issues: Issues, most_images: int = MOST_IMAGES) -> list[IssueGr
 
 
 def choose_issue_images(issues: Issues) -> set[str]:
-    """Returns the names of the images that a page shows beside issues."""
+    """Returns the names of the images that a page shows together with their issues."""
     return {
         name
         for kind in issues.examined

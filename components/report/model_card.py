@@ -1,6 +1,8 @@
 """The model card: a `README.md` with the front matter that Hugging Face reads.
 
-https://huggingface.co/docs/hub/model-cards. This module imports neither TensorFlow nor TFX.
+https://huggingface.co/docs/hub/model-cards describes the format.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 from collections.abc import Iterator
@@ -93,7 +95,7 @@ def _front_matter(contents: Contents, answers: Answers) -> dict[str, Any]:
 
 
 def _cell(text: str) -> str:
-    """Returns text for a cell of a Markdown table; markup in it has no effect."""
+    """Returns `text` for a cell of a Markdown table, with all markup in it escaped."""
     escaped = "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
     return " ".join(escaped.replace("<", "&lt;").split())
 
@@ -102,5 +104,5 @@ _MARKS = set("\\`*_{}[]()#+!|~")
 
 
 def _code(text: str) -> str:
-    """Returns text for a place within backquotes."""
+    """Returns `text` without the characters that end inline code or a cell of a Markdown table."""
     return " ".join(text.replace("`", "'").replace("|", "/").split())

@@ -1,5 +1,6 @@
-"""The page of a report: one HTML file that loads no other file. This module imports neither
-TensorFlow nor TFX.
+"""The page of a report: one HTML file that loads no other file.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import base64
@@ -19,7 +20,7 @@ from components.report.slowest_nodes import name_slowest
 from components.report.template import render
 
 MOST_THUMBNAILS, MOST_OF_CLASS = 240, 6
-_MOST_BYTES = 5_000_000  # largest size of the page; images are left out until the page is smaller
+_MOST_BYTES = 5_000_000  # `make_page` leaves images out to keep the page below this size
 _MOST_PAIRS, _MOST_BALANCED = 15, 40
 _METHODS = {
     "attention": "A heat map shows which patches of the image the answer depends on: attention to "
@@ -27,13 +28,14 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-# Pixels: an image whose sides are at most this long is shown enlarged, with visible pixels.
+# The longest side, in pixels, of images that are enlarged without smoothing.
 _SMALL = 64
 
 
 def make_page(contents: Contents) -> str:
-    """Makes the page, of at most 5 MB. In the page, names of classes and files are plain text:
-    markup in a name has no effect.
+    """Makes the HTML page, which has at most 5 MB.
+
+    HTML markup in the name of a class or of a file has no effect.
     """
     drawn = _draw_charts(contents)
     images = MOST_THUMBNAILS
@@ -45,13 +47,13 @@ def make_page(contents: Contents) -> str:
 
 
 def choose_mistakes(answers: Answers, most: int = MOST_THUMBNAILS) -> list[int]:
-    """Returns the indices of the wrong answers that a page shows, the most probable first."""
+    """Returns the indices of the wrong predictions that a page shows, the most probable first."""
     return answers.confidently_wrong(most, MOST_OF_CLASS)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Head:
-    """The head of the page: title, verdict and a short description."""
+    """The text at the top of the page: title, verdict and a short description."""
 
     title: str
     tone: str
@@ -111,7 +113,7 @@ def _head(contents: Contents) -> _Head:
 
 
 def _describe_inspection(contents: Contents) -> str:
-    """Describes in a sentence the findings of the data check."""
+    """Returns a sentence about the issues that the data check found."""
     if contents.issues is None:
         return "The images were read. The data check was switched off."
     counts = Counter(record["kind"] for record in contents.issues.records)
@@ -173,7 +175,7 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
 
 
 def _wrong_classes(rows: Sequence[ClassResult]) -> list[tuple[str, int, int]]:
-    """Returns name, label and number of wrong answers of the classes that have wrong answers."""
+    """Returns the classes with wrong predictions: name, label and number of wrong predictions."""
     counts = [(row.name, row.label, row.recall.of - row.recall.hits) for row in rows]
     return sorted((entry for entry in counts if entry[2]), key=lambda entry: entry[1])
 
@@ -204,7 +206,7 @@ def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[
 
 
 def _explain_maps(maps: HeatMaps) -> str:
-    """Describes in a sentence what heat maps show, and the number of images with heat maps."""
+    """Explains in words what a heat map shows, and how many images have a heat map."""
     number = len(maps.maps)
     fewer = f" of {maps.wanted}" if number < maps.wanted else ""
     return f"{_METHODS[maps.method]} Shown for the {number}{fewer} surest wrong answers."
@@ -238,7 +240,7 @@ def _draw_charts(contents: Contents) -> dict[str, Any]:
 
 
 def _describe_slowest(nodes: Sequence[NodeUsage]) -> str:
-    """Returns a sentence about the nodes that took the most time; empty without nodes."""
+    """Returns a sentence about the nodes that took the most time; empty if there are no nodes."""
     if named := name_slowest(nodes):
         return f"Most time went into {named}."
     return "Every node was taken from the cache." if nodes else ""

@@ -1,6 +1,4 @@
-"""Reads the images in the page of a report, so that a comparison can show them beside the images of
-another run.
-"""
+"""Reads the thumbnails in the HTML page of a report, so that `--compare` can show them."""
 
 from html.parser import HTMLParser
 
@@ -8,14 +6,14 @@ _PREFIX = "data:image/jpeg;base64,"
 
 
 def read_page_images(page: str) -> dict[str, str]:
-    """Returns the thumbnails of test images in a page, as base64 of JPEGs, by file name."""
+    """Returns the thumbnails in an HTML page, as base64-encoded JPEG files, by file name."""
     reader = _Reader()
     reader.feed(page)
     return reader.images
 
 
 class _Reader(HTMLParser):
-    """Finds each `<img src="data:…">`, and the `<span class="file" title="…">` that follows it."""
+    """Finds each `<img src="data:…">`, and its name in the next `<span class="file" title="…">`."""
 
     def __init__(self) -> None:
         super().__init__()

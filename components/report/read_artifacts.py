@@ -45,7 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# One output of each node, in the order of the run, by its name in `components.report.component`.
+# One output of each node, in the order in which the nodes run. The keys are the names that
+# `components.report.component` uses for the outputs.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -73,9 +74,8 @@ def read_contents(
 
     Args:
       settings: the settings of the node Report.
-      artifacts: the artifacts of the run, by the names of Report's inputs; artifacts of nodes that
-        did not run are missing.
-      run: id of the run as `components.node_usage.Usage` has it, or, on a cluster, the URI of the
+      artifacts: the artifacts of the nodes that ran, by the names of Report's inputs.
+      run: the id of the run, as in `components.node_usage.Usage`, or, on a cluster, the URI of the
         report.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`).
@@ -140,7 +140,7 @@ def _read_sheets(found: Mapping[str, Artifact], settings: ReportSettings) -> Ite
 def _read_record(line: bytes) -> dict[str, str]:
     record = json.loads(line)
     return {
-        # A file name that is not UTF-8 contains surrogates, which a page cannot hold.
+        # A file name that is not UTF-8 contains surrogates, which cannot be written to a page.
         "file_name": make_printable(record["file_name"]),
         "reason": make_printable(f"{record['reason']}: {record['detail']}"),
     }
@@ -216,10 +216,10 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 
 
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
-    """Whether an artifact was written by an earlier run than `run`.
+    """Whether a run before `run` wrote an artifact.
 
-    On a cluster, the outputs of a run lie in a folder of the run, below which each node has a
-    folder that begins with the name of the node.
+    On a cluster, all outputs of a run are in the folder of the run, which contains a folder for
+    each node. The name of a node's folder begins with the name of the node.
     """
     if ran_in:
         return ran_in != run

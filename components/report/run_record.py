@@ -1,6 +1,7 @@
-"""A small record of a run beside its report, from which `--history` lists the runs of a root.
+"""A small record of a run, in the directory of its report. `--history` reads the records to list
+the runs.
 
-This module imports TensorFlow only to note a cached run in a bucket.
+This module imports TensorFlow, which takes seconds, only to write to a bucket.
 """
 
 import dataclasses
@@ -16,8 +17,9 @@ from components.report.artifact_files import PAGE
 from components.report.contents import Contents
 
 FILE = "run.json"
-CACHED = "Report/cached_runs.jsonl"  # a file in a pipeline root, with one line for each cached run
-_LOCAL = "Report/report"  # the folder with the reports of local runs in a pipeline root
+# A file in a pipeline root, with one line for each run that took everything from the cache.
+CACHED = "Report/cached_runs.jsonl"
+_LOCAL = "Report/report"  # the folder in a pipeline root that contains the reports of local runs
 _MOST_CACHED = 1000
 
 
@@ -31,14 +33,15 @@ class RunRecord:
       model: the name of the backbone.
       dataset: the name of the dataset.
       tune: "full" or "head".
-      right, images: number of right answers, and of test images.
-      low, high: the 95 % interval of the accuracy.
+      right, images: the number of correct predictions, and the number of test images.
+      low, high: the ends of the 95 % confidence interval of the accuracy.
       blessed: whether the gate blessed the model.
       version: the version that was pushed; empty if no version was pushed.
       reasons: the reasons why the model was not pushed; empty if it was pushed.
-      seconds: the time of all nodes, including nodes from the cache; 0 if it is unknown.
-      options: the options that determine the run, as texts, by dotted key.
-      lineage: fingerprints of the inputs, by name.
+      seconds: the time of all nodes in seconds, including the nodes whose outputs were taken from
+        the cache; 0 if it is unknown.
+      options: the options that determine the run, as text, by dotted key.
+      lineage: the fingerprints of the inputs of the run, by name.
     """
 
     ended: str
@@ -59,7 +62,7 @@ class RunRecord:
 
     @property
     def verdict(self) -> str:
-        """The verdict in words."""
+        """Says in words whether the model was blessed, and whether it was pushed."""
         if self.version:
             return f"pushed {self.version}"
         return "blessed, not pushed" if self.blessed else "not blessed"
@@ -67,14 +70,14 @@ class RunRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PastRun:
-    """A run of a pipeline root.
+    """A past run whose results are in a pipeline root.
 
     Attributes:
-      name: the name that stands for the run on the command line, such as flowers/12.
+      name: the name that identifies the run on the command line, such as flowers/12.
       record: the record of the run, or of an earlier run if this run took everything from the
         cache.
       ended: the time at which the run ended.
-      page: path or URI of the page of its report.
+      page: path or URI of the HTML page of the run's report.
       is_cached: whether the run took everything from the cache.
     """
 
@@ -86,7 +89,7 @@ class PastRun:
 
 
 def make_record(contents: Contents) -> RunRecord | None:
-    """Makes the record of a run; None for a run that ended before the gate judged its model."""
+    """Makes the record of a run; returns None if the run ended before the gate judged its model."""
     answers, verdict, settings = contents.answers, contents.verdict, contents.settings
     if answers is None or verdict is None:
         return None
@@ -111,15 +114,15 @@ def make_record(contents: Contents) -> RunRecord | None:
 
 
 def format_record(record: RunRecord) -> str:
-    """Formats the content of the file with the record."""
+    """Formats a record as JSON text."""
     return json.dumps(dataclasses.asdict(record), indent=1)
 
 
 def parse_record(text: bytes) -> RunRecord:
-    """Parses the content of the file with the record.
+    """Parses the JSON text of a record.
 
     Raises:
-      ValueError: the content is damaged.
+      ValueError: the text is damaged.
     """
     try:
         values: dict[str, Any] = json.loads(text)
@@ -129,11 +132,11 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Notes in a pipeline root that a run whose report comes from the cache has ended now.
+    """Adds a run that ends now to the list of runs that took everything from the cache.
 
     Args:
       root: path or URI of the pipeline root.
-      page: path or URI of the page of the report, in that root.
+      page: path or URI of the HTML page of the earlier run's report, below `root`.
     """
     file = f"{root}/{CACHED}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -143,13 +146,13 @@ def note_cached_run(root: str, page: str) -> None:
 
 
 def read_runs(root: str) -> list[PastRun]:
-    """Returns the runs of a pipeline root whose models were evaluated, the newest last.
+    """Returns the runs in a pipeline root that evaluated a model, the newest run last.
 
-    A notice names each damaged record, which is left out.
+    A damaged record is left out, and a notice is printed.
 
     Args:
-      root: a directory, or a URI in a bucket. In a bucket, runs on a cluster are found too; each
-        of them has a folder of its own.
+      root: a directory, or a URI in a bucket. In a bucket, the records of runs on a cluster are
+        found as well: each of these runs has a folder of its own below `root`.
 
     Raises:
       InputError: the bucket cannot be read.
@@ -178,18 +181,18 @@ def _cached_runs(file: str, lines: bytes, runs: Mapping[str, PastRun]) -> Iterat
         try:
             values = json.loads(line)
             run = runs.get(values["report"])
-            if run is not None:  # the report of the noted run may have been removed
+            if run is not None:  # the report of the run may have been removed
                 yield dataclasses.replace(run, ended=str(values["ended"]), is_cached=True)
         except (ValueError, TypeError, KeyError) as error:
             notice(f"{file}: damaged note of a cached run ({error}); it is left out")
 
 
 def _inner(file: str, root: str) -> str:
-    """Returns the folder of a file, relative to the pipeline root."""
+    """Returns the path of the folder that contains `file`, relative to the pipeline root."""
     return file.rpartition("/")[0].removeprefix(f"{root}/")
 
 
 def _number(name: str) -> int:
-    """Returns the execution number in a name, by which runs of the same minute are sorted."""
+    """Returns the execution number in a run's name, to sort runs that ended in the same minute."""
     last = name.rpartition("/")[2].partition("-")[0]
     return int(last) if last.isdecimal() else 0

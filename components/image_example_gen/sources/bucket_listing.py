@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _GOOGLE = "gs://"
-_PATIENCE = 20  # time limit for a page of a listing, in seconds; Google's default is two minutes
+_PATIENCE = 20  # time limit of a list request and its retries, in seconds; Google's default is 120
 
 
 class ListedFile(NamedTuple):
-    """An entry of a listing.
+    """A file in the listing of a folder on remote storage.
 
     Attributes:
       uri: address of the file.
       size: the size of the file, in bytes.
-      version: on Google's storage, the checksum of the content; on other storage, size and time of
-        modification.
+      version: on Google's storage, the checksum of the content; on other storage, the size and the
+        modification time.
     """
 
     uri: str
@@ -26,7 +26,7 @@ class ListedFile(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the version, 64 hex digits."""
+        """The SHA-256 of `version`, as 64 hex digits."""
         return hashlib.sha256(self.version.encode()).hexdigest()
 
 
@@ -38,13 +38,13 @@ def list_files(folder: str) -> list[ListedFile]:
     """
     try:
         return list(_list_google(folder) if folder.startswith(_GOOGLE) else _list_beam(folder))
-    except Exception as error:  # several libraries are involved, each with exceptions of its own
+    except Exception as error:  # the storage libraries raise many kinds of exceptions
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: cannot be listed ({reason[:300]})") from error
 
 
 def _list_google(folder: str) -> Iterator[ListedFile]:
-    """Lists files with Google's client, since the listing of Beam's API has no checksums."""
+    """Lists files with Google's client, because Beam's API returns no checksums."""
     from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -58,7 +58,7 @@ def _list_google(folder: str) -> Iterator[ListedFile]:
         retry=DEFAULT_RETRY.with_timeout(_PATIENCE),
     )
     for blob in blobs:
-        # Objects that were composed from parts have no MD5.
+        # Google stores no MD5 for composite objects, so their CRC32C is used.
         yield ListedFile(f"{_GOOGLE}{bucket}/{blob.name}", blob.size, blob.md5_hash or blob.crc32c)
 
 

@@ -1,15 +1,15 @@
-"""Reads files in buckets. A missing or forbidden object raises OSError, like a file on a disk."""
+"""Reads files in buckets. If an object is missing or forbidden, reading it raises OSError."""
 
 import errno
 from typing import IO
 
-# The least number of bytes that a read fetches. With Beam's default of 16 MB, a read of one image
-# in a record file would fetch many images.
+# The least number of bytes that a read fetches. With Beam's default of 16 MB, reading one image of
+# a TFRecord file would fetch many images.
 _BUFFER = 1 << 16
 
 
 def read_object(uri: str) -> bytes:
-    """Reads a file of any file system that Beam supports.
+    """Reads a file on any file system that Beam supports.
 
     Raises:
       OSError: the file cannot be read.
@@ -25,7 +25,7 @@ def read_object(uri: str) -> bytes:
 
 
 def open_object(uri: str) -> IO[bytes]:
-    """Opens an object of Google's storage, to read parts of it.
+    """Opens an object in Google's storage for reading parts of it.
 
     Raises:
       OSError: the object cannot be read.
@@ -37,10 +37,10 @@ def open_object(uri: str) -> IO[bytes]:
 
 
 class _OSErrors:
-    """A context in which Google's exceptions for one object become OSErrors.
+    """A context that converts Google's exceptions about an object to OSErrors.
 
-    Exceptions for errors of the network or of the service are not changed, since they say nothing
-    about the object.
+    Exceptions about the network or the service are raised unchanged, because they do not mean that
+    the object is missing or forbidden.
     """
 
     def __init__(self, uri: str) -> None:

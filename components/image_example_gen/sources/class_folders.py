@@ -1,4 +1,4 @@
-"""The common base of sources that are folders of class folders, on a disk or in a bucket."""
+"""The base class of sources that read class folders, from a disk or from a bucket."""
 
 import abc
 import functools
@@ -19,11 +19,11 @@ from components.image_example_gen.sources.layout import Layout, check_classes, f
 
 
 class ClassFolders(Source):
-    """A folder of class folders, or of split folders with class folders in them.
+    """A folder of class folders, or of split folders that contain class folders.
 
-    Hidden files and folders (`components.image_example_gen.sources.visible`), and files outside of
-    class folders, are left out. Every other file, at any depth, is taken for an image of its class
-    folder; if it is no image, it is quarantined. Classes are sorted by name.
+    Every file in a class folder, at any depth, counts as an image of that class; a file that is not
+    an image is quarantined. Files outside of class folders are not read. Hidden files and folders
+    are not read (see `components.image_example_gen.sources.visible`). Classes are sorted by name.
     """
 
     _is_remote = False
@@ -38,10 +38,10 @@ class ClassFolders(Source):
         """
         Args:
           path: path or URI of the folder.
-          layout: whether the folders in it are classes or splits; a constant of
+          layout: whether the folders in `path` are classes or splits; a constant of
             `components.image_example_gen.sources.layout`.
           splits: the folders of each split; if None, split folders are recognised by their names.
-          classes: the class names; if empty, the names of the folders.
+          classes: the class names; if empty, the names of the class folders.
         """
         self._path = path.rstrip("/") or path
         self._asked = layout
@@ -60,7 +60,7 @@ class ClassFolders(Source):
 
     @functools.cached_property
     def _places(self) -> list[layouts.Place | None]:
-        """Returns split and class of each file that `files` returns."""
+        """Returns the split and the class of each file that `files` returns."""
         return [self._layout.place(name) for name, _ in self.files()]
 
     def classes(self) -> tuple[str, ...]:
@@ -85,29 +85,32 @@ class ClassFolders(Source):
 
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:
-        """Returns all visible files in folders as pairs of relative path and path (or URI).
+        """Returns the relative path and the path or URI of each visible file in a class folder or
+        split folder.
 
-        The order is always the same, and later calls return the same list. A relative path begins
-        with the name of a class or split.
+        Each relative path begins with the name of a class folder or split folder. Every call
+        returns the same list, in the same order.
         """
 
     @abc.abstractmethod
     def contents(self, cache: Path | None = None) -> list[FileContent]:
         """Returns the size and digest of each file that `files` returns, in the same order.
 
-        In a bucket, the digest is computed from the checksum in the listing, or, if the listing has
-        no checksum, from size and time of the file.
+        In a bucket, the digest is computed from the checksum in the bucket's listing. If the
+        listing of the bucket has no checksum, the digest is computed from the size and the
+        modification time.
 
         Args:
-          cache: the directory that `images` takes.
+          cache: a directory in which the digests of local files are kept for the next call; None
+            for none.
         """
 
     def _check_folders(self, hint: str = "") -> None:
-        """Refuses too few classes, and splits whose classes differ.
+        """Raises an error if there are fewer than two classes, or if splits have different classes.
 
         Args:
-          hint: the end of the message about too few classes; by default, it names the folder that
-            the user probably meant.
+          hint: the end of the error message about too few classes; by default, the message suggests
+            the folder that the user probably meant.
         """
         if len(self.classes()) < 2:
             raise InputError(
@@ -123,7 +126,9 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _nested(self) -> str:
-        """Returns a hint that names the only folder, if all class folders are in it; else empty."""
+        """Returns a question that suggests the folder in `path` that contains the class folders;
+        empty if there is no such folder.
+        """
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}
         is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)

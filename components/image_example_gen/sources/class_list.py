@@ -1,4 +1,7 @@
-"""The classes of a source, from the data or from the user. Imports no TensorFlow."""
+"""Assigns labels to the class names that the user gave, or that the data contain.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -13,11 +16,13 @@ class ClassList:
         Args:
           given: the names that the user gave, in the order of the labels; if empty, the names in
             the data are used.
-          found: the names in the data; if `given` is empty, in the order of the labels.
-          where: the place of the data, for messages.
+          found: the class names in the data; if `given` is empty, their order determines the
+            labels.
+          where: the path or URI of the data, for error messages.
 
         Raises:
-          InputError: the user gave a name twice, or the data have a class that was not given.
+          InputError: the user gave a name twice, or the data have a class that the user did not
+            give.
         """
         self.names = tuple(given) or tuple(found)
         self._labels = {name: label for label, name in enumerate(self.names)}
@@ -39,6 +44,8 @@ class ClassList:
 
 
 def sort_names(names: Collection[str]) -> list[str]:
-    """Sorts class names; if all are whole numbers, by their values, so that 10 follows 9."""
+    """Sorts class names. If all names are whole numbers, sorts the names by value, so that 10
+    follows 9.
+    """
     are_numbers = all(name.isascii() and name.isdecimal() for name in names)
     return sorted(names, key=int) if are_numbers else sorted(names)

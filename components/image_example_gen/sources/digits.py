@@ -19,7 +19,7 @@ from components.image_example_gen.sources.base import (
 
 
 class DigitsSource(Source):
-    """The digits as PNG images, with values from 0 to 16 scaled to 0 to 255."""
+    """The digits as PNG images. The pixel values, which are 0 to 16, are scaled to 0 to 255."""
 
     def prepare(self, cache: Path | None = None) -> None:
         """Does nothing: scikit-learn contains the images."""
@@ -47,7 +47,7 @@ class DigitsSource(Source):
 
 @functools.cache
 def _digits() -> list[tuple[int, bytes]]:
-    """Returns label and PNG of each digit."""
+    """Returns the label and the PNG file of each digit."""
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits

@@ -1,19 +1,19 @@
-"""Finds images with the same bytes in several splits that the source gives, or in several classes.
+"""Finds images that a dataset contains in more than one split, or in more than one class.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import TEST, TRAIN, VALIDATION, ImageReference
 
-# If copies of an image are in several splits, only the copies in the split with the highest rank
-# are kept.
+# The rank of each split of a dataset. If copies of an image are in several splits, only the copies
+# in the split with the highest rank are kept.
 _RANKS = {"": 0, TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
 def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReference]]:
-    """Yields groups of images with the same bytes; images without copies are left out."""
+    """Yields each group of two or more images with the same bytes."""
     first: dict[str, ImageReference] = {}
     copies: dict[str, list[ImageReference]] = {}
     for image in images:
@@ -27,7 +27,7 @@ def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReferenc
 
 
 def are_across_splits(copies: Sequence[ImageReference]) -> bool:
-    """Whether copies of an image are in several splits that the source gives."""
+    """Whether the dataset has copies of an image in more than one split."""
     return len({_RANKS[image.split] for image in copies}) > 1
 
 
@@ -39,9 +39,10 @@ def are_across_classes(copies: Sequence[ImageReference]) -> bool:
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
     """Returns the file names of the copies to remove, so that each image has one label and split.
 
-    If an image has several labels, all its copies are removed, since nobody knows which label is
-    right. If an image is in several splits that the source gives, the copies in train are removed,
-    and, if the image is in test, the copies in validation as well.
+    If an image has several labels, all its copies are removed, because nobody knows which label is
+    right. If the dataset has an image in several splits, the copies in the train split are removed.
+    If the dataset has an image in the test split, the copies in the validation split are removed as
+    well.
     """
     dropped: set[str] = set()
     for copies in find_copies(images):

@@ -1,4 +1,4 @@
-"""Reads images that are files, on this machine or in a bucket."""
+"""Reads image files on this machine or in a bucket."""
 
 import errno
 import hashlib
@@ -22,10 +22,11 @@ def read_images(
     """Reads images one by one, as `Source.read` does.
 
     Args:
-      images: references whose location is a path or a URI.
-      is_remote: whether the images are on remote storage; None to decide this by each location. A
-        remote image is compared with its reference only by size, because the digest of the
-        reference is not that of the bytes.
+      images: the images to read; `ImageReference.location` is the path or URI of the image file.
+      is_remote: whether the images are on remote storage; if None, the location of each image
+        decides. A remote image counts as unchanged if it has the listed size, because the
+        `ImageReference.digest` of a remote image is computed from a checksum and not from the
+        bytes.
     """
     for image in images:
         remote = "://" in image.location if is_remote is None else is_remote
@@ -45,7 +46,7 @@ def read_file(location: str) -> bytes:
     """Reads a regular file at a path, or an object at a URI.
 
     Raises:
-      OSError: the file cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is not a regular file.
     """
     return read_object(location) if "://" in location else read_local_file(location)
 
@@ -54,9 +55,9 @@ def read_local_file(path: str) -> bytes:
     """Reads a regular file on this machine.
 
     Raises:
-      OSError: the file cannot be read, or is no regular file.
+      OSError: the file cannot be read, or is not a regular file.
     """
-    # Reading a FIFO would wait for a process that writes to it, and some devices never end.
+    # Reading a FIFO would block until a process writes to it, and reading a device may never end.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     with open(path, "rb", buffering=0) as file:

@@ -12,7 +12,7 @@ from components.image_example_gen.sources.visible import is_visible
 
 
 class FolderSource(ClassFolders):
-    """A folder of class folders on this machine. Links are followed."""
+    """A folder of class folders on this machine. Symbolic links are followed."""
 
     def prepare(self, cache: Path | None = None) -> None:
         self.check()
@@ -43,7 +43,9 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a hint that names the parent folder, if images lie directly in this one."""
+        """Returns a question that suggests the parent folder of `path`; empty unless `path`
+        contains files but no folders.
+        """
         folder = Path(self._path)
         if not self._folders() and any(
             path.is_file() and is_visible(path.name) for path in folder.iterdir()
@@ -62,7 +64,7 @@ class FolderSource(ClassFolders):
     def _found(self) -> list[tuple[str, str]]:
         files = []
         for name in self._folders():
-            seen = set()  # links may form a loop
+            seen = set()  # symbolic links may form a loop
             for directory, below, names in os.walk(Path(self._path, name), followlinks=True):
                 seen.add(os.path.realpath(directory))
                 below[:] = [

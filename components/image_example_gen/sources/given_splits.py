@@ -1,4 +1,7 @@
-"""Recognises the names of splits in the data. Imports no TensorFlow."""
+"""Finds the split that a name in a dataset refers to.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import fnmatch
 from collections.abc import Mapping, Sequence
@@ -7,18 +10,18 @@ from components.image_example_gen.sources.layout import split_named
 
 
 class GivenSplits:
-    """Recognises which split a name in the data stands for."""
+    """The names of the splits in a dataset."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """
         Args:
-          named: the names that the user gave each split, with * and ? as in a shell; None or empty
-            for common names such as `val` and `training`.
+          named: for each split, the names that the user gave, which may contain the wildcards * and
+            ?; if None or empty, common names such as `val` and `training` are recognised.
         """
         self._named = named or {}
 
     def find(self, name: str) -> str | None:
-        """Returns the split that `name` stands for; None if `name` is not the name of a split."""
+        """Returns the split that `name` refers to; None if `name` is not the name of a split."""
         if not self._named:
             return split_named(name)
         for split, patterns in self._named.items():

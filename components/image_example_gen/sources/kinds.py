@@ -1,4 +1,4 @@
-"""The kinds of sources: the import path of each kind's class, by the name of the kind."""
+"""Maps the name of each kind of source to the import path of its class."""
 
 from collections.abc import Mapping
 

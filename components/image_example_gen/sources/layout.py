@@ -1,6 +1,6 @@
 """Finds out whether the folders of a dataset are classes, or splits with classes in them.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import re
@@ -22,25 +22,29 @@ _WORDS = {
 
 
 class Place(NamedTuple):
-    """Split and class of a file; the split is empty if the dataset has no split folders."""
+    """The split and the class of a file; the split is empty if the dataset has no split folders."""
 
     split: str
     class_name: str
 
 
 class Layout(NamedTuple):
-    """The meaning of the folders of a dataset: classes, or splits.
+    """Whether the folders of a dataset are classes or splits.
 
     Attributes:
-      splits: the split of each split folder, by its relative path; empty for class folders.
-      left_out: folders whose images are left out.
+      splits: maps the relative path of each split folder to its split; empty if the folders are
+        classes.
+      left_out: the folders that the user assigned to no split; their images are not read.
     """
 
     splits: Mapping[str, str]
     left_out: tuple[str, ...] = ()
 
     def place(self, path: str) -> Place | None:
-        """Returns split and class of the file at a relative path; None if it is left out."""
+        """Returns the split and the class of the file at a relative path.
+
+        Returns None if the file is outside of the class folders.
+        """
         if not self.splits:
             return Place("", path.split("/", 1)[0])
         for folder, split in self.splits.items():
@@ -51,7 +55,7 @@ class Layout(NamedTuple):
 
 
 def split_named(name: str) -> str | None:
-    """Returns the split to which the name of a folder or file refers, such as `seg_train`."""
+    """Returns the split that a folder name or file name such as `seg_train` refers to."""
     words = re.findall("[a-z]+", name.lower())
     found = {_WORDS[word] for word in words if word in _WORDS}
     return found.pop() if len(found) == 1 else None
@@ -63,14 +67,14 @@ def find_layout(
     """Finds out whether the folders of a dataset are classes or splits.
 
     Args:
-      paths: relative paths of all files, each in a folder.
-      where: path or URI of the dataset, for messages.
+      paths: the relative paths of all files that are in a folder.
+      where: path or URI of the dataset, for error messages.
       layout: AUTO, CLASSES or SPLITS.
       named: the folders of each split, if the user named them.
 
     Raises:
-      InputError: the folders are neither only splits nor only classes, a split folder has images
-        outside of class folders, or a folder that the user named is missing.
+      InputError: the folders are a mix of splits and classes, a split folder has images outside of
+        class folders, or a folder that the user named is missing.
     """
     folders = _Folders(paths)
     if named:
@@ -101,11 +105,11 @@ def find_layout(
 
 
 def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
-    """Refuses splits whose classes differ.
+    """Raises an error if two splits have different classes.
 
     Args:
       classes: the classes of each split.
-      where: path or URI of the dataset, for the message.
+      where: path or URI of the dataset, for the error message.
 
     Raises:
       InputError: two splits have different classes.
@@ -137,9 +141,11 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns the folder with a split's class folders: `top`, or a folder of that name inside.
+        """Returns the folder that contains the class folders of a split: `top`, or the only folder
+        in `top` if its name refers to the same split.
 
-        Archives are often unpacked into a folder of their own name: seg_train/seg_train/street/.
+        Archives are often unpacked into a folder with the name of the archive, which leads to paths
+        such as seg_train/seg_train/street/.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
@@ -147,10 +153,11 @@ class _Folders:
 
 
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
-    """Whether folders with names of splits may be splits.
+    """Whether the folders that are named like splits can be split folders.
 
-    A class may also be called `train`. In that case, its images lie directly in its folder, and the
-    folders of other classes lie beside this folder.
+    Returns true if all folders are named like splits, or if a folder that is named like a split
+    contains folders. If there are also folders that are not named like splits, a folder such as
+    `train` that contains only images counts as a class.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

@@ -22,10 +22,11 @@ from components.image_example_gen.sources.manifest_rows import Row, is_unassigne
 
 
 class ManifestSource(Source):
-    """The images that a CSV, JSON Lines or Parquet file lists, on this machine or in a bucket.
+    """The images that a manifest lists. A manifest is a CSV, JSON Lines or Parquet file.
 
-    Paths are relative to the folder of the manifest, absolute, or URIs. An image that is missing,
-    or that has no label, is quarantined.
+    The manifest and the images are on this machine or in a bucket. A path in the manifest is
+    relative to the folder of the manifest, or absolute, or a URI. An image that is missing, or that
+    has no label, is quarantined.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class ManifestSource(Source):
         """
         Args:
           path: path or URI of the manifest.
-          splits: the names of each split in the manifest; None for common names.
-          classes: the class names; if empty, the names in the manifest.
+          splits: the names of each split in the manifest; if None, common names such as `val` are
+            recognised.
+          classes: the class names; if empty, the class names in the manifest.
         """
         self._path = path
         self._splits = GivenSplits(splits)
@@ -104,7 +106,8 @@ class ManifestSource(Source):
             return path
         folder = self._path.rpartition("/")[0] or "."
         scheme, separator, rest = folder.rpartition("://")
-        # Buckets do not resolve `..`, so it is resolved here.
+        # A storage service does not resolve `..` in the path of an object, so `..` is resolved
+        # here.
         return (
             f"{scheme}://{posixpath.normpath(f'{rest}/{path}')}"
             if separator
@@ -131,7 +134,10 @@ class ManifestSource(Source):
 
 
 def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
-    """Returns the size of each image in a bucket, and the digest of its checksum in the listing."""
+    """Returns the size and the `ListedFile.digest` of each image in a bucket.
+
+    The size of a missing image is 0, and its digest is empty.
+    """
     remote = [location for location in locations if "://" in location]
     listed: dict[str, ListedFile] = {}
     for directory in _roots({location.rpartition("/")[0] for location in remote}):
@@ -145,7 +151,10 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Leaves out folders inside another of the folders, since its listing includes their files."""
+    """Returns `folders` without the folders that are inside another folder of `folders`.
+
+    The listing of a folder also includes the files in its subfolders.
+    """
     roots: list[str] = []
     for candidate in sorted(f"{name}/" for name in folders):
         if not roots or not candidate.startswith(roots[-1]):

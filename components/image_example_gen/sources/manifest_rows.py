@@ -1,7 +1,9 @@
 """Reads the rows of a manifest: a CSV, JSON Lines or Parquet file that lists labelled images.
 
 Vertex AI's import files are read as well: cloud.google.com/vertex-ai/docs/image-data/
-classification/prepare-data. Imports no TensorFlow.
+classification/prepare-data.
+
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import csv
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _PATH, _LABEL, _SPLIT, _GROUP = "path", "label", "split", "group"
-# The names that a column may have, in lower case.
+# Maps the accepted column names, in lower case, to the columns of a `Row`.
 _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -38,10 +40,11 @@ class Row(NamedTuple):
 
     Attributes:
       line: the number of the line, from 1.
-      path: the path or URI of an image, as written.
-      label: the class name; empty for none.
-      split: the name of the split, as written; empty for none.
-      group: the group key; empty for none.
+      path: the path or URI of an image, as written in the manifest.
+      label: the class name; empty if the row has none.
+      split: the name of the split, as written in the manifest; empty if the row has none.
+      group: the name of a group of images that must be in the same split; empty if the row has
+        none.
     """
 
     line: int
@@ -55,12 +58,12 @@ def read_rows(name: str, content: bytes) -> list[Row]:
     """Reads the rows of a manifest.
 
     Args:
-      name: path or URI of the manifest, whose suffix says its format.
+      name: path or URI of the manifest; the suffix determines the format.
       content: the bytes of the file.
 
     Raises:
-      InputError: the file has another format, no column of paths or labels, a row without a path,
-        or two rows with the same path.
+      InputError: the content does not have the format that the suffix of `name` indicates, the
+        column of paths or of labels is missing, a row has no path, or two rows have the same path.
     """
     read = _READERS[PurePosixPath(name).suffix.lower()]
     try:
@@ -80,7 +83,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
 
 def is_unassigned(split: str) -> bool:
-    """Whether a row with this value of `split` leaves the choice of the split to the pipeline."""
+    """Whether the value `split` of a row means that the pipeline chooses the split."""
     return split.lower() in _UNASSIGNED
 
 
@@ -111,19 +114,22 @@ def _read_csv(name: str, content: bytes) -> Iterator[Row]:
 
 
 def _header(cells: Sequence[str]) -> list[str] | None:
-    """Returns the columns that the first line names; None if the line is a row of data."""
+    """Returns the column names in the first line; None if the first line is not a header."""
     columns = [_COLUMNS.get(cell.lower(), cell) for cell in cells]
     return columns if {_PATH, _LABEL} <= set(columns) else None
 
 
 def _order(cells: Sequence[str]) -> tuple[str, str, str]:
-    """Returns the columns of a row without a header; in Vertex AI's files, the split is first."""
+    """Returns the order of the columns in a file without a header.
+
+    In Vertex AI's import files, the split is the first column.
+    """
     is_vertex = len(cells) > 2 and cells[0].lower() in _VERTEX_SPLITS
     return (_SPLIT, _PATH, _LABEL) if is_vertex else (_PATH, _LABEL, _SPLIT)
 
 
 def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
-    # Not str.splitlines, which also splits at U+2028; a JSON text may contain this character.
+    # `str.splitlines` would also split at U+2028, which a JSON string may contain.
     for line, text in enumerate(content.decode("utf-8-sig").split("\n"), 1):
         if not text.strip():
             continue
@@ -132,7 +138,7 @@ def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
             raise InputError(f"{name}: line {line} is no JSON object; expected {_EXPECTED}")
         found = {_COLUMNS.get(key.lower(), key): item for key, item in value.items()}
         annotation = value.get("classificationAnnotation")
-        if isinstance(annotation, dict):  # an import file of Vertex AI
+        if isinstance(annotation, dict):  # the line has Vertex AI's format
             found[_LABEL] = annotation.get("displayName")
             found[_SPLIT] = (value.get("dataItemResourceLabels") or {}).get(_VERTEX_SPLIT)
         yield _row(name, line, found)
@@ -166,7 +172,7 @@ def _row(name: str, line: int, found: Mapping[str, Any]) -> Row:
     values = {}
     for column in (_PATH, _LABEL, _SPLIT, _GROUP):
         value = found.get(column)
-        if isinstance(value, float):  # pandas writes integers as floats if some are missing
+        if isinstance(value, float):  # pandas writes integers as floats if a value is missing
             value = None if math.isnan(value) else int(value) if value.is_integer() else value
         if isinstance(value, list | dict | float | bytes):
             raise InputError(

@@ -1,4 +1,7 @@
-"""Finds record files on this machine and in buckets. Imports no TensorFlow."""
+"""Finds TFRecord files on this machine and in buckets.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import fnmatch
 import glob
@@ -8,20 +11,20 @@ from typing import NamedTuple
 from components.image_example_gen.sources.bucket_listing import list_files
 from components.image_example_gen.sources.visible import is_visible
 
-# A file in a folder counts as a record file if its name contains this text.
+# A file in a folder counts as a TFRecord file if its name contains the text of `MARK`.
 MARK = "tfrec"
 
 
 class RecordFile(NamedTuple):
-    """A record file.
+    """A TFRecord file.
 
     Attributes:
-      name: the path of the file, relative to the folder, or to the part of a pattern before the
-        first *.
-      path: path or URI.
-      size: number of bytes in a bucket; 0 on this machine.
-      digest: in a bucket, the SHA-256 of the checksum in its listing, 64 hex digits; empty on this
-        machine.
+      name: the path relative to the folder of the TFRecord files; for a pattern, relative to the
+        last folder before the first * or ?.
+      path: path or URI of the file.
+      size: the size of a file in a bucket, in bytes; 0 for a file on this machine.
+      digest: for a file in a bucket, the SHA-256 of the checksum in the bucket's listing, 64 hex
+        digits; empty for a file on this machine.
     """
 
     name: str
@@ -31,7 +34,7 @@ class RecordFile(NamedTuple):
 
 
 def find_record_files(path: str) -> list[RecordFile]:
-    """Returns the record files that a path names, sorted.
+    """Returns the TFRecord files that `path` refers to, sorted by name.
 
     Args:
       path: path or URI of a file; a pattern with * and ?; or the path of a folder on this machine.
@@ -53,11 +56,11 @@ def find_record_files(path: str) -> list[RecordFile]:
 
 
 def is_record_file(name: str) -> bool:
-    """Whether a file in a folder counts as a record file."""
+    """Whether a file with this name in a folder counts as a TFRecord file."""
     return MARK in name.lower() and is_visible(name)
 
 
 def _folder_of(pattern: str) -> str:
-    """Returns the folder that contains all files of a pattern, with a slash at its end."""
+    """Returns the folder that contains all files that match `pattern`, with a slash at its end."""
     fixed = pattern.partition("*")[0].partition("?")[0]
     return fixed[: fixed.rfind("/") + 1]

@@ -1,4 +1,4 @@
-"""Reads single records of record files, by offset or by index."""
+"""Reads one record of a file at a time, by offset or by index."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from components.image_example_gen.sources.bucket_reading import open_object
 
 
 class SeekingReader:
-    """Reads records at their offsets; keeps the last file open."""
+    """Reads the record at a given offset of a file. The file stays open for the next record."""
 
     def __init__(self) -> None:
         self._path = ""
@@ -29,7 +29,11 @@ class SeekingReader:
 
 
 class StreamingReader:
-    """Reads records by their indices; ascending order is fastest."""
+    """Reads the record with a given index from a file.
+
+    Ascending indices are fastest, because a smaller index makes the reader start again at the
+    beginning of the file.
+    """
 
     def __init__(self, stream: Callable[[str], Any]) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Lists the images in record files of tf.Examples, and reads single images."""
+"""Lists and reads the images in files of serialized tf.Examples, such as TFRecord files."""
 
 import contextlib
 import hashlib
@@ -28,15 +28,16 @@ _HEADER, _FOOTER = 12, 4
 
 
 class RecordImage(NamedTuple):
-    """An image in a record file.
+    """An image in a file of tf.Examples.
 
     Attributes:
-      offset: the position of the record's data in the file; in a file that allows no seeking, the
-        index of the record.
-      length: number of bytes of the record's data; 0 in a file that allows no seeking.
+      offset: the position of the record's data in the file, in bytes; in a file that must be read
+        from its beginning, the index of the record.
+      length: the length of the record's data, in bytes; 0 in a file that must be read from its
+        beginning.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
-      size: number of bytes of the image.
+      size: the size of the encoded image, in bytes.
       digest: SHA-256 of the image, 64 hex digits.
     """
 
@@ -49,9 +50,10 @@ class RecordImage(NamedTuple):
 
 
 class Features(NamedTuple):
-    """The features of a tf.Example that hold an image, its label and its name.
+    """The names of the features of a tf.Example that contain an image, its label and its name.
 
-    Each is a tuple of possible names; the first name that an example has is used.
+    Each attribute is a tuple of names. If an example has several features whose names are in the
+    same tuple, the feature whose name comes first in the tuple is used.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -60,7 +62,7 @@ class Features(NamedTuple):
 
 
 class RecordFiles:
-    """Record files of tf.Examples, of one format and with the same features."""
+    """Files of tf.Examples that all have the same file format and the same features."""
 
     def __init__(
         self,
@@ -73,10 +75,12 @@ class RecordFiles:
         """
         Args:
           features: the names of the features.
-          stream: returns a `tf.data.Dataset` of the records in a file.
-          can_seek: whether the files are TFRecords without compression, in which records are read
-            by offset. All other files are read from their beginning.
-          expected: the end of the message about a damaged file: the expected files, and what to do.
+          stream: a function that returns a `tf.data.Dataset` of the records in a file.
+          can_seek: whether the files are TFRecord files without compression. If `can_seek` is true,
+            records are read by offset; if `can_seek` is false, each file is read from its
+            beginning.
+          expected: the end of the error message about a damaged file: which files are expected, and
+            what the user should do.
         """
         self._features = features
         self._stream = stream
@@ -84,7 +88,10 @@ class RecordFiles:
         self._expected = expected
 
     def list(self, file: FileContent, cache: Path | None) -> Iterator[RecordImage]:
-        """Lists the images in a file. The list is kept in `cache` under the digest of the file.
+        """Lists the images in a file.
+
+        The list is written to the directory `cache`. If the digest of the file has not changed, a
+        later run reads the list from `cache`.
 
         Raises:
           InputError: the file is damaged, or an example lacks the image feature.
@@ -96,7 +103,7 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(OSError):  # the next run lists the file again
+            with contextlib.suppress(OSError):  # if this fails, the next run lists the images again
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images
@@ -139,15 +146,15 @@ class RecordFiles:
         return values[0] if len(values) == 1 and isinstance(values[0], bytes) else None
 
     def location(self, path: str, image: RecordImage) -> str:
-        """Returns the `ImageReference.location` of an image in the record file at `path`."""
+        """Returns the `ImageReference.location` of an image in the file at `path`."""
         return f"{image.offset} {image.length} {path}"
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images; the method `location` made the `location` of each reference.
+        """Reads images whose `ImageReference.location` comes from the method `location`.
 
         Yields:
-          The images, as `Source.read` yields them. If the files allow no seeking, images come in
-          the order of the files.
+          The images, as `Source.read` yields them. If files must be read from their beginning, the
+          images are sorted by file and by position in the file.
         """
         import tensorflow as tf
 
@@ -170,13 +177,14 @@ class RecordFiles:
 
 
 def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[str]:
-    """Yields a name for each image of record files, in the order of files and records.
+    """Yields a name for each image, in the order of the files and of their records.
 
-    The names are those in the records, if all records have a name and all names differ. Otherwise a
-    name consists of the name of the file and the index of the record, like the `tfds_id` of TFDS.
+    If all records contain a name and all names are different, these names are used. If a name is
+    missing or occurs twice, the names are made from the name of the file and the index of the
+    record, like the `tfds_id` of TFDS.
 
     Args:
-      files: name and images of each file.
+      files: the name and the images of each file.
     """
     names = [image.name for _, images in files for image in images]
     if all(names) and len(set(names)) == len(names):
@@ -193,7 +201,7 @@ def _place(image: ImageReference) -> tuple[int, int, str]:
 def _values(example: Any, names: Sequence[str]) -> list[Any]:
     """Returns the values of the first feature in `names` that the example has, or an empty list."""
     for name in names:
-        if name in example.features.feature:  # looking up a missing feature would add it
+        if name in example.features.feature:  # `feature[name]` would add a missing feature
             found = example.features.feature[name]
             kind = found.WhichOneof("kind")
             return list(getattr(found, kind).value) if kind else []

@@ -1,7 +1,7 @@
-"""Makes sources of images, by the name of the kind of source.
+"""Creates a `Source` of images from its specification.
 
-Only the module of the requested kind is imported, so that a run does not depend on the code of
-other kinds.
+Only the module of the requested kind of source is imported, so that a run does not depend on the
+code of the kinds that it does not use.
 """
 
 import importlib
@@ -17,11 +17,12 @@ DROP_DUPLICATES = "drop_duplicates"
 
 
 def make_source(specification: Mapping[str, Any] | str) -> Source:
-    """Makes the source that `specification` describes.
+    """Creates the `Source` that `specification` describes.
 
     Args:
-      specification: a mapping, or its JSON text. It has the key `kind`, the arguments of that
-        kind's class, and `drop_duplicates` if copies of images are left out.
+      specification: a mapping, or its JSON text. The key `kind` names the kind of source. If the
+        key `drop_duplicates` is true, copies of images are removed. All keys except `kind` and
+        `drop_duplicates` are arguments of the constructor of the source.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

@@ -25,7 +25,7 @@ class RemoteFolderSource(ClassFolders):
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, ListedFile]]:
-        """Returns all images by their paths relative to the folder, in a fixed order."""
+        """Returns each image with its path relative to the folder, sorted by path."""
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))
         return sorted((name, file) for name, file in files if _is_image(name))
@@ -33,5 +33,5 @@ class RemoteFolderSource(ClassFolders):
 
 def _is_image(name: str) -> bool:
     parts = name.split("/")
-    # Tools create an object whose name ends in a slash to represent an empty folder.
+    # Some tools represent an empty folder by an object whose name ends in a slash.
     return len(parts) > 1 and bool(parts[0] and parts[-1]) and all(map(is_visible, parts))

@@ -1,4 +1,7 @@
-"""Finds class names that people would take for the same name. Imports no TensorFlow."""
+"""Finds class names that people would take for the same name.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import unicodedata
 from collections import defaultdict

@@ -19,13 +19,13 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
-# The number of retries of a download, which wait for some 12 s in total. Without a network, TFDS's
-# default of ten retries would take three minutes.
+# The number of retries of a failed download. Without a network, the six retries take about 12 s in
+# total, and TFDS's default of ten retries would take three minutes.
 _RETRIES = 6
 
 
 class TfdsSource(Source):
-    """The encoded images in the record files of a prepared TFDS dataset."""
+    """The encoded images in the files of a prepared TFDS dataset."""
 
     downloads = True
 
@@ -34,9 +34,9 @@ class TfdsSource(Source):
         self._data_dir = data_dir
 
     def check(self) -> None:
-        """Refuses a name if neither TFDS nor the data directory has a dataset of that name.
+        """Raises an error if neither TFDS nor the data directory has a dataset with this name.
 
-        TFDS itself takes most of a minute to find out that a name is unknown.
+        Without this check, TFDS would need almost a minute to report that a name is unknown.
         """
         import tensorflow_datasets as tfds
 
@@ -51,7 +51,8 @@ class TfdsSource(Source):
         if dataset.namespace or "://" in directory:
             # Names of community datasets, and directories in buckets, are not checked here.
             return
-        known = tfds.list_builders(with_community_datasets=False)  # imports no builder
+        # `list_builders` finds the names without importing the dataset builders.
+        known = tfds.list_builders(with_community_datasets=False)
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
         raise InputError(self._unknown(did_you_mean(dataset.name, known)))
@@ -90,7 +91,7 @@ class TfdsSource(Source):
             downloader.MAX_RETRIES = _RETRIES
             try:
                 builder.download_and_prepare()
-            except Exception as error:  # TFDS passes on all exceptions of downloader and parser
+            except Exception as error:  # downloaders and parsers may raise any error
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise InputError(
                     f"--dataset tfds:{self._name}: not found below "
@@ -162,9 +163,10 @@ class TfdsSource(Source):
         return digest.hexdigest()
 
     def _contents(self, split: str, cache: Path | None) -> list[FileContent]:
-        """Returns path, size and digest of each record file of a split.
+        """Returns the path, the size and the digest of each file in `split`.
 
-        In a bucket, the digest is computed from size and time instead of the content.
+        In a bucket, the digest is computed from the size and the modification time, and not from
+        the content.
         """
         files = self._builder.info.splits[split].filepaths
         stats = {os.fspath(file): self._stat(file) for file in files}
@@ -184,7 +186,7 @@ class TfdsSource(Source):
         return any("://" in os.fspath(file) for file in self._builder.info.splits[split].filepaths)
 
     def _stat(self, file: Any) -> Any:
-        """Returns length and time of modification of a record file."""
+        """Returns the length and the modification time of a file of the dataset."""
         try:
             return file.stat()
         except FileNotFoundError as error:

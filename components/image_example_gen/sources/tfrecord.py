@@ -23,9 +23,9 @@ from components.image_example_gen.sources.records import (
     name_images,
 )
 
-# The names of features that are tried, in this order: first the name in this project's own
-# examples, then other common names. Features with class names come before features with class
-# numbers, because datasets of TensorFlow's model garden count classes from 1.
+# The names of features, in the order of preference: first the name that this project writes, then
+# other common names. A feature with class names is preferred to a feature with class numbers,
+# because the class numbers in datasets of TensorFlow's model garden start at 1 and not at 0.
 _FEATURES = Features(
     image=("image", "image/encoded", "encoded", "image_raw"),
     label=("label", "image/class/text", "image/class/label", "class"),
@@ -35,11 +35,11 @@ _GZIP = ".gz"
 
 
 class TfrecordSource(Source):
-    """TFRecords of tf.Examples with an encoded image and a label, with or without gzip.
+    """TFRecord files, with or without gzip, of tf.Examples with an encoded image and a label.
 
     A label is a class name or a number. A number is an index into the class names that the user
-    gave; if the user gave none, the number itself is the class name. A split in the name of a file,
-    or of its folder, is kept.
+    gave; if the user gave no class names, the number itself is the class name. If the name of a
+    file or of its folder contains the name of a split, the images in the file stay in that split.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class TfrecordSource(Source):
     ) -> None:
         """
         Args:
-          path: path or URI of a record file, a pattern with *, or the path of a folder.
-          splits: the names of the files or folders of each split, with * and ?; None for common
-            names.
+          path: path or URI of a TFRecord file, a pattern with *, or the path of a folder.
+          splits: the names of the files or folders of each split, which may contain the wildcards *
+            and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
-          features: the names of the features with the image, the label and the name, by `image`,
-            `label` and `name`; needed only if they differ from the common names.
+          features: the feature names for the keys `image`, `label` and `name`, where `name` is the
+            name of the image; needed only if the features do not have common names.
         """
         self._path = path
         self._splits = GivenSplits(splits)
@@ -78,7 +78,7 @@ class TfrecordSource(Source):
 
     def classes(self) -> tuple[str, ...]:
         self.images()
-        assert self._classes is not None  # `_list_images` sets it
+        assert self._classes is not None  # `images` calls `_list_images`, which sets `_classes`
         return self._classes.names
 
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
@@ -111,12 +111,14 @@ class TfrecordSource(Source):
         if image.label in (None, NO_LABEL, ""):
             return NO_LABEL
         if self._given_classes and isinstance(image.label, int):
-            return image.label  # an image with a larger number is quarantined
+            return image.label  # if the label is too large, `WriteShard` quarantines the image
         assert self._classes is not None
         return self._classes.label(str(image.label))
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images; images in compressed files come last."""
+        """Reads images: first the images in uncompressed files, then the images in compressed
+        files.
+        """
         compressed: list[ImageReference] = []
         plain: list[ImageReference] = []
         for image in images:
@@ -137,10 +139,11 @@ class TfrecordSource(Source):
 
     @functools.cached_property
     def _files(self) -> list[RecordFile]:
-        """Returns the record files.
+        """Returns the TFRecord files.
 
         Raises:
-          InputError: there is no record file, or only some of the names contain a split.
+          InputError: there is no TFRecord file, or only some of the file names contain the name of
+            a split.
         """
         files = find_record_files(self._path)
         if not files:
@@ -164,7 +167,7 @@ class TfrecordSource(Source):
         return next((split for name in names if (split := self._splits.find(name))), None)
 
     def _contents(self, cache: Path | None) -> list[FileContent]:
-        """Returns path, size and digest of each record file.
+        """Returns the path, the size and the digest of each TFRecord file.
 
         In a bucket, the digest is computed from the checksum in the bucket's listing.
         """

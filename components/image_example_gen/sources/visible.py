@@ -1,22 +1,25 @@
-"""Recognises files and folders that programs leave beside images. Imports no TensorFlow."""
+"""Recognises files and folders that programs and operating systems create in image folders.
 
-# Names in lower case. Hidden files and folders, such as .thumbnails and .DS_Store, need no entry:
-# their names begin with a dot.
+This module does not import TensorFlow, which takes seconds to import.
+"""
+
+# The names, in lower case, of files and folders that programs and operating systems create. Hidden
+# files and folders, such as .DS_Store and .thumbnails, are recognised by the dot at the beginning.
 _LEFT_BEHIND = {
-    "__macosx",  # resource forks of files, in archives that macOS wrote
+    "__macosx",  # macOS adds this folder of resource forks to archives
     "desktop.ini",
-    "ehthumbs.db",  # Windows Media Center
+    "ehthumbs.db",  # thumbnails that Windows Media Center makes
     "icon\r",  # Finder
     "lost+found",
     "thumbs.db",
-    "@eadir",  # thumbnails of Synology's file station
+    "@eadir",  # thumbnails that Synology's File Station makes
     "@recycle",
     "#recycle",
     "$recycle.bin",
     "system volume information",
 }
 
-# The suffixes of image files. A file with another suffix may be an image too.
+# Common suffixes of image files. Images may also have other suffixes, or none.
 IMAGE_SUFFIXES = tuple(
     f".{suffix}"
     for suffix in (
@@ -27,9 +30,9 @@ IMAGE_SUFFIXES = tuple(
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder with this name is read; false if it is left out.
+    """Whether a source reads files and folders with the name `name`.
 
-    For example, thumbnails of a file manager are left out, since thumbnails of test images might
-    get into the train split.
+    For example, thumbnails that a file manager makes are not read, because the thumbnail of a test
+    image might get into the train split.
     """
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND

@@ -1,4 +1,4 @@
-"""A source that leaves out duplicates in another source."""
+"""Removes duplicate images from a source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
