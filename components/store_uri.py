@@ -1,4 +1,6 @@
-"""The address of an artifact in its store, for steps that read a local copy."""
+"""Finds the URI of an artifact in the object store when a step has only a local copy of the
+artifact.
+"""
 
 from tfx.types import Artifact
 

@@ -1,5 +1,5 @@
-"""The settings that the pipeline gives to Report, in addition to the artifacts of other nodes.
-Imports no TensorFlow.
+"""The settings that the pipeline passes to the node Report, in addition to other nodes' artifacts.
+Importing this module is fast, because it does not load TensorFlow.
 """
 
 import dataclasses
@@ -10,7 +10,8 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """The options of a run for its report, and the origin of its data and of its backbone.
+    """Facts for the report that no artifact contains: the options of the run, and the origin of its
+    data and backbone.
 
     Attributes:
       name: the name of the pipeline.
@@ -19,15 +20,17 @@ class ReportSettings:
       dataset: the value of --dataset, without secrets.
       dataset_licence: licence of the images; empty if it is not known.
       classes: the class names, in the order of the model's outputs.
-      tune: "full" or "head".
+      tune: the value of --tune, "full" or "head".
       recipe: name of the recipe.
-      training: the recipe in words.
-      beside_recipe: the options that differ from the recipe, by dotted key: their value and the
-        recipe's value, as texts.
-      lineage: fingerprints and other facts about the inputs of the run, by name.
+      training: a description of the training: the origin of the recipe, and the length, optimizer,
+        batch size, learning rate and seed.
+      beside_recipe: the options that differ from the recipe. Each option's name, such as
+        `train.epochs`, maps to its value and the recipe's value, as texts.
+      lineage: the fingerprints of the images, backbone, training and code, and the URI of the
+        record of the champion.
       command: the command that repeats the run.
-      options: all options of the training, and other options that differ from their defaults, as
-        texts, by dotted key.
+      options: the values of all training options, and of other options that differ from their
+        defaults, as texts, by option name.
     """
 
     name: str

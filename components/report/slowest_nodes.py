@@ -9,7 +9,7 @@ _MOST = 3
 
 
 def name_slowest(nodes: Sequence[NodeUsage]) -> str:
-    """Names the three nodes of a run that took the most time, with their times.
+    """Returns the names and times of the three nodes of a run that took the most time.
 
     The text is empty if every node was taken from the cache.
     """

@@ -1,4 +1,4 @@
-"""Renders the templates of pages, which share one style."""
+"""Renders the templates of HTML pages. All pages share one style sheet."""
 
 import base64
 import hashlib
@@ -18,7 +18,8 @@ def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str
 
     Args:
       template: the name of the file.
-      values: the values that the template names, other than `style`, `script` and `script_hash`.
+      values: the values of the template's variables, except `style`, `script` and `script_hash`,
+        which this function sets.
       script: the name of a file with the page's script; empty for no script.
     """
     environment = jinja2.Environment(

@@ -1,4 +1,6 @@
-"""The custom properties of an InfraBlessing, which Pusher reads; imports only `typing`."""
+"""The custom properties of an InfraBlessing artifact, from which Pusher reads the result of
+ServingCheck.
+"""
 
 from typing import Any
 

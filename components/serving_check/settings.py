@@ -1,5 +1,5 @@
-"""The settings that the pipeline gives to ServingCheck. This module imports neither TensorFlow nor
-TFX.
+"""The settings that the pipeline passes to ServingCheck. Importing this module is fast, because it
+loads neither TensorFlow nor TFX.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingCheckSettings:
-    """The settings of ServingCheck, as an execution property.
+    """The settings of ServingCheck, which are passed as an execution property of the node.
 
     Attributes:
       images: the number of test images that are sent.
