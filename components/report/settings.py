@@ -10,8 +10,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """Facts for the report that no artifact contains: the options of the run, and the origin of its
-    data and backbone.
+    """The options of a run, and the origin of its data and backbone, which the report shows.
 
     Attributes:
       name: the name of the pipeline.

@@ -32,7 +32,7 @@ def read_thumbnails(
 
 
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
-    """Makes a thumbnail of an image from the examples, which is always an upright RGB JPEG."""
+    """Makes a thumbnail of `encoded`, an upright RGB JPEG from the examples."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         # With `draft`, libjpeg decodes the image directly at a fraction of its size.
         image.draft("RGB", (side, side))

@@ -30,7 +30,7 @@ class Probe:
 
 
 def make_probes() -> Iterator[Probe]:
-    """Yields the files. Their content depends only on the version of Pillow."""
+    """Yields the probes, whose content depends only on the version of Pillow."""
     image = _gradient()
     jpeg, png = _encode(image, "JPEG", quality=90), _encode(image, "PNG")
     good = {

@@ -146,9 +146,9 @@ def roll_back(settings: EndpointSettings) -> Outcome:
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # This function chooses the bad version by the aliases. It moves the aliases last, so that if it
-    # fails before, the next rollback chooses the same version. If one version has both `default`
-    # and `previous`, an earlier rollback failed at its last step, which removes `previous`.
+    # The aliases determine which version is bad. They are moved last, so that if this rollback
+    # fails, the next rollback withdraws the same version. If one version has both `default` and
+    # `previous`, an earlier rollback failed at its last step, which removes the alias `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)
@@ -259,7 +259,7 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Removes the project from a resource name, since a project has both a name and a number."""
+    """Removes the project from a resource name, since it may be given by name or by number."""
     return resource[resource.index("/locations/") :]
 
 

@@ -119,7 +119,8 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces this variable with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    # The copy does not change, so TensorFlow Serving looks for versions only once.
+                    # Vertex AI's copy of the model does not change, so TensorFlow Serving looks for
+                    # versions only once.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],
@@ -139,8 +140,8 @@ class Registry:
         owner = find(self.list_versions(), alias)
         if owner and owner.id == version:
             return
-        # The alias `default` cannot be removed, since one version must always have it. When it is
-        # added to another version, Vertex AI moves it.
+        # The alias `default` cannot be removed, since one version must always have it; Vertex AI
+        # moves this alias when another version gets it.
         if owner and alias != DEFAULT:
             self.remove_alias(alias, owner.id)
         with explain(f"moving the alias {alias}", AGAIN):

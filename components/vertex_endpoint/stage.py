@@ -20,7 +20,7 @@ _SCHEME = "gs://"
 def stage_version(version: str) -> str:
     """Copies a version to a directory that contains no other version.
 
-    Deletes copies of other versions that are no longer in the serving directory.
+    Also deletes the copies of versions that are no longer in the serving directory.
 
     Args:
       version: the directory of a pushed version, in a bucket.
