@@ -20,7 +20,7 @@ class Findings:
 
     Attributes:
       reasons: the reasons why the model is refused, one line each; empty if it passes the check.
-      load_seconds: the time that loading the model takes.
+      load_seconds: the time that the model took to load.
       peak_memory_gb: the most memory that the process used, in GB (10^9 bytes); 0 if the process
         was stopped or crashed.
       latency_ms: for each batch size, the number of requests, and the median and the 99th
@@ -40,7 +40,7 @@ class Findings:
 
 
 def write_findings(findings: Findings, blessing: Any) -> None:
-    """Writes findings into an InfraBlessing artifact, and sets its properties."""
+    """Writes findings into an InfraBlessing artifact, and sets the artifact's custom properties."""
     is_blessed = not findings.reasons
     tf.io.gfile.makedirs(blessing.uri)
     content = {BLESSED: is_blessed, **dataclasses.asdict(findings)}

@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from common.errors import InputError
 from common.file_records import list_graph_last
 
-_FOLDER = ".vertex"  # in the serving directory; servers ignore it, since its name is not a number
+_FOLDER = ".vertex"  # a folder that servers ignore, in the serving directory
 _SCHEME = "gs://"
 
 
