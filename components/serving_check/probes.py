@@ -82,7 +82,7 @@ def make_probes() -> Iterator[Probe]:
 
 
 def _gradient() -> PIL.Image.Image:
-    """Returns an RGB image of 64 by 48 pixels whose colours grow to the right and downwards."""
+    """Returns an RGB image of 64 by 48 pixels whose values grow to the right and downwards."""
     rows, columns = np.mgrid[0:48, 0:64]
     channels = np.stack([columns * 4, rows * 5, (rows + columns) * 2], axis=-1)
     return PIL.Image.fromarray(channels.astype(np.uint8))

@@ -14,12 +14,14 @@ class ServingCheckSettings:
 
     Attributes:
       images: the number of test images that are sent.
-      timeout_seconds: the longest time of a request, including the first, which loads the model.
+      timeout_seconds: the longest allowed time of a request. The first request also loads the
+        model.
       max_memory_gb: the most memory that the process may use, in GB (10^9 bytes); None for nine
         tenths of the memory that is free when the check starts.
-      max_p99_ms: the greatest 99th percentile of the time for one image, in milliseconds; None for
-        no limit.
-      tolerance: the greatest allowed difference between two probabilities of the same image.
+      max_p99_ms: the greatest allowed 99th percentile of the time of a request with one image, in
+        milliseconds; None for no limit.
+      tolerance: the greatest allowed difference between a probability of an image in one request,
+        and the same probability in another request or in Evaluator's predictions.
       code_fingerprint: fingerprint of the executor's code.
     """
 
