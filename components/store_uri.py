@@ -4,8 +4,8 @@ artifact.
 
 from tfx.types import Artifact
 
-# On Kubeflow Pipelines, this custom property of an input artifact is its URI in the object store,
-# and the artifact's own URI is the path of the copy on the disk of the container.
+# On Kubeflow Pipelines, the `uri` of an input artifact is the path of a copy on the disk of the
+# container. This custom property contains the URI of the artifact in the object store.
 STORE_URI = "store_uri"
 
 

@@ -1,5 +1,5 @@
 """The settings that the pipeline passes to the node Report, in addition to other nodes' artifacts.
-Importing this module is fast, because it does not load TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ class ReportSettings:
       classes: the class names, in the order of the model's outputs.
       tune: the value of --tune, "full" or "head".
       recipe: name of the recipe.
-      training: a description of the training: the origin of the recipe, and the length, optimizer,
-        batch size, learning rate and seed.
+      training: a text with the origin of the recipe, the number of epochs or steps, the optimizer,
+        the batch size, the learning rate and the seed.
       beside_recipe: the options that differ from the recipe. Each option's name, such as
         `train.epochs`, maps to its value and the recipe's value, as texts.
-      lineage: the fingerprints of the images, backbone, training and code, and the URI of the
-        record of the champion.
+      lineage: the fingerprints of the images, backbone, training and code, and the URI of the file
+        that describes the champion, the blessed model with which the new model is compared.
       command: the command that repeats the run.
       options: the values of all training options, and of other options that differ from their
         defaults, as texts, by option name.

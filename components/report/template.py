@@ -14,7 +14,7 @@ from common.duration import describe_duration
 def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str:
     """Renders a file of the folder `templates`.
 
-    In the page, values are plain text: markup in a value has no effect.
+    The values are escaped, so markup in a value has no effect.
 
     Args:
       template: the name of the file.

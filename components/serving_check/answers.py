@@ -61,7 +61,8 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Describes how the outputs for one image differ between two requests; empty if they agree.
+    """Describes how the outputs for one image differ between two requests; returns an empty text if
+    the outputs agree.
 
     Args:
       name: the name of the image.

@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # seconds; a slow model gets only as many test images as it answers in this time
+_LONGEST = 60.0  # time limit in seconds for single test images; a slow model gets fewer images
 _FEWEST = 8
 
 
@@ -125,7 +125,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            # The first request takes longer than later requests, so the second request is timed.
+            # The time of the second request determines how many images are sent. The first request
+            # takes longer than later requests.
             if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
@@ -282,7 +283,7 @@ class ServingCheck:
 
 
 class _RequestError(Exception):
-    """The error for a failed request; the message names its images and the reason."""
+    """The error for a failed request; the message names the request's images and the reason."""
 
 
 def _describe(names: Sequence[str]) -> str:

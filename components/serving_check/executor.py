@@ -19,8 +19,8 @@ from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# The process runs `session_model` as a script. This module imports `session_model` only so that the
-# node's code fingerprint includes that file.
+# The process that loads the exported model runs `session_model` as a script. This module imports
+# `session_model` only so that the node's code fingerprint includes that file.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
@@ -28,7 +28,7 @@ from trainer.serving.watchdog import Bounds
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
 SPLIT = "test"
-_FREE_SHARE = 0.9  # share of the free memory that the process may use by default
+_FREE_SHARE = 0.9  # default memory limit of the process, as a share of the free memory
 
 
 class Executor(base_executor.BaseExecutor):

@@ -29,7 +29,7 @@ from components.vertex_endpoint.stage import stage_version
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The result of a command.
+    """The result of `deploy`, `promote` or `roll_back`.
 
     Attributes:
       endpoint: the resource name of the endpoint.
@@ -54,7 +54,7 @@ def deploy(
     Args:
       settings: the settings of the endpoint.
       version: the directory of the pushed version, in a bucket.
-      record: what Pusher recorded about the version.
+      record: the record of the pushed version, which Pusher wrote.
       even_withdrawn: whether to deploy a model that an earlier rollback withdrew.
 
     Raises:
@@ -146,9 +146,10 @@ def roll_back(settings: EndpointSettings) -> Outcome:
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # The aliases determine which version is bad. They are moved last, so that if this rollback
-    # fails, the next rollback withdraws the same version. If one version has both `default` and
-    # `previous`, an earlier rollback failed at its last step, which removes the alias `previous`.
+    # The aliases determine which version is withdrawn. The aliases are moved last, so that if this
+    # rollback fails, the next rollback withdraws the same version. If one version has both
+    # `default` and `previous`, an earlier rollback failed at its last step, which removes the alias
+    # `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)
@@ -171,8 +172,8 @@ def roll_back(settings: EndpointSettings) -> Outcome:
 
 
 def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
-    """Makes the labels of a version. Labels cannot contain dots: an accuracy of 0.9614 becomes
-    0_9614.
+    """Makes the labels of a version in the model registry. Labels cannot contain dots: an accuracy
+    of 0.9614 becomes 0_9614.
     """
     found = {"pipeline": settings.pipeline, "run": record.run}
     if record.accuracy is not None:
@@ -259,7 +260,7 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Removes the project from a resource name, since it may be given by name or by number."""
+    """Removes the project, which may be given by name or by number, from a resource name."""
     return resource[resource.index("/locations/") :]
 
 

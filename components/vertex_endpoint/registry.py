@@ -119,8 +119,8 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces this variable with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    # Vertex AI's copy of the model does not change, so TensorFlow Serving looks for
-                    # versions only once.
+                    # TensorFlow Serving looks for versions only once, because no other version
+                    # appears in Vertex AI's copy.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],

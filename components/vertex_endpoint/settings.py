@@ -1,5 +1,5 @@
-"""The settings of a deployment to a Vertex AI endpoint. Importing this module is fast, because it
-loads neither TensorFlow nor TFX.
+"""The settings of a deployment to a Vertex AI endpoint. This module does not import TensorFlow,
+which takes seconds to import.
 """
 
 import dataclasses

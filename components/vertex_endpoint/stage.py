@@ -1,8 +1,8 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
-TensorFlow Serving loads a version only from a numbered directory. A model is registered with a
-directory, and Vertex AI gives the container a copy of this directory. So the registered directory
-must contain the numbered directory of this version, and no other version.
+TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
+copy of the directory that the model registry names. So this directory must contain the numbered
+directory of the version, and no other version.
 """
 
 import os
@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from common.errors import InputError
 from common.file_records import list_graph_last
 
-_FOLDER = ".vertex"  # a folder that servers ignore, in the serving directory
+_FOLDER = ".vertex"  # TensorFlow Serving ignores this folder of the serving directory
 _SCHEME = "gs://"
 
 
