@@ -23,8 +23,8 @@ class ReportSettings:
       recipe: name of the recipe.
       training: a text with the origin of the recipe, the number of epochs or steps, the optimizer,
         the batch size, the learning rate and the seed.
-      beside_recipe: the options that differ from the recipe. Each option's name, such as
-        `train.epochs`, maps to its value and the recipe's value, as texts.
+      beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
+        such as `train.epochs`, to the option's value and the recipe's value, as texts.
       lineage: the fingerprints of the images, backbone, training and code, and the URI of the file
         that describes the champion, the blessed model with which the new model is compared.
       command: the command that repeats the run.

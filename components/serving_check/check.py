@@ -35,7 +35,7 @@ class TestImage:
       name: the file name of the image.
       content: the encoded image.
       example: the serialized tf.Example that contains the image.
-      predicted: the class that Evaluator's model predicted; empty if the image is not valid.
+      predicted: the class that the model predicted in Evaluator; empty if the image is not valid.
       probability: the probability of that class.
       valid: whether the model could decode the image.
     """

@@ -1,9 +1,9 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
 Each of the functions `deploy`, `promote` and `roll_back` reads the state of Vertex AI, and does
-only the steps that are still missing. So after an error, the user can repeat the same command. The
-version that served before stays deployed without requests, so that a rollback takes effect at once;
-older versions are removed from the endpoint.
+only the steps that are still missing. So after an error, the user can repeat the same command.
+After a promotion, the previously served version stays deployed without requests, so that a rollback
+takes effect at once; older versions are removed from the endpoint.
 """
 
 import dataclasses

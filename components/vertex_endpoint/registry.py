@@ -117,10 +117,10 @@ class Registry:
                     f"--rest_api_port={_PORT}",
                     "--port=8500",
                     f"--model_name={name}",
-                    # Vertex AI replaces this variable with the address of its copy of the model.
+                    # Vertex AI replaces AIP_STORAGE_URI with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
                     # TensorFlow Serving looks for versions only once, because no other version
-                    # appears in Vertex AI's copy.
+                    # appears in Vertex AI's copy of the model.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],
