@@ -1,4 +1,7 @@
-"""Writes the page and the model card of a report."""
+"""Writes the page and the model card of a report.
+
+This module imports TensorFlow, which takes seconds to import, only to write to a bucket.
+"""
 
 import posixpath
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Finds faults in the outputs of an exported model."""
+"""Finds faults in the outputs of an exported model.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
