@@ -5,7 +5,7 @@ artifact.
 from tfx.types import Artifact
 
 # On Kubeflow Pipelines, the `uri` of an input artifact is the path of a copy on the disk of the
-# container. This custom property contains the URI of the artifact in the object store.
+# container. The custom property `store_uri` contains the URI of the artifact in the object store.
 STORE_URI = "store_uri"
 
 

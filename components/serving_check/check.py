@@ -125,8 +125,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            # The time of the second request determines how many images are sent. The first request
-            # takes longer than later requests.
+            # The time of the second request determines how many images are sent, because the first
+            # request takes longer than later requests.
             if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))

@@ -1,8 +1,8 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
 TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory that the model registry names. So this directory must contain the numbered
-directory of the version, and no other version.
+copy of the directory that the model registry names. So the directory in the model registry must
+contain the numbered directory of only one version.
 """
 
 import os
