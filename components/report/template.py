@@ -12,12 +12,12 @@ from common.duration import describe_duration
 
 
 def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str:
-    """Renders a file of the folder `templates`.
+    """Renders a template from the folder `templates`.
 
     The values are escaped, so markup in a value has no effect.
 
     Args:
-      template: the name of the file.
+      template: the file name of the template.
       values: the values of the template's variables, except `style`, `script` and `script_hash`,
         which this function sets.
       script: the name of a file with the page's script; empty for no script.

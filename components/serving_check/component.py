@@ -28,9 +28,9 @@ class ServingCheck(base_component.BaseComponent):
     images to the model.
 
     TFX's InfraValidator needs Docker or Kubernetes to start a server. Instead of a server,
-    ServingCheck starts a Python process that, like a server, has TensorFlow but none of the
-    project's code. The output is an InfraBlessing artifact, which TFX's Pusher reads. The
-    InfraBlessing artifact also contains a JSON file with all requests, answers and times.
+    ServingCheck starts a Python process that has TensorFlow but none of the project's code. The
+    output is an InfraBlessing artifact, which TFX's Pusher reads. The InfraBlessing artifact also
+    contains a JSON file with all requests, answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec
