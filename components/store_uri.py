@@ -1,9 +1,11 @@
-"""The address of an artifact in its store, for steps that read a local copy."""
+"""Finds the URI of an artifact in the object store when a step has only a local copy of the
+artifact.
+"""
 
 from tfx.types import Artifact
 
-# On Kubeflow Pipelines, this custom property of an input artifact is its URI in the object store,
-# and the artifact's own URI is the path of the copy on the disk of the container.
+# On Kubeflow Pipelines, the `uri` of an input artifact is the path of a copy on the disk of the
+# container. The custom property `store_uri` contains the URI of the artifact in the object store.
 STORE_URI = "store_uri"
 
 

@@ -1,5 +1,5 @@
-"""The settings that the pipeline gives to Report, in addition to the artifacts of other nodes.
-Imports no TensorFlow.
+"""The settings that the pipeline passes to the node Report, in addition to other nodes' artifacts.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """The options of a run for its report, and the origin of its data and of its backbone.
+    """The options of a run, and the origin of its data and backbone, which the report shows.
 
     Attributes:
       name: the name of the pipeline.
@@ -19,15 +19,17 @@ class ReportSettings:
       dataset: the value of --dataset, without secrets.
       dataset_licence: licence of the images; empty if it is not known.
       classes: the class names, in the order of the model's outputs.
-      tune: "full" or "head".
+      tune: the value of --tune, "full" or "head".
       recipe: name of the recipe.
-      training: the recipe in words.
-      beside_recipe: the options that differ from the recipe, by dotted key: their value and the
-        recipe's value, as texts.
-      lineage: fingerprints and other facts about the inputs of the run, by name.
+      training: a text with the origin of the recipe, the number of epochs or steps, the optimizer,
+        the batch size, the learning rate and the seed.
+      beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
+        such as `train.epochs`, to the option's value and the recipe's value, as texts.
+      lineage: the fingerprints of the images, backbone, training and code, and the URI of the file
+        that describes the champion, the blessed model with which the new model is compared.
       command: the command that repeats the run.
-      options: all options of the training, and other options that differ from their defaults, as
-        texts, by dotted key.
+      options: the values of all training options, and of other options that differ from their
+        defaults, as texts, by option name.
     """
 
     name: str

@@ -9,9 +9,9 @@ _MOST = 3
 
 
 def name_slowest(nodes: Sequence[NodeUsage]) -> str:
-    """Names the three nodes of a run that took the most time, with their times.
+    """Returns a text with the names and times of the three nodes of a run that took the most time.
 
-    The text is empty if every node was taken from the cache.
+    The text is empty if the outputs of every node were taken from the cache.
     """
     ran = sorted((node for node in nodes if not node.cached), key=lambda node: -node.seconds)
     return ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in ran[:_MOST])

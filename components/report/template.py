@@ -1,4 +1,4 @@
-"""Renders the templates of pages, which share one style."""
+"""Renders the templates of HTML pages. All pages share one style sheet."""
 
 import base64
 import hashlib
@@ -12,13 +12,14 @@ from common.duration import describe_duration
 
 
 def render(template: str, values: Mapping[str, Any], *, script: str = "") -> str:
-    """Renders a file of the folder `templates`.
+    """Renders a template from the folder `templates`.
 
-    In the page, values are plain text: markup in a value has no effect.
+    The values are escaped, so markup in a value has no effect.
 
     Args:
-      template: the name of the file.
-      values: the values that the template names, other than `style`, `script` and `script_hash`.
+      template: the file name of the template.
+      values: the values of the template's variables, except `style`, `script` and `script_hash`,
+        which this function sets.
       script: the name of a file with the page's script; empty for no script.
     """
     environment = jinja2.Environment(

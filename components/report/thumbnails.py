@@ -1,4 +1,4 @@
-"""Makes small copies of some images."""
+"""Makes thumbnails of images."""
 
 import io
 from collections.abc import Collection, Iterable
@@ -8,22 +8,22 @@ import PIL.Image
 from components.examples import find_images
 from components.report.contents import Thumbnail
 
-# Two lengths of the longest side in pixels, and the quality of the JPEG.
+# The longest side of large and of small thumbnails in pixels, and the quality of their JPEGs.
 SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78
 
 
 def read_thumbnails(
     splits: Iterable[str], files: Collection[str], side: int = SIDE
 ) -> dict[str, Thumbnail]:
-    """Makes thumbnails of the images that have these names.
+    """Makes thumbnails of the images with the given file names.
 
     Args:
-      splits: URIs of splits of an Examples artifact.
+      splits: the URIs of the splits that contain the images.
       files: values of the feature `file_name`.
       side: longest side of a thumbnail in pixels.
 
     Returns:
-      The thumbnails by name, without images that are not in the splits.
+      The thumbnails by file name. Images that are not in the splits have no thumbnail.
     """
     return {
         example.file_name: make_thumbnail(example.image, side)
@@ -32,9 +32,9 @@ def read_thumbnails(
 
 
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
-    """Makes a thumbnail of an encoded image of ImageExampleGen: an upright RGB JPEG."""
+    """Makes a thumbnail of `encoded`, an upright RGB JPEG from the examples."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
-        # With `draft`, libjpeg decodes the image directly at a fraction of its size.
+        # `draft` makes libjpeg decode the image at a fraction of its size, which is faster.
         image.draft("RGB", (side, side))
         small = image.convert("RGB")
     small.thumbnail((side, side))

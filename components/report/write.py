@@ -1,4 +1,7 @@
-"""Writes the page and the model card of a report; imports TensorFlow only for a bucket."""
+"""Writes the page and the model card of a report.
+
+This module imports TensorFlow, which takes seconds to import, only to write to a bucket.
+"""
 
 import posixpath
 from pathlib import Path
@@ -13,15 +16,16 @@ from components.report.page import make_page
 from components.report.run_record import FILE as RECORD
 from components.report.run_record import format_record, make_record
 
-# A folder of the serving directory, where TensorFlow Serving reads only folders with numbers.
+# The folder for model cards in the serving directory. TensorFlow Serving ignores this folder,
+# because the folder's name is not a number.
 CARDS = "cards"
 
 
 def write_report(contents: Contents, page: str) -> None:
-    """Writes the page to the path or URI `page`, and beside it the model card, the run record and
-    the answers.
+    """Writes the report's page to the path or URI `page`, and the model card, the run record and
+    the file of predictions to the same directory.
 
-    The card of a version that was pushed to a directory is also written to `cards/<version>/` in
+    If the model was pushed to a directory, the model card is also written to `cards/<version>/` in
     the serving directory. A run without an evaluation has no model card.
     """
     _write(page, make_page(contents))

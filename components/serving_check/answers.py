@@ -1,4 +1,7 @@
-"""Finds faults in the answers of an exported model; imports neither TensorFlow nor TFX."""
+"""Finds faults in the outputs of an exported model.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,7 +26,7 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
     Args:
       outputs: the outputs of a signature by their names.
-      count: number of images in the request, N.
+      count: the number of images in the request.
       classes: the class names, in the order of the model's outputs.
     """
     shapes = dict.fromkeys(OUTPUTS, (count,)) | {"probabilities": (count, len(classes))}
@@ -42,7 +45,7 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
     if not (np.isfinite(probabilities).all() and np.isfinite(outputs["probability"]).all()):
         yield "a probability is not finite"
         return
-    names = [*classes, ""]  # a label_id of -1 stands for no class
+    names = [*classes, ""]  # names[-1] is "", because a label_id of -1 means "no class"
     for index in range(count):
         label = outputs["label"][index].decode(errors="replace")
         label_id, valid = int(outputs["label_id"][index]), bool(outputs["valid"][index])
@@ -61,7 +64,8 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Describes the difference between two answers to the image `name`; empty if they are equal.
+    """Describes how the outputs for one image differ between two requests; returns an empty text if
+    the outputs agree.
 
     Args:
       name: the name of the image.

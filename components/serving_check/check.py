@@ -21,21 +21,21 @@ from components.serving_check.settings import ServingCheckSettings
 from trainer.serving.serving_process import STOPPED, ServingProcess
 
 BATCHES = (1, 8, 32)
-_REQUESTS = 100  # number of requests with one image, from which the 99th percentile is measured
-_SECONDS = 20.0  # seconds for repeated requests, which only measure the latency
-_LONGEST = 60.0  # seconds for all requests with one image; a slow model gets fewer images
+_REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
+_SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
+_LONGEST = 60.0  # time limit in seconds for single test images; a slow model gets fewer images
 _FEWEST = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class TestImage:
-    """An image of the test split, and the prediction for it in Evaluator's table.
+    """An image of the test split, with the prediction that Evaluator recorded for the image.
 
     Attributes:
       name: the file name of the image.
       content: the encoded image.
       example: the serialized tf.Example that contains the image.
-      predicted: the class that Evaluator's model predicted; empty if the image is not valid.
+      predicted: the class that the model predicted in Evaluator; empty if the image is not valid.
       probability: the probability of that class.
       valid: whether the model could decode the image.
     """
@@ -51,10 +51,10 @@ class TestImage:
 
 
 class ServingCheck:
-    """The check of one model.
+    """Sends images to one exported model, and collects reasons to refuse the model.
 
     Attributes:
-      findings: the findings so far.
+      findings: the requests that were sent so far, and the reasons to refuse the model.
     """
 
     def __init__(
@@ -99,7 +99,9 @@ class ServingCheck:
         self._summarise()
 
     def _load(self) -> tuple[int, int]:
-        """Lets the process load the model; returns height and width of its input images."""
+        """Makes the process load the model; returns the height and width of the model's input
+        images.
+        """
         start = time.perf_counter()
         try:
             shapes = self._process.input_shapes(self._model)
@@ -123,7 +125,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            # The first request takes longer than later requests, so the second request is timed.
+            # The time of the second request determines how many images are sent, because the first
+            # request takes longer than later requests.
             if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
@@ -152,7 +155,9 @@ class ServingCheck:
                 self._compare(batch, self._send(batch), alone)
 
     def _send_probes(self, images: Sequence[TestImage], alone: Mapping[str, Outputs]) -> None:
-        """Sends files of odd formats and garbage, each alone and in batches with test images."""
+        """Sends unusual image files and files that are not images, first alone, then in batches
+        with test images.
+        """
         probes = list(make_probes())
         answers = dict(alone)
         for probe in probes:
@@ -163,7 +168,7 @@ class ServingCheck:
                 self._note(f"{probe.name}: valid is {valid}; expected {probe.is_image}")
         mixed = [(probe.name, probe.content) for probe in probes]
         mixed += [(image.name, image.content) for image in images[:_FEWEST]]
-        # Each batch mixes images and garbage.
+        # The files are shuffled, so that each batch contains images and other files.
         order = np.random.default_rng(0).permutation(len(mixed))
         for start in range(0, len(mixed), BATCHES[-1]):
             batch = [mixed[place] for place in order[start : start + BATCHES[-1]]]
@@ -182,7 +187,9 @@ class ServingCheck:
             self._note(f"{FROM_PIXELS}: valid is False for random pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests with one image, to measure enough times for the 99th percentile."""
+        """Repeats requests with one image, so that there are enough measurements for the 99th
+        percentile.
+        """
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]
@@ -196,13 +203,13 @@ class ServingCheck:
         is_timed: bool = True,
         is_kept: bool = True,
     ) -> Outputs:
-        """Sends one request; returns the outputs, whose shapes and types were checked.
+        """Sends one request, checks the outputs for faults, and returns the outputs.
 
         Args:
-          items: the inputs, one for each image, by the name of the image.
+          items: the name and the input of each image.
           signature: the name of the signature.
-          is_timed: whether the time of the request counts for the latency of its batch size.
-          is_kept: whether the findings contain the answers.
+          is_timed: whether the time of the request counts towards the latency of its batch size.
+          is_kept: whether to store the answers in the findings.
         """
         names, values = zip(*(items.items() if isinstance(items, Mapping) else items), strict=True)
         is_text = signature != FROM_PIXELS
@@ -239,9 +246,10 @@ class ServingCheck:
         self.findings.reasons.append(reason)
 
     def _shorten(self, error: InputError) -> str:
-        """Returns the message without the directory of the model.
+        """Returns the error's message without the directory of the model.
 
-        If the process was stopped because it exceeded a limit, the message names the options.
+        If the process was stopped because it exceeded its time or memory limit, the message also
+        names the options that set these limits.
         """
         message = str(error).removeprefix(f"{self._model}: ")
         if STOPPED not in message:
@@ -275,7 +283,7 @@ class ServingCheck:
 
 
 class _RequestError(Exception):
-    """The error for a failed request; the message names its images and the reason."""
+    """The error for a failed request; the message names the request's images and the reason."""
 
 
 def _describe(names: Sequence[str]) -> str:
@@ -284,7 +292,7 @@ def _describe(names: Sequence[str]) -> str:
 
 
 def _convert_to_json_types(outputs: Outputs) -> Iterator[dict[str, Any]]:
-    """Yields the answer to each image, in types that JSON has."""
+    """Yields the model's answer for each image, converted to types that JSON supports."""
     for label, probability, valid, accepted in zip(
         *(outputs[name] for name in ("label", "probability", "valid", "accepted")), strict=True
     ):

@@ -24,12 +24,13 @@ class ServingCheckSpec(ComponentSpec):
 
 
 class ServingCheck(base_component.BaseComponent):
-    """Loads the exported model in a fresh process, as TensorFlow Serving does, and sends it images.
+    """Loads the exported model in a new process, in the same way as TensorFlow Serving, and sends
+    images to the model.
 
-    TFX's InfraValidator needs Docker or Kubernetes. This component needs neither Docker nor
-    Kubernetes: the process imports TensorFlow and none of the project's code. The output is the
-    InfraBlessing that TFX's Pusher reads; the artifact also contains a JSON file with all requests,
-    answers and times.
+    TFX's InfraValidator needs Docker or Kubernetes to start a server. Instead of a server,
+    ServingCheck starts a Python process that has TensorFlow but none of the project's code. The
+    output is an InfraBlessing artifact, which TFX's Pusher reads. The InfraBlessing artifact also
+    contains a JSON file with all requests, answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec

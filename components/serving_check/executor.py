@@ -19,8 +19,8 @@ from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# The process runs `session_model` as a script. The import of `session_model` only makes the code
-# fingerprint of this node include it.
+# The process that loads the exported model runs `session_model` as a script. This module imports
+# `session_model` only so that the node's code fingerprint includes that file.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
@@ -28,11 +28,11 @@ from trainer.serving.watchdog import Bounds
 
 EVALUATION, BLESSING, SETTINGS = "evaluation", "blessing", "settings"
 SPLIT = "test"
-_FREE_SHARE = 0.9  # share of the free memory that the process may use by default
+_FREE_SHARE = 0.9  # default memory limit of the process, as a share of the free memory
 
 
 class Executor(base_executor.BaseExecutor):
-    """Loads the exported model as a server does, and sends it images."""
+    """Loads the exported model in the same way as a server, and sends images to the model."""
 
     def Do(  # noqa: N802 (TFX requires this name)
         self,
@@ -40,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Checks the model in a separate process, on the CPU; writes the findings.
+        """Checks the model in a separate process on the CPU, and writes the findings.
 
         A model that fails, hangs, crashes or uses too much memory is refused, but the node itself
         succeeds.
@@ -79,7 +79,9 @@ def _bounds(settings: ServingCheckSettings) -> Bounds:
 
 
 def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]]:
-    """Chooses test images evenly from all classes; returns their rows by file name."""
+    """Chooses test images evenly from all classes; returns their rows in `predictions` by file
+    name.
+    """
     ordered = predictions.sort_by([("label", "ascending"), ("file_name", "ascending")])
     step = max(1, ordered.num_rows / count)
     places = [int(index * step) for index in range(min(count, ordered.num_rows))]

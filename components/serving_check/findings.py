@@ -11,20 +11,21 @@ from components.serving_check.refusal import BLESSED, REASONS
 FILE = "serving_check.json"
 # The file names that TFX's InfraValidator uses (tfx/components/infra_validator/executor.py).
 _FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}
-_SHOWN = 5  # largest number of reasons in the custom property; the file contains all reasons
+_SHOWN = 5  # largest number of reasons in the custom property; the JSON file contains all reasons
 
 
 @dataclasses.dataclass
 class Findings:
-    """The result of a check, with the types of JSON.
+    """The result of a check. All fields have types that JSON supports.
 
     Attributes:
       reasons: the reasons why the model is refused, one line each; empty if it passes the check.
-      load_seconds: the time that loading the model takes.
+      load_seconds: the time that the model took to load.
       peak_memory_gb: the most memory that the process used, in GB (10^9 bytes); 0 if the process
         was stopped or crashed.
       latency_ms: for each batch size, the number of requests, and the median and the 99th
-        percentile of their time, in milliseconds. The first request of each batch size is left out.
+        percentile of their times in milliseconds. The first request of each batch size is left out,
+        because it takes longer than later requests.
       limits: the settings of the check.
       requests: for each request, the signature, the names of the images, the time in milliseconds,
         and the answer to each image.
@@ -39,7 +40,7 @@ class Findings:
 
 
 def write_findings(findings: Findings, blessing: Any) -> None:
-    """Writes findings into an InfraBlessing artifact, and sets its properties."""
+    """Writes findings into an InfraBlessing artifact, and sets the artifact's custom properties."""
     is_blessed = not findings.reasons
     tf.io.gfile.makedirs(blessing.uri)
     content = {BLESSED: is_blessed, **dataclasses.asdict(findings)}

@@ -1,7 +1,7 @@
-"""Makes files of odd image formats and files of garbage, as clients may send them to a server.
+"""Makes unusual image files and files that are not images, such as clients may send to a server.
 
-The files are of the same kinds as in well-known tests of decoders: PngSuite, images in the eight
-EXIF orientations, and Pillow's broken files and decompression bombs.
+The kinds of files come from well-known tests of image decoders: PngSuite, images in the eight EXIF
+orientations, and Pillow's broken files and decompression bombs.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class Probe:
 
 
 def make_probes() -> Iterator[Probe]:
-    """Yields the files, always with the same content for the same version of Pillow."""
+    """Yields the probes, whose content depends only on the version of Pillow."""
     image = _gradient()
     jpeg, png = _encode(image, "JPEG", quality=90), _encode(image, "PNG")
     good = {
@@ -69,7 +69,7 @@ def make_probes() -> Iterator[Probe]:
         "png of 2,500,000,000 pixels": _png_header(50_000, 50_000),
         "zip archive": b"PK\x03\x04" + bytes(100),
     }
-    either = {  # some decoders accept such files, others refuse them
+    either = {  # some decoders accept these files, and other decoders refuse them
         "half of a jpeg": jpeg[: len(jpeg) // 2],
         "half of a png": png[: len(png) // 2],
         "jpeg with wrong bytes": jpeg[:-200] + bytes(100) + jpeg[-100:],
@@ -82,14 +82,14 @@ def make_probes() -> Iterator[Probe]:
 
 
 def _gradient() -> PIL.Image.Image:
-    """Returns an RGB image of 64 by 48 pixels whose colours grow to the right and downwards."""
+    """Returns an RGB image of 64 by 48 pixels whose values grow to the right and downwards."""
     rows, columns = np.mgrid[0:48, 0:64]
     channels = np.stack([columns * 4, rows * 5, (rows + columns) * 2], axis=-1)
     return PIL.Image.fromarray(channels.astype(np.uint8))
 
 
 def _to_grey_16_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Returns the image as a grey image of 16 bits."""
+    """Converts the image to a grey image with 16 bits per pixel."""
     return PIL.Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
 
 

@@ -1,4 +1,8 @@
-"""The custom properties of an InfraBlessing, which Pusher reads; imports only `typing`."""
+"""The custom properties of an InfraBlessing artifact, from which Pusher reads the result of
+ServingCheck.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from typing import Any
 

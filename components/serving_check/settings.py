@@ -1,5 +1,5 @@
-"""The settings that the pipeline gives to ServingCheck. This module imports neither TensorFlow nor
-TFX.
+"""The settings that the pipeline passes to ServingCheck. This module does not import TensorFlow,
+which takes seconds to import.
 """
 
 import dataclasses
@@ -10,16 +10,18 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingCheckSettings:
-    """The settings of ServingCheck, as an execution property.
+    """The settings of ServingCheck, which are passed as an execution property of the node.
 
     Attributes:
       images: the number of test images that are sent.
-      timeout_seconds: the longest time of a request, including the first, which loads the model.
+      timeout_seconds: the longest allowed time of a request, including, for the first request, the
+        time to load the model.
       max_memory_gb: the most memory that the process may use, in GB (10^9 bytes); None for nine
         tenths of the memory that is free when the check starts.
-      max_p99_ms: the greatest 99th percentile of the time for one image, in milliseconds; None for
-        no limit.
-      tolerance: the greatest allowed difference between two probabilities of the same image.
+      max_p99_ms: the greatest allowed 99th percentile of the time of a request with one image, in
+        milliseconds; None for no limit.
+      tolerance: the greatest allowed difference between a probability of an image in one request,
+        and the same probability in another request or in Evaluator's predictions.
       code_fingerprint: fingerprint of the executor's code.
     """
 

@@ -1,4 +1,4 @@
-"""Connects to Vertex AI, and turns errors of its client into messages of one line."""
+"""Connects to Vertex AI, and turns errors of its client library into one-line messages."""
 
 import concurrent.futures
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ _ERRORS: Errors = {
     ),
     concurrent.futures.TimeoutError: lambda error: f"the operation did not end in time ({error})",
     **GOOGLE_ERRORS,
-    # The client library itself refuses some arguments with a ValueError.
+    # The client library raises ValueError for some wrong arguments.
     ValueError: lambda error: f"{error}; correct the value that the message names",
 }
 
 
 @contextmanager
 def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
-    """A context in which errors of the client become an InputError of one line.
+    """A context manager that turns errors of the client library into one-line InputErrors.
 
     Args:
       what: the attempted action.
-      after: the end of the message: the state after the failure, and what to do.
+      after: the end of the message, which describes the state after the failure and what to do.
     """
     try:
         with explain_errors(f"Vertex AI, {what}", _ERRORS):

@@ -1,9 +1,9 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
-Each of these three commands reads the state of Vertex AI, and does only the remaining steps. So
-after an error, the user can repeat the same command. The previously serving version stays deployed
-without requests, so that a rollback takes effect at once; older versions are removed from the
-endpoint.
+Each of the functions `deploy`, `promote` and `roll_back` reads the state of Vertex AI, and does
+only the steps that are still missing. So after an error, the user can repeat the same command.
+After a promotion, the previously served version stays deployed without requests, so that a rollback
+takes effect at once; older versions are removed from the endpoint.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from components.vertex_endpoint.stage import stage_version
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The result of a command.
+    """The result of `deploy`, `promote` or `roll_back`.
 
     Attributes:
       endpoint: the resource name of the endpoint.
@@ -54,8 +54,8 @@ def deploy(
     Args:
       settings: the settings of the endpoint.
       version: the directory of the pushed version, in a bucket.
-      record: the record of the push.
-      even_withdrawn: whether a model that was rolled back is deployed again.
+      record: the record of the pushed version, which Pusher wrote.
+      even_withdrawn: whether to deploy a model that an earlier rollback withdrew.
 
     Raises:
       InputError: Vertex AI refuses a request; the endpoint still serves the same version as before.
@@ -134,9 +134,9 @@ def promote(settings: EndpointSettings) -> Outcome:
 def roll_back(settings: EndpointSettings) -> Outcome:
     """Rolls the endpoint back to the version that served before.
 
-    All requests go from the candidate to the version `default`. Without a candidate, all requests
-    go from `default` to `previous`. The version that loses the requests gets the alias `withdrawn`,
-    and is removed from the endpoint.
+    If there is a candidate, it is withdrawn, and the version `default` gets all requests. Without a
+    candidate, the version `default` is withdrawn, and the version `previous` gets all requests. A
+    withdrawn version gets the alias `withdrawn`, and is removed from the endpoint.
 
     Raises:
       InputError: no earlier version is left to serve, or Vertex AI refuses a request.
@@ -145,9 +145,10 @@ def roll_back(settings: EndpointSettings) -> Outcome:
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # The aliases tell which version is bad, so they are moved last: after an error, the same
-    # command must not withdraw the good version. If a version has both `default` and `previous`, an
-    # earlier command has done all steps but the removal of `previous`.
+    # The aliases determine which version is withdrawn. The aliases are moved last, so that if this
+    # rollback fails, the next rollback withdraws the same version. If one version has both
+    # `default` and `previous`, an earlier rollback failed at its last step, which removes the alias
+    # `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)
@@ -170,7 +171,9 @@ def roll_back(settings: EndpointSettings) -> Outcome:
 
 
 def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
-    """Makes the labels of a version. An accuracy of 0.9614 becomes 0_9614, without a dot."""
+    """Makes the labels of a version in the model registry. Labels cannot contain dots: an accuracy
+    of 0.9614 becomes 0_9614.
+    """
     found = {"pipeline": settings.pipeline, "run": record.run}
     if record.accuracy is not None:
         found["accuracy"] = f"{record.accuracy:.4f}"
@@ -178,7 +181,7 @@ def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str
 
 
 def make_label(text: str) -> str:
-    """Converts a text to a value of a label: at most 63 characters of a-z, 0-9, _ and -."""
+    """Converts a text to a valid label value: at most 63 characters of a-z, 0-9, _ and -."""
     return "".join(c if c.isascii() and (c.isalnum() or c == "-") else "_" for c in text.lower())[
         :63
     ]
@@ -204,7 +207,8 @@ class _Traffic:
     settings: EndpointSettings
 
     def set_share(self, version: str, share: int, others: Mapping[str, int] | None = None) -> None:
-        """Sets the share of requests of a version, after deploying it if it is not deployed yet.
+        """Sets the percentage of requests that a version gets, and deploys the version if
+        necessary.
 
         Args:
           version: the id of the version in the registry.
@@ -239,7 +243,9 @@ def _remove_unused_versions(endpoint: Endpoint, registry: Registry) -> None:
 def _find_serving(
     deployed: list[Deployed], registry: Registry, versions: list[ModelVersion]
 ) -> Deployed | None:
-    """Returns the deployed model with the alias `default`, or else with the most requests."""
+    """Returns the deployed model with the alias `default` if it gets requests, and otherwise the
+    deployed model that gets the most requests.
+    """
     default = find(versions, DEFAULT)
     for model in deployed:
         if default and _is_version(model, registry, default.id) and model.traffic:
@@ -253,7 +259,7 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Returns a resource name without the project, which may be given by name or by number."""
+    """Removes the project, which may be given by name or by number, from a resource name."""
     return resource[resource.index("/locations/") :]
 
 

@@ -31,7 +31,7 @@ class Endpoint:
     def __init__(self, resource: Any) -> None:
         """
         Args:
-          resource: the object of the client library for the endpoint.
+          resource: the client library's object for the endpoint.
         """
         self._resource = resource
 
@@ -74,7 +74,7 @@ class Endpoint:
     def list_deployed(self) -> list[Deployed]:
         """Returns the models that are deployed to the endpoint now."""
         with explain("looking at the endpoint"):
-            # Reading `traffic_split` sends a request to Vertex AI, which also updates
+            # Reading `traffic_split` sends a request to Vertex AI, and this request also updates
             # `gca_resource`.
             shares = self._resource.traffic_split
             resource = self._resource.gca_resource
@@ -87,10 +87,10 @@ class Endpoint:
         """Deploys a version of a model.
 
         Args:
-          model: the object of the client library for the version.
-          split: the percentages of requests by id of the deployed model; the new model has the id
-            "0".
-          settings: the settings of the endpoint, with the machines.
+          model: the client library's object for the version.
+          split: the percentage of requests for each deployed model, by the model's id; the new
+            model has the id "0".
+          settings: the settings of the endpoint, such as the machine type.
         """
         with explain("deploying the model"):
             self._resource.deploy(

@@ -2,7 +2,7 @@
 
 The id of the model is the pipeline's name. An alias belongs to at most one version of the model:
 
-- `candidate` gets a part of the requests, and waits for --promote.
+- `candidate` is the version that gets a part of the requests until --promote gives it all requests.
 - `default` is the version that serves; Vertex AI gives this alias to the first version of a model.
 - `previous` is the version that served before, and serves again after --rollback.
 - `withdrawn` is the version that the last --rollback removed from the endpoint.
@@ -91,10 +91,11 @@ class Registry:
         The first version of a model gets the alias `default`, and later versions get no alias.
 
         Args:
-          artifact_uri: the directory in a bucket that contains the numbered directory of the
+          artifact_uri: a directory in a bucket, which contains the numbered directory of the
             version.
           identity: the identity of the exported model, as in `ModelVersion`.
-          source: the version directory in the serving directory, to which the model was pushed.
+          source: the directory to which the version was pushed, for the description in the
+            registry.
           labels: the labels of the version.
         """
         name = self._settings.pipeline
@@ -108,17 +109,18 @@ class Registry:
                 labels=dict(labels),
                 artifact_uri=artifact_uri,
                 serving_container_image_uri=self._settings.container,
-                # The command of the container replaces the entry point of TensorFlow Serving's
-                # image, which listens to other ports and reads the name of the model from
+                # This command replaces the entry point of TensorFlow Serving's image, because that
+                # entry point listens on other ports and reads the name of the model from
                 # environment variables.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",
                     "--port=8500",
                     f"--model_name={name}",
-                    # Vertex AI replaces this variable by the address of its copy of the model.
+                    # Vertex AI replaces AIP_STORAGE_URI with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    # TensorFlow Serving must look for versions only once.
+                    # TensorFlow Serving looks for versions only once, because no other version
+                    # appears in Vertex AI's copy of the model.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],
@@ -129,24 +131,24 @@ class Registry:
         return str(model.version_id)
 
     def model(self, version: str) -> Any:
-        """Returns the object of the client library for a version."""
+        """Returns the client library's object for a version of the model."""
         with explain(f"looking at version {version} of the model"):
             return self._sdk.Model(f"{self.resource}@{version}")
 
     def move_alias(self, alias: str, version: str) -> None:
-        """Gives an alias to a version, and takes it from the version that has it."""
+        """Gives an alias to a version, and removes the alias from the version that had it."""
         owner = find(self.list_versions(), alias)
         if owner and owner.id == version:
             return
-        # The alias `default` cannot be removed, since some version must have it; Vertex AI moves
-        # it.
+        # The alias `default` cannot be removed, since one version must always have it; Vertex AI
+        # moves this alias when another version gets it.
         if owner and alias != DEFAULT:
             self.remove_alias(alias, owner.id)
         with explain(f"moving the alias {alias}", AGAIN):
             self._registry.add_version_aliases([alias], version)
 
     def remove_alias(self, alias: str, version: str) -> None:
-        """Takes an alias from a version."""
+        """Removes an alias from a version."""
         with explain(f"removing the alias {alias}", AGAIN):
             self._registry.remove_version_aliases([alias], version)
 

@@ -1,4 +1,6 @@
-"""The settings of a deployment to a Vertex AI endpoint. Imports neither TensorFlow nor TFX."""
+"""The settings of a deployment to a Vertex AI endpoint. This module does not import TensorFlow,
+which takes seconds to import.
+"""
 
 import dataclasses
 from collections.abc import Mapping

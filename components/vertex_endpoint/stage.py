@@ -1,8 +1,8 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
 TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory with which a model was registered, so the registered directory must contain
-the numbered directory of this version, and no other version.
+copy of the directory that the model registry names. So the directory in the model registry must
+contain the numbered directory of only one version.
 """
 
 import os
@@ -13,14 +13,14 @@ from tfx.dsl.io import fileio
 from common.errors import InputError
 from common.file_records import list_graph_last
 
-_FOLDER = ".vertex"  # a folder in the serving directory, which servers ignore because of its name
+_FOLDER = ".vertex"  # TensorFlow Serving ignores this folder of the serving directory
 _SCHEME = "gs://"
 
 
 def stage_version(version: str) -> str:
     """Copies a version to a directory that contains no other version.
 
-    Copies of versions that are no longer in the serving directory are removed.
+    Also deletes the copies of versions that are no longer in the serving directory.
 
     Args:
       version: the directory of a pushed version, in a bucket.
