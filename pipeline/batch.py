@@ -1,4 +1,7 @@
-"""Fits the batch size of a training to the number of images. Imports no TensorFlow."""
+"""Fits the batch size of a training to the number of images.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import dataclasses
 
@@ -6,15 +9,16 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# The batch size fits even if this share of the training images is quarantined.
+# Some training images may still be quarantined. So the batch size is chosen to fit the training
+# split without this share of its images.
 _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
     """Returns a configuration whose batch is not larger than the training split.
 
-    If the recipe's batch size is too large, this function halves the size until it fits, or until
-    half of the size is no multiple of `train.accumulation`.
+    If the recipe's batch size is too large, this function halves the batch size until it fits. The
+    function stops earlier if half the batch size would not be a multiple of `train.accumulation`.
 
     Args:
       config: the configuration.
@@ -22,7 +26,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the user chose a larger batch, or `train.accumulation` requires a larger batch.
+      InputError: the user chose a batch that is larger than the training split, or
+        `train.accumulation` requires such a large batch.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

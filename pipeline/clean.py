@@ -1,6 +1,6 @@
 """The command `--clean-cache`: removes models and checkpoints that can be created again.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, to keep the command line fast.
 """
 
 import shutil
@@ -17,7 +17,7 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
 
     Args:
       cache: the directory that `backbones.resolve.cache_dir` returns.
-      roots: pipeline roots; a root is left alone while a run uses it.
+      roots: pipeline roots. This function skips a root that a run is using.
 
     Yields:
       Lines about the removed models and checkpoints, for the console.

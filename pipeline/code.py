@@ -1,5 +1,6 @@
-"""Takes fingerprints of the code that each node executes. This module imports neither TensorFlow
-nor TFX.
+"""Computes fingerprints of the code that each node executes.
+
+This module imports neither TensorFlow nor TFX, to keep the command line fast.
 """
 
 import dataclasses
@@ -14,14 +15,15 @@ from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
-# Some nodes use TensorFlow only to read and write files and records, and all versions of TensorFlow
-# write the same bytes.
+# Some nodes use TensorFlow only to read and write files. All versions of TensorFlow write the same
+# bytes, so the fingerprints of these nodes leave out the version of TensorFlow.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher uses these libraries only to generate the images of its warm-up requests, whose content
-# does not matter.
+# Pusher uses the following libraries only to generate images for warm-up requests. Any images will
+# do for a warm-up, so the fingerprint of Pusher leaves out the versions of the libraries.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
-# Report uses only the names of files and properties from these modules of other nodes.
+# Report uses only the names of files and properties from the following modules of other nodes, so
+# the fingerprint of Report leaves out the code of the modules.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
@@ -33,10 +35,10 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries on which its results depend.
+    """A fingerprint for each node, of the code and the libraries that determine the node's results.
 
-    TFX itself takes fingerprints only of module files, but this pipeline names functions by import
-    path.
+    TFX itself computes fingerprints only of module files. This pipeline names functions by import
+    path, so TFX alone would not notice when the code of a function changes.
     """
 
     example_gen: str
@@ -54,22 +56,22 @@ class NodeCode:
     report: str
 
     def all(self) -> str:
-        """Returns a fingerprint of the code of all nodes except Report."""
+        """Returns one fingerprint for all nodes except Report, which only shows their results."""
         texts = [text for name, text in vars(self).items() if name != "report"]
         return hash_bytes("".join(texts).encode())
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) -> NodeCode:
-    """Takes the fingerprints of the code that a run executes.
+    """Computes the fingerprints of the code that a run executes.
 
     Args:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`. Only the
-        code of this kind of source is part of the fingerprint.
-      layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
-        training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
-        has a fingerprint of its own.
-      split_by: the value of `ingest.split_by`. The fingerprint contains the code that finds near
-        duplicates only if `split_by` requires this code.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`. The
+        fingerprint of ImageExampleGen leaves out the code for other kinds of sources.
+      layout: `backbone_layout` of `pipeline.inputs.Inputs`. The fingerprints of Tuner and Trainer
+        contain this text instead of the model catalogue, because training uses nothing else of the
+        catalogue.
+      split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
+        code that finds near duplicates, unless `split_by` is "near_duplicates".
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -77,12 +79,12 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index of file contents is used only to compute the source's fingerprint, and does
-            # not change examples.
+            # The module `content_index` only helps to compute the fingerprint of the data, and does
+            # not change examples. So the fingerprint of the code leaves the module out.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),
-        # StatisticsGen and SchemaGen run only code of TFX and TFDV.
+        # StatisticsGen and SchemaGen run no code of this project, only code of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),
@@ -104,7 +106,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
 
 
 def _hash_templates() -> str:
-    """Returns a fingerprint of the template files of the report's page."""
+    """Returns a fingerprint of the template files for the HTML report."""
     folder = resources.files("components.report").joinpath("templates")
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return hash_bytes(b"".join(file.read_bytes() for file in files))

@@ -1,6 +1,6 @@
 """Finds and checks the metadata store of the runs on this machine.
 
-This module imports neither TensorFlow nor ML Metadata.
+This module imports neither TensorFlow nor ML Metadata, to keep the command line fast.
 """
 
 import contextlib
@@ -16,22 +16,23 @@ def metadata_file(state_directory: Path) -> Path:
 
 
 def check_metadata(state_directory: Path) -> None:
-    """Refuses a damaged metadata store, in which a run could not record its results.
+    """Checks that the SQLite file of the metadata store is undamaged or does not exist yet.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: the SQLite file is damaged.
     """
     file = metadata_file(state_directory)
     if not file.exists():
         return
     try:
-        # The store is not opened read-only, because SQLite first rolls back unfinished transactions
-        # of killed processes.
+        # The check must open the file for writing: if a process was killed, SQLite first rolls back
+        # its unfinished transaction.
         with contextlib.closing(sqlite3.connect(file)) as store:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise  # after another error, such as a fault of the disk, the file may be intact
+            # The file may be undamaged: the cause can be, for example, a disk error.
+            raise
         found = str(error)
     if found != "ok":
         raise InputError(

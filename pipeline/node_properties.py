@@ -14,8 +14,8 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of notes about images that could not be read.
-      listing: path of the list of images, which was written when the run began.
+      unread_notes: directory of notes about unreadable images.
+      listing: path of the file that lists all images.
     """
 
     source: PropertyValue
@@ -31,9 +31,9 @@ class ValidationProperties:
     """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
 
     Attributes:
-      library_fingerprint: fingerprint of the libraries that the three nodes use.
+      library_fingerprint: fingerprint of TFX and TFDV, which all three nodes use.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: the number of training images of each class in the data of the champion, as
+      champion_counts: number of images per class that the last blessed model was trained on, as
         JSON: see `components.example_check.component.ExampleCheck`.
     """
 
@@ -58,7 +58,7 @@ class SchemaProperties:
     """Execution properties of PackagedSchema.
 
     Attributes:
-      content: the text of the schema; empty if the schema is inferred.
+      content: the text of the schema; empty if SchemaGen infers the schema.
       code_fingerprint: fingerprint of the node's code.
     """
 
@@ -116,10 +116,10 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the record of the last blessed model of another training, or
+      champion: URI of the JSON file about the blessed model to compare the new model with, or
         `components.model_evaluator.records.NONE`.
-      records: directory in which a blessing is recorded.
-      training: fingerprint of the training that makes the model.
+      records: directory in which Evaluator writes a JSON file about each blessed model.
+      training: fingerprint of the options, code and data that determine the new model.
       data: fingerprint of the examples.
       gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.

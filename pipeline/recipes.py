@@ -1,4 +1,6 @@
-"""Fine-tuning recipes. Imports no TensorFlow.
+"""Fine-tuning recipes.
+
+This module does not import TensorFlow, to keep the command line fast.
 
 A recipe says how a model is tuned, which accuracy was published for it, and which accuracy the gate
 requires. Every value of a recipe can be overridden by a flag, `--set` or YAML.

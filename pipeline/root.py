@@ -1,4 +1,7 @@
-"""Records which pipeline owns a pipeline root, and locks it for a run. Imports no TensorFlow."""
+"""Records which pipeline owns a pipeline root, and locks it for a run.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -17,23 +17,23 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # A flag with which Beam uses its own Python engine at once, instead of first trying to download
-    # another engine. The flag has no other effect, since this project uses no triggers.
+    # By default, Beam first tries to download another engine. With this flag, Beam uses its own
+    # Python engine at once. The flag is safe, because this project uses no Beam triggers.
     "--allow_unsafe_triggers",
 )
-# A flag that names code for the workers. Without such a flag, TFX builds a package of itself for
-# each node, which takes two seconds, and installs it with pip, which fails because of TFX's pinned
-# versions. Workers outside containers run the installed code and ignore this flag.
+# This flag keeps TFX from building a package of itself for the workers of each node. Building the
+# package takes two seconds, and pip then fails to install it because of TFX's pinned versions.
+# Workers outside containers run the installed code and ignore this flag.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """Adds the flags for Beam that every pipeline of this project needs to the given flags.
+    """Returns the flags for Beam that every pipeline needs, followed by the given flags.
 
-    The given flags come last, so that they override the added flags.
+    The given flags come last, so that they override the other flags.
 
     Raises:
-      InputError: the workers would be containers, and no flag names their image.
+      InputError: the workers run in containers, and no flag names the container image.
     """
     options = PipelineOptions(list(given))
     runner = selected_runner(options)
@@ -69,7 +69,7 @@ def selected_runner(options: PipelineOptions) -> str:
 
 
 def _environment(options: PipelineOptions) -> str:
-    """Returns the workers' `environment_type`; empty if the workers belong to this process."""
+    """Returns the workers' `environment_type`; empty if this process runs the workers."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

@@ -34,7 +34,7 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # `build_config` has checked the strategy of a custom job.
+    # With a machine type, Trainer runs as a custom job, whose strategy `build_config` has checked.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
@@ -73,12 +73,12 @@ def manage(parsed: argparse.Namespace) -> int:
 
 
 def make_backend(runner: str) -> ModuleType:
-    """Imports the module of a runner that has a cluster."""
+    """Imports the module for `runner`, which is "kubeflow" or "vertex"."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam; without flags, Beam is not imported."""
+    """Checks the flags for Beam. To save time, imports Beam only if the user gave such flags."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 

@@ -1,4 +1,4 @@
-"""`--inspect`: reads and checks the images, and writes a page about them. Trains nothing."""
+"""The command `--inspect`: checks the images and writes an HTML report, without a training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,8 +40,9 @@ def inspect(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
     Args:
       config: the configuration, with or without a model.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:

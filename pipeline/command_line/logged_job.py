@@ -1,4 +1,4 @@
-"""Runs a job with all output of libraries in a log file."""
+"""Runs a job, and redirects the output of libraries to a log file."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ def new_log(directory: Path) -> Path:
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
-    """Runs `job`, with all output of libraries in the file `log`.
+    """Runs `job`, and redirects the output of libraries to the file `log`.
 
     Returns:
       The exit status of `job`; FAILED if it raises an exception.

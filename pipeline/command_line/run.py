@@ -26,8 +26,9 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
     Args:
       config: the configuration.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:
@@ -56,8 +57,9 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     Args:
       path: path of the schema's file, which is replaced if it exists.
       config: the configuration.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:
@@ -81,7 +83,7 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
     Args:
       config: the configuration.
       console: the console.
-      with_backbone: whether a node reads the backbone.
+      with_backbone: whether the run needs the model.
     """
     check_metadata(state_directory(config))
     console.busy("loading TensorFlow and TFX")

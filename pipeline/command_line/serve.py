@@ -1,4 +1,7 @@
-"""Serves an earlier version again, and versions at an endpoint of Vertex AI."""
+"""The commands that change which version of a model is served.
+
+The version is served from a serving directory or at an endpoint of Vertex AI.
+"""
 
 import argparse
 
@@ -20,7 +23,7 @@ from pipeline.report.console import Console
 
 
 def serve_earlier_version(parsed: argparse.Namespace) -> int:
-    """Serves an earlier version of a pipeline's model again."""
+    """Makes an earlier version of a pipeline's model the served version."""
     version = parsed.rollback or None
     if version and not (version.isascii() and version.isdecimal()):
         raise InputError(f"--rollback {version}: expected the number of a version")

@@ -1,4 +1,7 @@
-"""Checks the training strategy against the available devices. Imports no TensorFlow."""
+"""Checks the training strategy against the available devices.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import glob
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The options of an endpoint of Vertex AI. Imports no TensorFlow."""
+"""The options of an endpoint of Vertex AI.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import dataclasses
 import re

@@ -1,4 +1,7 @@
-"""The machines of the nodes of a pipeline on a cluster. Imports no TensorFlow."""
+"""The machines of the nodes of a pipeline on a cluster.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import dataclasses
 import re

@@ -1,4 +1,7 @@
-"""The names that pipelines may have. Imports no TensorFlow."""
+"""The names that pipelines may have.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,6 @@
-"""The times of scheduled runs, as cron expressions. Imports no TensorFlow.
+"""The times of scheduled runs, as cron expressions.
+
+This module does not import TensorFlow, to keep the command line fast.
 
 Vertex AI expects cron's five fields (minute, hour, day of month, month, day of week), after
 `TZ=<IANA zone> `; Kubeflow Pipelines expects six fields, seconds first, in UTC.

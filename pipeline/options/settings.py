@@ -1,4 +1,7 @@
-"""Converts and checks the values that were given for options. Imports no TensorFlow."""
+"""Converts and checks the values that were given for options.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import dataclasses
 import os

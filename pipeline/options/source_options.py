@@ -1,4 +1,7 @@
-"""The options that only some kinds of image sources accept. Imports no TensorFlow."""
+"""The options that only some kinds of image sources accept.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import dataclasses
 from collections.abc import Mapping

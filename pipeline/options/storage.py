@@ -1,6 +1,6 @@
 """The storage of a pipeline on Kubeflow Pipelines: object store, volumes, `cloud.state_dir`.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, to keep the command line fast.
 """
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""Checks the option that names the tracker of results. Imports no TensorFlow."""
+"""Checks the option that names the tracker of results.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import importlib.util
 

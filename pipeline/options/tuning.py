@@ -1,4 +1,7 @@
-"""Refuses options that have no effect with the given `--tune`. Imports no TensorFlow."""
+"""Refuses options that have no effect with the given `--tune`.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""Reads YAML, and refuses duplicate keys. Imports no TensorFlow."""
+"""Reads YAML, and refuses duplicate keys.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Shows a run on the console. Imports no TensorFlow.
+"""Shows a run on the console.
+
+This module does not import TensorFlow, to keep the command line fast.
 
 A terminal shows a progress bar for the running node. If the output goes to a pipe or a file, each
 entry is one plain line, neither wrapped nor coloured.

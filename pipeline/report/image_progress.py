@@ -1,4 +1,7 @@
-"""Shows the number of images that the running node has read. Imports no TensorFlow."""
+"""Shows the number of images that the running node has read.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import contextlib
 import os

@@ -1,4 +1,7 @@
-"""Sends log lines to a file, and with `--verbose` to the screen. Imports no TensorFlow."""
+"""Sends log lines to a file, and with `--verbose` to the screen.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 import logging
 import os

@@ -1,4 +1,7 @@
-"""Describes the results of a run in detail, for the log. Imports no TensorFlow."""
+"""Describes the results of a run in detail, for the log.
+
+This module does not import TensorFlow, to keep the command line fast.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
