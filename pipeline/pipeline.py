@@ -8,9 +8,9 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
-backbone for each run. With `--data-check full`, DataCheck also reads the backbone, and the features
-that Transform computed for `--tune head`.
+A compiled pipeline starts with the node ResolveInputs, which finds the data and the backbone for
+each run. With `--data-check full`, DataCheck also reads the backbone. With `--data-check full` and
+`--tune head`, DataCheck also reads the features that Transform computes.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers must import tfx before TFDV: the pinned TFDV imports a part of tfx_bsl that no longer
-# exists, and tfx provides a substitute.
+# This flag makes Beam workers import tfx before TFDV. The pinned version of TFDV imports a part of
+# tfx_bsl that no longer exists, and tfx provides a substitute for this part.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -46,9 +46,9 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    Building the pipeline loads no model code: functions of the user are given by import path. If a
-    node reads further data besides its input artifacts, its execution properties contain a
-    fingerprint of these data. Thus, the node runs again when the data change.
+    The pipeline names the functions of `trainer` by import path, so this function does not import
+    the code of models. If a node reads data that are not artifacts, its execution properties
+    contain a fingerprint of these data, so that the node runs again when the data change.
 
     Args:
       config: the configuration.
@@ -65,9 +65,9 @@ def create_pipeline(
     data = make_data_nodes(config, properties)
     examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # If the whole backbone is tuned, Transform does not read the data, since it writes no examples
-    # and has nothing to analyse. If only a head is tuned, Transform computes the features of each
-    # image once.
+    # With `--tune head`, Transform computes the features of each image once, so that Trainer does
+    # not run the backbone in every epoch. With `--tune full`, Transform only writes the transform
+    # graph for Trainer, so it does not read the images.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples,
@@ -78,7 +78,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform, which may take long, must not run on refused data.
+    # Transform may take long, so it waits until ExampleValidator accepts the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -98,8 +98,8 @@ def create_pipeline(
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The constructors of Trainer and Tuner accept only a mapping, but this pipeline's
-    # `custom_config` is a text or a placeholder.
+    # The constructors of Trainer and Tuner accept only a mapping as `custom_config`. In this
+    # pipeline, `custom_config` is a text or a placeholder, so it is set after the construction.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -200,16 +200,17 @@ def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] =
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """Returns the node that provides the backbone, and its output.
+    """Returns the node whose output artifact is the backbone, and the output channel of this node.
 
-    If all readers share this machine's disk, the artifact is the backbone's own directory. The
+    In a run on this machine, the artifact is the directory in which the backbone was found. The
     containers of a cluster, and the workers of some Beam engines, may be unable to read this
-    directory. In this case, the node copies the backbone to the pipeline root.
+    directory. For them, the node copies the backbone to the pipeline root.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # In a run on this machine, the property `model` is the path of the SavedModel instead
-            # of `config.model`, which may be a URL with a token that the metadata store would show.
+            # The metadata store records the property `model`. In a run on this machine,
+            # `config.model` may be a URL with a secret token, so the property is the path of the
+            # SavedModel instead.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
@@ -226,10 +227,10 @@ def _backbone(
 
 
 def _trainer_class(config: Config) -> type[Trainer]:
-    """Returns the class of the node Trainer."""
+    """Returns TFX's Trainer, or `CustomJobTrainer` if Trainer runs as a custom job."""
     if not config.machines.trainer.machine_type:
         return Trainer
-    # `CustomJobTrainer` imports Vertex AI's client, which takes two seconds of CPU time.
+    # This import loads Vertex AI's client, which takes two seconds. Other pipelines do not need it.
     from components.custom_job_trainer.component import CustomJobTrainer
 
     return CustomJobTrainer

@@ -18,7 +18,7 @@ def read_yaml(path: str) -> dict[str, Setting]:
     """Reads the settings of a YAML file, by dotted key.
 
     Raises:
-      InputError: the file cannot be read, is not YAML, holds no mapping, or has a key twice.
+      InputError: the file cannot be read, is not YAML, is not a mapping, or contains a key twice.
     """
     try:
         content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"))

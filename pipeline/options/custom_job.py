@@ -20,8 +20,8 @@ _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     """Returns the JSON of a google.cloud.aiplatform.v1.CustomJob that runs TFX's Trainer.
 
-    Besides the fields of a CustomJob, the JSON contains the Google Cloud project for TFX. Before TFX
-    submits the job, it removes the project and adds the command for the containers.
+    In addition to the fields of a CustomJob, the JSON contains the Google Cloud project. Before TFX
+    submits the job, TFX removes the project and adds the command for the containers.
 
     Args:
       name: name of the pipeline.

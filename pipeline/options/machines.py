@@ -80,17 +80,18 @@ class Machine:
 
     @property
     def for_step(self) -> "Machine":
-        """The machine of the node's own container."""
+        """The machine of the node's step in a compiled pipeline."""
         return self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """The machine of Trainer. With a `machine_type`, Trainer runs as a custom job of Vertex AI.
+    """The machine of Trainer.
 
-    For a custom job, `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines
-    of the job. The pipeline's step submits the job and waits for the end of the job. `retries` is
-    the number of retries of the step.
+    With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
+    pipeline submits this job and waits until the job ends. `accelerator`, `disk_gb`, `spot` and
+    `timeout_minutes` then apply to the machines of the job, and `retries` applies to the Trainer
+    step.
     """
 
     machine_type: str | None = option(
@@ -110,17 +111,17 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """The machine of the node's own container."""
+        """The machine of the Trainer step, which only waits if Trainer runs as a custom job."""
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property
     def has_tpu(self) -> bool:
-        """Whether the type of machine has a TPU."""
+        """Whether machines of the type `machine_type` have a TPU."""
         return self.machine_type == OLD_TPU or self.tpu_chips > 0
 
     @property
     def tpu_chips(self) -> int:
-        """The number of TPU chips in the name of the type; 0 if the name has none."""
+        """The number of TPU chips according to the name `machine_type`; 0 if it names no TPU."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 
@@ -146,7 +147,7 @@ class Machines:
     report: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
-        """Yields the name of each node in `nodes`, and the machine of its container."""
+        """Yields the name and the machine of each node in `nodes`."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
@@ -154,10 +155,10 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Refuses machines that the runner does not offer to the steps of a pipeline.
+    """Checks that the runner supports the options of all machines.
 
     Raises:
-      InputError: an accelerator is unknown, or a setting of Kubernetes is given for Vertex AI.
+      InputError: an accelerator is unknown, or Vertex AI does not support an option.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)

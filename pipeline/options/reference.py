@@ -147,7 +147,8 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
         if key.rpartition(".")[0].partition(".")[0] != group:
             continue
         shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
-        if shown in seen:  # all nodes except Trainer have the same options
+        # All nodes except Trainer have the same options, so the table shows these options once.
+        if shown in seen:
             continue
         seen.add(shown)
         meaning, default = _split_default(option.help)

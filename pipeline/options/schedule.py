@@ -2,8 +2,8 @@
 
 This module does not import TensorFlow, to keep the command line fast.
 
-Vertex AI expects cron's five fields (minute, hour, day of month, month, day of week), after
-`TZ=<IANA zone> `; Kubeflow Pipelines expects six fields, seconds first, in UTC.
+Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
+day of week. Kubeflow Pipelines expects times in UTC and six fields: seconds, then cron's five.
 """
 
 import re
@@ -16,7 +16,10 @@ _UTC = ("UTC", "Etc/UTC")
 
 
 def check_cron(text: str) -> None:
-    """Checks the time zone and the number of fields; the server checks the values of the fields.
+    """Checks the time zone and the number of fields of a cron expression.
+
+    This function does not check the values of the fields: the service that runs the schedule
+    checks them.
 
     Raises:
       InputError: the time zone is unknown, or the number of fields is neither five nor six.
@@ -32,10 +35,14 @@ def check_cron(text: str) -> None:
 
 
 def check_schedule(text: str, runner: str) -> None:
-    """Refuses a cron expression that the service of `runner`, a key of `FORMS`, does not accept.
+    """Checks that the service of a runner accepts a cron expression.
+
+    Args:
+      text: the cron expression.
+      runner: "kubeflow" or "vertex".
 
     Raises:
-      InputError: the text is no cron expression, or the service does not accept it.
+      InputError: the text is not a cron expression, or the service does not accept it.
     """
     check_cron(text)
     FORMS[runner](text)

@@ -9,9 +9,10 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a duplicate key; PyYAML's own loader silently uses the last value of a duplicate key.
+    """A YAML loader that refuses duplicate keys.
 
-    By the YAML specification (1.2.2, section 3.2.1.1), the keys of a mapping are unique.
+    PyYAML's own loader silently uses the last value of a duplicate key. The YAML specification
+    (1.2.2, section 3.2.1.1) requires unique keys in a mapping.
     """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:

@@ -50,7 +50,7 @@ def _describe_calibration(calibration: Any) -> Iterator[str]:
 
 
 def _describe_gate(verdict: Any) -> Iterator[str]:
-    """Yields measured values beside their limits, and the comparison with the champion.
+    """Yields lines that compare the model with the limits of the gate and the last blessed model.
 
     Args:
       verdict: a `components.model_evaluator.verdict.Verdict`.
@@ -58,7 +58,8 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # The reasons, which are shown below, name each class whose recall is too low.
+        # These lines leave out the recall of each class. If a recall is too low, the verdict names
+        # the class.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:
@@ -78,5 +79,5 @@ def _describe_serving(findings: Any) -> Iterator[str]:
         f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
         for size, found in findings.latency_ms.items()
     ]
-    if parts:  # there are no times if the model could not be loaded
+    if parts:  # empty if ServingCheck could not load the model
         yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"
