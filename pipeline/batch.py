@@ -9,8 +9,8 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# Some training images may still be quarantined. So the batch size is chosen to fit the training
-# split without this share of its images.
+# A run may quarantine training images after it has chosen the batch size. The batch must fit the
+# training split even if the run quarantines this share of the training images.
 _QUARANTINED = 0.05
 
 
@@ -27,7 +27,7 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     Raises:
       InputError: the user chose a batch that is larger than the training split, or
-        `train.accumulation` requires such a large batch.
+        `train.accumulation` does not allow a batch that fits.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

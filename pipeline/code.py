@@ -15,11 +15,11 @@ from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
-# Some nodes use TensorFlow only to read and write files. All versions of TensorFlow write the same
-# bytes, so the fingerprints of these nodes leave out the version of TensorFlow.
+# All versions of TensorFlow write the same bytes to files. So if a node uses TensorFlow only to
+# read and write files, the node's fingerprint leaves out the version of TensorFlow.
 _FILE_SYSTEMS = ("tensorflow",)
 # Pusher uses the following libraries only to generate images for warm-up requests. Any images will
-# do for a warm-up, so the fingerprint of Pusher leaves out the versions of the libraries.
+# do for a warm-up, so Pusher's fingerprint leaves out the versions of these three libraries.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 # Report uses only the names of files and properties from the following modules of other nodes, so
@@ -56,7 +56,10 @@ class NodeCode:
     report: str
 
     def all(self) -> str:
-        """Returns one fingerprint for all nodes except Report, which only shows their results."""
+        """Returns one fingerprint of the code of all nodes except Report.
+
+        Report is left out because it only shows the results of the other nodes.
+        """
         texts = [text for name, text in vars(self).items() if name != "report"]
         return hash_bytes("".join(texts).encode())
 
@@ -68,8 +71,8 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The
         fingerprint of ImageExampleGen leaves out the code for other kinds of sources.
       layout: `backbone_layout` of `pipeline.inputs.Inputs`. The fingerprints of Tuner and Trainer
-        contain this text instead of the model catalogue, because training uses nothing else of the
-        catalogue.
+        contain `layout` instead of the whole model catalogue, because training uses no other part
+        of the catalogue.
       split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
         code that finds near duplicates, unless `split_by` is "near_duplicates".
     """
@@ -79,12 +82,13 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The module `content_index` only helps to compute the fingerprint of the data, and does
-            # not change examples. So the fingerprint of the code leaves the module out.
+            # The fingerprint of the code leaves out the module `content_index`, which helps to
+            # compute the fingerprint of the data and does not change examples.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),
-        # StatisticsGen and SchemaGen run no code of this project, only code of TFX and TFDV.
+        # StatisticsGen and SchemaGen run only code of TFX and TFDV, so the versions of TFX and TFDV
+        # are the whole fingerprint.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),

@@ -18,7 +18,7 @@ from components.packaged_schema.component import PackagedSchema
 from pipeline.options.config import Config
 from pipeline.properties import Properties
 
-# This schema makes TFDV treat labels as categories. It also keeps TFDV from treating the bytes of
+# With the following schema, TFDV treats labels as categories, and does not treat the bytes of
 # images as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
@@ -88,9 +88,9 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         examples=examples,
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # If SchemaGen infers the schema, the statistics leave out the file names. Otherwise,
-            # SchemaGen could list all file names in the schema of a small dataset, and the file
-            # name of every new image would be an anomaly.
+            # If SchemaGen infers the schema, the statistics leave out the file names. From the file
+            # names of a small dataset, SchemaGen would infer a list of allowed file names, and TFDV
+            # would report the file name of each new image as an anomaly.
             feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
@@ -115,7 +115,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
     # TFX's cache key contains the execution properties of a node. TFX's own nodes StatisticsGen and
-    # SchemaGen have no execution property for the fingerprint of libraries, so this loop adds one.
+    # SchemaGen have no execution property for the fingerprint of libraries, so this loop adds the
+    # property `library_fingerprint`.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -131,15 +132,15 @@ def make_data_check(
     backbone: BaseChannel | None,
     transformed_examples: BaseChannel | None,
 ) -> list[BaseNode]:
-    """Makes the node DataCheck as `--data-check` asks.
+    """Makes the node DataCheck for the value of `--data-check`.
 
     Args:
       config: the configuration.
       properties: the properties of the nodes.
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; used only with `--data-check full`.
-      transformed_examples: Transform's examples with features of the backbone; used only with
-        `--data-check full`. None if Transform computes no features.
+      transformed_examples: Transform's examples with features of the backbone, for `--data-check
+        full`; None if Transform computes no features.
 
     Returns:
       A list with the node; an empty list with `--data-check off`.

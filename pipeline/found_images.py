@@ -34,8 +34,8 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but no image in train.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will still
-        move near duplicates to the same split.
+      is_estimate: whether the numbers in `splits` may still change. ImageExampleGen changes them if
+        it moves near duplicates to the same split.
       given: the splits that the dataset defines itself.
       left_out: folders whose images the run does not use.
       dropped: number of duplicates that were removed.

@@ -41,7 +41,7 @@ class Inputs:
       backbone_layout: the names of the backbone's variables, from `backbones.layout.find_layout`,
         as text; empty for `--tune head`, which does not train these variables.
       champions: the last blessed models, from `components.model_evaluator.records.find_champions`.
-      serving: a description of the served model and of the last push when the run begins.
+      serving: a description of the served model and of the last push, at the start of the run.
       found: the description of the images.
     """
 
@@ -67,8 +67,8 @@ def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
     Raises:
       InputError: an input is missing or unusable.
     """
-    # The backbone comes first, so that the user learns of a wrong `--model` before a long download
-    # of data.
+    # This function looks for the backbone before the data, so that the user learns of a wrong
+    # `--model` before a long download.
     backbone = _find_backbone(config) if with_backbone else None
     images = make_source(config.source)
     images.prepare(cache_dir())

@@ -16,8 +16,8 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Pairs of options that name directories. The first directory must not be the second directory or
-# be inside it. The text in each row tells what would happen.
+# Each row contains two options that name directories, and a reason why the first directory must not
+# be the second directory or be inside the second directory.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -33,7 +33,7 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Checks that the directories of a run do not contain each other, and that URIs are supported.
+    """Checks that no directory contains another directory, and that TensorFlow supports all URIs.
 
     Raises:
       InputError: a directory is inside another directory that must not contain it, or TensorFlow
@@ -107,7 +107,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the directories that a run writes to, by flag, as far as the options name them."""
+    """Returns the directories to which a run writes, by the option that names the directory."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,

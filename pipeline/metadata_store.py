@@ -25,13 +25,13 @@ def check_metadata(state_directory: Path) -> None:
     if not file.exists():
         return
     try:
-        # The check must open the file for writing: if a process was killed, SQLite first rolls back
-        # its unfinished transaction.
+        # This check opens the file for writing, because SQLite may first have to roll back the
+        # unfinished transaction of a killed process.
         with contextlib.closing(sqlite3.connect(file)) as store:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            # The file may be undamaged: the cause can be, for example, a disk error.
+            # Other errors, such as a disk error, do not mean that the file is damaged.
             raise
         found = str(error)
     if found != "ok":

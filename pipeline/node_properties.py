@@ -31,7 +31,7 @@ class ValidationProperties:
     """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
 
     Attributes:
-      library_fingerprint: fingerprint of TFX and TFDV, which all three nodes use.
+      library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
       champion_counts: number of images per class that the last blessed model was trained on, as
         JSON: see `components.example_check.component.ExampleCheck`.
@@ -116,8 +116,8 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the blessed model to compare the new model with, or
-        `components.model_evaluator.records.NONE`.
+      champion: URI of the JSON file about the last blessed model, with which Evaluator compares the
+        new model; `components.model_evaluator.records.NONE` if there is no blessed model.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.
       data: fingerprint of the examples.

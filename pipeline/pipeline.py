@@ -78,7 +78,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take long, so it waits until ExampleValidator accepts the data.
+    # Transform may take long, so Transform waits until ExampleValidator accepts the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -99,7 +99,8 @@ def create_pipeline(
         **training,
     ).with_id("Trainer")
     # The constructors of Trainer and Tuner accept only a mapping as `custom_config`. In this
-    # pipeline, `custom_config` is a text or a placeholder, so it is set after the construction.
+    # pipeline, `custom_config` is a text or a placeholder, so this function sets `custom_config`
+    # after the construction.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -203,14 +204,14 @@ def _backbone(
     """Returns the node whose output artifact is the backbone, and the output channel of this node.
 
     In a run on this machine, the artifact is the directory in which the backbone was found. The
-    containers of a cluster, and the workers of some Beam engines, may be unable to read this
-    directory. For them, the node copies the backbone to the pipeline root.
+    containers of a cluster, and the workers of some Beam engines, may be unable to read directories
+    of this machine. For these containers and workers, the node copies the backbone to the pipeline
+    root.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # The metadata store records the property `model`. In a run on this machine,
-            # `config.model` may be a URL with a secret token, so the property is the path of the
-            # SavedModel instead.
+            # In a run on this machine, `config.model` may be a URL with a secret token, which the
+            # metadata store would record. So the property `model` is the path of the SavedModel.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
@@ -230,7 +231,8 @@ def _trainer_class(config: Config) -> type[Trainer]:
     """Returns TFX's Trainer, or `CustomJobTrainer` if Trainer runs as a custom job."""
     if not config.machines.trainer.machine_type:
         return Trainer
-    # This import loads Vertex AI's client, which takes two seconds. Other pipelines do not need it.
+    # Only pipelines with a custom job import Vertex AI's client, because the import takes two
+    # seconds.
     from components.custom_job_trainer.component import CustomJobTrainer
 
     return CustomJobTrainer

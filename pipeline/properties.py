@@ -57,8 +57,8 @@ class Properties:
 
     In a run on this machine, the command line computes the texts before the run starts. In each run
     of a compiled pipeline, the first node, `ResolveInputs`, computes the texts, and placeholders
-    pass the texts to the other nodes. So each run computes the fingerprint of its data again. Nodes
-    whose properties have not changed take their outputs from the cache.
+    pass the texts to the other nodes. So each run of a compiled pipeline computes the fingerprint
+    of its data again. Nodes whose properties have not changed take their outputs from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -127,8 +127,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # Transform checks whether the user gave the right range of pixel values. AugReg's models
-        # need no check, because their range is known.
+        # Transform checks whether the user gave the right range of pixel values, except for
+        # AugReg's models, whose range is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -148,8 +148,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # The checkpoints are outside Trainer's output directory: each execution gets a new output
-        # directory, so it could not find the checkpoints of an earlier execution there.
+        # The checkpoints are outside Trainer's output directory, because each execution of Trainer
+        # has a new output directory, but must find the checkpoints of earlier executions.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -245,9 +245,8 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns the number of training images per class of the last blessed model, as JSON.
 
-    If the blessed model was trained on the same examples as this run, the result is "null".
-    Otherwise ExampleValidator would run again after each new blessed model, although the examples
-    are the same.
+    If the blessed model was trained on the same examples as this run, the result is "null". With
+    "null", ExampleValidator does not run again for the same examples after each new blessed model.
     """
     if champion is None or champion.data == data:
         return "null"

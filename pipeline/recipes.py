@@ -44,9 +44,9 @@ class Recipe:
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
       min_accuracy: the accuracy that the gate requires of a model that starts from AugReg's
-        weights, as a fraction. The value is so low that the gate refuses a model of the published
-        accuracy with a probability below 1 %, if the test split has as many images as the published
-        one. See `gate.confidence`.
+        weights, as a fraction. The gate refuses a model of the published accuracy with a
+        probability below 1 %, if the test split has as many images as the published test split. See
+        `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -119,8 +119,8 @@ HEAD = Hyperparameters(
 # These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
 # model classified 112 of 124 held-out images correctly (72 images of the validation split and 52
 # images of the test split), and 111 images with another seed. With 8 epochs, a learning rate of
-# 0.001 and a wider range of crops, the model classified 109 and 108 images correctly. A linear
-# probe alone classified 110 images correctly.
+# 0.001 and a wider range of crops, the model classified 109 and 108 held-out images correctly. A
+# linear probe alone classified 110 held-out images correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,

@@ -12,8 +12,8 @@ from common.files import read_bytes
 from common.text import make_printable
 from pipeline.options.config import Config
 
-# The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. The files
-# in `schemas/` contain the same text.
+# The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. The
+# schemas in `schemas/` contain the same text for this feature.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {
@@ -35,8 +35,8 @@ def read_curated_schema(name: str) -> str:
 def read_schema(path: str) -> str:
     """Returns the text of the schema that the user gave with `--schema`.
 
-    The schemas that `--write-schema` writes do not contain the feature `file_name`. This function
-    adds the feature to such a schema, and allows any file name.
+    The schemas that `--write-schema` writes do not contain the feature `file_name`. To a schema
+    without this feature, this function adds a feature `file_name` that allows any file name.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
@@ -75,11 +75,11 @@ def limit_labels(schema: str, classes: Sequence[str]) -> str:
 
     Labels are integers, but SchemaGen lists the labels as a domain of strings. TFDV ignores a
     domain of strings for an integer feature, so TFDV would not report a new label as an anomaly.
-    TFDV does report a label outside the range.
+    With a range, TFDV reports each label outside the range.
 
     Args:
       schema: the text that SchemaGen wrote.
-      classes: the class names. This function adds them to the schema as a comment.
+      classes: the class names, which this function adds to the schema as a comment.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -97,7 +97,7 @@ def limit_labels(schema: str, classes: Sequence[str]) -> str:
 
 
 def check_write_schema(path: str, config: Config) -> None:
-    """Checks that `--write-schema` has a schema to write and can write the file.
+    """Checks that a run can infer a schema and write it to the file of `--write-schema`.
 
     Raises:
       InputError: the runner is a cluster, the schema is given instead of inferred, or the directory

@@ -68,7 +68,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
         # Two folders of images may have the same name, so two pipelines may have the same default
-        # name. If they shared a pipeline root, Evaluator would compare their models.
+        # name. If pipelines for different data shared a pipeline root, Evaluator would compare the
+        # models of these pipelines.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}; this run is of "

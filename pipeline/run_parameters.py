@@ -24,7 +24,7 @@ class RunParameter:
       name: the name that users see when they start a run.
       type: int, float or str.
       key: the dotted key of the option that the parameter sets. If the option depends on the kind
-        of dataset, this is a mapping from the kind of dataset to the dotted key.
+        of dataset, `key` maps each kind of dataset to a dotted key.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 The threads of a Beam worker may import this module and TFX's libraries at the same time. If two
 threads wait for each other's imports, Python lets one thread use a module that is not completely
-loaded. To avoid such a deadlock, this module imports no library except Beam.
+loaded. To avoid imports that wait for each other, this module imports no library except Beam.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replaced import replaced
 
-_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # label of the step that reads data for TFT analyzers
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # Beam label of the step that reads for TFT analyzers
 
 
 class _CountImages(beam.DoFn):
@@ -36,9 +36,9 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # Transform reads the images once more for TFT analyzers, which this pipeline does not use.
-        # The count leaves out the images that Transform reads for analyzers: see `_RunBeamImpl` in
-        # tfx/components/transform/executor.py.
+        # TFX's Transform has a second step that reads the images, for TFT analyzers: see
+        # `_RunBeamImpl` in tfx/components/transform/executor.py. This pipeline has no TFT
+        # analyzers, so the step for analyzers does not count images.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -51,8 +51,8 @@ def count_read_images() -> Iterator[None]:
     TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
     (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step follows
     `ProfileRawRecords`. Beam fuses the counting step with the steps that process the images, and a
-    batch of images takes about a second. So the count is at most about a second ahead of the
-    processing.
+    batch of images takes about a second. So the count of images is at most about a second ahead of
+    the processing of images.
     """
     from tfx_bsl.tfxio import telemetry
 

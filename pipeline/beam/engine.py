@@ -17,20 +17,21 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # By default, Beam first tries to download another engine. With this flag, Beam uses its own
-    # Python engine at once. The flag is safe, because this project uses no Beam triggers.
+    # `--allow_unsafe_triggers` makes Beam use its own Python engine at once, and keeps Beam from
+    # trying to download another engine. The flag is safe, because this project uses no triggers.
     "--allow_unsafe_triggers",
 )
-# This flag keeps TFX from building a package of itself for the workers of each node. Building the
-# package takes two seconds, and pip then fails to install it because of TFX's pinned versions.
-# Workers outside containers run the installed code and ignore this flag.
+# `--sdk_container_image` keeps TFX from building a package of TFX's own code for the workers of
+# each node. Building this package takes two seconds, and pip then fails to install the package
+# because of TFX's pinned versions. Workers outside containers ignore `--sdk_container_image` and
+# run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
     """Returns the flags for Beam that every pipeline needs, followed by the given flags.
 
-    The given flags come last, so that they override the other flags.
+    The given flags come last, so that the user can override the flags of this project.
 
     Raises:
       InputError: the workers run in containers, and no flag names the container image.

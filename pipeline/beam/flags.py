@@ -1,11 +1,11 @@
 """Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
 
-Most of the checks call Beam's own validators. Beam itself would call these validators only when a
-node starts. This module adds two checks: for unknown flags, which Beam discards with a warning, and
-for files that workers could not read.
+Most of the checks call Beam's own validators, which Beam itself would call only when a node starts.
+This module adds two checks: for unknown flags, which Beam discards with a warning, and for files
+that workers could not read.
 
-This module imports Beam, which takes two seconds. It does not import TensorFlow, to keep the
-command line fast.
+This module imports Beam, which takes two seconds. So the command line imports this module only if
+the user gave flags for Beam.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_el
 from pipeline.options.config import Config
 from pipeline.options.storage import is_in_launcher_store
 
-# Runners with a Java job server. Job servers have flags that Beam for Python does not know.
+# Runners whose job server is a Java program with flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
 # Flags whose values are files on the machine that submits the pipeline to the engine.
@@ -47,8 +47,8 @@ _FILES = (
 class _CloudOptions(GoogleCloudOptions):
     """Beam's Google Cloud options, validated without a request to Cloud Storage.
 
-    Beam's own validation sends a request to the bucket of `--temp_location`. This request needs
-    credentials, and takes minutes without a network.
+    Beam's own validation sends a request to the bucket of `--temp_location`. The request needs
+    credentials, and takes minutes if there is no network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:

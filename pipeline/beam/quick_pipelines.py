@@ -31,13 +31,13 @@ def quick_pipelines() -> Iterator[None]:
     - Beam inspects the methods of each DoFn for states and timers up to eight times
       (`userstate.get_dofn_specs`). In this context, Beam inspects each DoFn once.
     - For each function that Beam pickles, Beam compares the names of all imported modules with the
-      names in the function (`_find_imported_submodules`). In this context, Beam does not go through
-      all imported modules: it looks up the names in the function in `sys.modules`.
+      names in the function (`_find_imported_submodules`). In this context, Beam searches
+      `sys.modules` only for the names in the function.
     - Beam compresses each pickled function in blocks of 900 kB. In this context, Beam compresses in
       blocks of 100 kB, which takes less time than with 900 kB.
     - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
-      engine measures each side input, and goes through all imported modules each time. In this
-      context, the engine does not cache side inputs.
+      engine measures the size of each side input. Each measurement goes through all imported
+      modules. In this context, the engine does not cache side inputs.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -59,8 +59,8 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # An options view depends only on its two dictionaries and its class, so they are the key of
-        # the cache. The cached view keeps both dictionaries alive, so no other dictionary can get
+        # Two dictionaries and a class determine a view of Beam's options, so the cache uses them as
+        # the key. Each cached view keeps its two dictionaries alive, so no other dictionary can get
         # the same id.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:

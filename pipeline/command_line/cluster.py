@@ -34,7 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # With a machine type, Trainer runs as a custom job, whose strategy `build_config` has checked.
+    # If Trainer has a machine type, Trainer runs as a custom job, and `build_config` has already
+    # checked the strategy.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
@@ -78,7 +79,7 @@ def make_backend(runner: str) -> ModuleType:
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam. To save time, imports Beam only if the user gave such flags."""
+    """Checks the flags for Beam. Imports Beam, which takes two seconds, only if there are flags."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 

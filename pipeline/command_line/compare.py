@@ -42,7 +42,8 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
         raise InputError(
             f"--compare {' '.join(names)}: found the same run twice; expected two runs"
         )
-    # Runs in different pipeline roots may have the same name. Then the paths distinguish the runs.
+    # If two runs in different pipeline roots have the same name, the comparison names the runs by
+    # the paths of their reports.
     if first.name == second.name:
         first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
     comparison = compare_runs(first, second)

@@ -1,4 +1,4 @@
-"""The command `--inspect`: checks the images and writes an HTML report, without a training."""
+"""The command `--inspect`: checks the images, writes an HTML report, and trains nothing."""
 
 from collections.abc import Callable
 from pathlib import Path

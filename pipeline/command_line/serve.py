@@ -1,7 +1,4 @@
-"""The commands that change which version of a model is served.
-
-The version is served from a serving directory or at an endpoint of Vertex AI.
-"""
+"""Changes the served version of a model, in a serving directory or at a Vertex AI endpoint."""
 
 import argparse
 
@@ -23,7 +20,7 @@ from pipeline.report.console import Console
 
 
 def serve_earlier_version(parsed: argparse.Namespace) -> int:
-    """Makes an earlier version of a pipeline's model the served version."""
+    """Rolls a serving directory back to an earlier version of the model."""
     version = parsed.rollback or None
     if version and not (version.isascii() and version.isdecimal()):
         raise InputError(f"--rollback {version}: expected the number of a version")

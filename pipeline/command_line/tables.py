@@ -12,7 +12,7 @@ from pipeline.options.machines import Machines
 
 
 def describe_option(key: str) -> str:
-    """Returns the help text of an option, with the default unless the recipe sets the default."""
+    """Returns the help text of an option, with the default if it does not depend on the recipe."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
@@ -20,8 +20,8 @@ def describe_option(key: str) -> str:
 def list_options() -> str:
     """Returns a table of all options: the key, the flag and the meaning of each option.
 
-    All nodes except Trainer have the same options `machines.<node>.…`. The table lists these
-    options once, as `machines.NODE.…`.
+    All nodes except Trainer have the same options `machines.<node>.…`, so the table lists the
+    options of these nodes once, as `machines.NODE.…`.
     """
     flags = {key: flag for flag, key in FLAGS.items()}
     rows = {}

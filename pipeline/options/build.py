@@ -60,7 +60,7 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
 
     Args:
       settings: the given settings, by dotted key.
-      needs_model: whether `settings` must contain a model. If False and the model is missing,
+      needs_model: whether `settings` must contain a model. If `settings` contain no model,
         `Config.model` is empty.
 
     Raises:
@@ -203,7 +203,8 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
     Args:
       values: the values of options, by dotted key.
-      group: the prefix of the group, such as "train". "" stands for the options without a prefix.
+      group: the prefix of the group, such as "train". The group "" contains the options without a
+        prefix.
     """
     start = f"{group}." if group else ""
     return {
@@ -214,7 +215,7 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Returns the flag or YAML key that set each value unlike its default, by dotted key."""
+    """Returns the flag or YAML key that set each option, for options that differ from defaults."""
     return {
         key: settings[key].origin
         for key, value in values.items()
@@ -223,7 +224,10 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Returns whether an option differs from the recipe or, if not in the recipe, its default."""
+    """Returns whether an option differs from its default.
+
+    The default of a training option is the recipe's value.
+    """
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 
@@ -231,9 +235,7 @@ def _is_changed(config: Config, key: str) -> bool:
 def _fill(
     values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
 ) -> Config:
-    """Builds the configuration. Options that are not in `values` get the recipe's value or their
-    default.
-    """
+    """Builds the configuration from `values`, from the recipe, and from defaults."""
     recipe = RECIPES[recipe_name]
     given = functools.partial(_group, values)
     top = given("")

@@ -26,7 +26,7 @@ _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 MOST_CONCURRENT_RUNS = {"kubeflow": 10}
 
 
-# The format of a time in RFC 3339. Python's `fromisoformat` alone would also accept other formats.
+# The format of a time in RFC 3339. Python's `fromisoformat` accepts other formats as well.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 

@@ -21,8 +21,8 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# Options that change only where the results are shown. The command that repeats a run leaves these
-# options out.
+# The command that repeats a run leaves out the following options, because they change only where
+# the results are shown.
 _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 
@@ -33,7 +33,7 @@ def make_command(config: Config, *commands: str) -> str:
 
     Args:
       config: the configuration of the run.
-      commands: flags that select another command than a run, such as `--inspect`.
+      commands: flags that select a command other than a run, such as `--inspect`.
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
@@ -45,8 +45,8 @@ def make_command(config: Config, *commands: str) -> str:
 def describe_options(config: Config) -> dict[str, str]:
     """Returns the values of options as texts, by dotted key, without secrets in URLs.
 
-    The result contains every training option. It contains any other option only if the value of the
-    option is not the default.
+    The result contains all training options, and those of the other options that differ from their
+    defaults.
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {

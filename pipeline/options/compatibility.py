@@ -12,8 +12,9 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# The runners that use an option, by the key of the option. A key that ends in a dot stands for all
-# options whose keys begin with it. Every runner uses the options that are not in this table.
+# For each option that only some runners use, the names of the runners. A key that ends in a dot
+# stands for all options whose keys begin with this key. Every runner uses the options that are not
+# in this table.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,

@@ -170,9 +170,9 @@ class Config:
     def state_dir(self) -> str:
         """The directory of files that outlive a run and are not artifacts.
 
-        These files are the blessed models with their records, the record of the last push, and the
-        checkpoints. The value is empty if a compiled pipeline has no `--pipeline-root`: then each
-        run gets its own pipeline root.
+        The directory contains the blessed models with their records, the record of the last push,
+        and the checkpoints. The value is empty if a compiled pipeline has no `--pipeline-root`,
+        because each run then gets its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 
@@ -183,7 +183,7 @@ class Config:
 
     @property
     def has_schema(self) -> bool:
-        """Whether the schema comes from `--schema` or `schemas/`. Otherwise SchemaGen infers it."""
+        """Whether the schema comes from `--schema` or `schemas/`, and not from SchemaGen."""
         return bool(self.schema or self.curated_schema)
 
     @property
@@ -204,9 +204,9 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Many people can read this text, because compiled pipelines and the metadata store contain
-        it. So the text leaves out a password in `--host`, which no node needs. The URL of a model
-        contains no password, because `check_reachable` refuses such a URL.
+        Many people can read the JSON, because compiled pipelines and the metadata store contain the
+        JSON. So this function leaves out a password in `--host`, which no node needs. The URL of a
+        model contains no password, because `check_reachable` refuses a URL with a password.
         """
         values = self.values()
         host = values["cloud.host"]

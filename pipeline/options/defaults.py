@@ -22,8 +22,8 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
     """Returns the default of `gate.min_accuracy`.
 
-    The accuracies in recipes hold for AugReg's pretrained weights. For other weights, the default
-    is 0.5.
+    With AugReg's pretrained weights, the default is the recipe's required accuracy. With other
+    weights, the default is 0.5.
     """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
@@ -32,7 +32,7 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 def default_name(dataset: str, model: str, tune: str) -> str:
     """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
 
-    Only the command `--inspect` runs a pipeline without a model. Its pipeline is named
+    Only the command `--inspect` runs a pipeline without a model. The default name is then
     `dataset-inspect`.
     """
     if not model:

@@ -89,9 +89,9 @@ class TrainerMachine(Machine):
     """The machine of Trainer.
 
     With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
-    pipeline submits this job and waits until the job ends. `accelerator`, `disk_gb`, `spot` and
-    `timeout_minutes` then apply to the machines of the job, and `retries` applies to the Trainer
-    step.
+    pipeline submits the job and waits until the job ends. With a `machine_type`, `accelerator`,
+    `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the job, and `retries` applies
+    to the Trainer step.
     """
 
     machine_type: str | None = option(
@@ -111,7 +111,7 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """The machine of the Trainer step, which only waits if Trainer runs as a custom job."""
+        """The machine of the Trainer step. If Trainer runs as a custom job, the step only waits."""
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property
@@ -121,7 +121,7 @@ class TrainerMachine(Machine):
 
     @property
     def tpu_chips(self) -> int:
-        """The number of TPU chips according to the name `machine_type`; 0 if it names no TPU."""
+        """The number of TPU chips in the name of the machine type; 0 if the name has no number."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 

@@ -3,7 +3,7 @@
 This module does not import TensorFlow, to keep the command line fast.
 
 Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
-day of week. Kubeflow Pipelines expects times in UTC and six fields: seconds, then cron's five.
+day of week. Kubeflow Pipelines expects times in UTC, and the seconds before cron's five fields.
 """
 
 import re

@@ -19,7 +19,7 @@ class Setting:
 
     Attributes:
       value: the value as given, before its conversion to the type of the option.
-      origin: the flag, or the file and key, that set the value. Error messages name it.
+      origin: the flag, or the file and key, that set the value. Error messages name this origin.
     """
 
     value: Any
@@ -31,7 +31,7 @@ class Option(NamedTuple):
 
     Attributes:
       field: the field of a dataclass that declares the option.
-      type: the type hint of this field.
+      type: the type hint of the field.
     """
 
     field: dataclasses.Field

@@ -25,7 +25,7 @@ _ALL = sorted({name for names in _TAKEN.values() for name in names})
 
 
 def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
-    """Returns constructor arguments for the class of a source, for options that the user has set.
+    """Returns the options that the user has set, as constructor arguments of a source's class.
 
     Args:
       kind: the kind of source, a key of `components.image_example_gen.sources.kinds.KINDS`.

@@ -18,8 +18,8 @@ LAUNCHER_SCHEMES = ("minio", "s3")
 # The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses it
 # as the name of the volume in the pod.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# The user's volumes must not have the names and paths of volumes that each pod has already. Most of
-# these volumes come from Kubeflow Pipelines (addContainerExecutorTemplate in kubeflow/pipelines,
+# The user's volumes must not have the names and paths of volumes that each pod has already.
+# Kubeflow Pipelines adds volumes to each pod (addContainerExecutorTemplate in kubeflow/pipelines,
 # release 2.17.0, backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the volume
 # for `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
@@ -106,7 +106,7 @@ def is_within(place: str, directory: str) -> bool:
 def check_storage(
     *, pipeline_root: str, state_dir: str | None, volumes: Sequence[str], written: Mapping[str, str]
 ) -> None:
-    """Checks that all steps can read the directories of a pipeline, and that files outlive a step.
+    """Checks that steps can read a pipeline's directories, and that no files are lost after a step.
 
     Args:
       pipeline_root: the pipeline root; empty if each run has its own root.

@@ -46,7 +46,7 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which the console shows a progress bar and prints the project's notices."""
+        """A context in which the console shows progress and prints messages of `common.notice`."""
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
@@ -162,8 +162,8 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # Trainer reports validation metrics only at the end of an epoch, so the console keeps
-        # showing the last ones.
+        # Trainer reports validation metrics only at the end of an epoch. The console shows these
+        # metrics until the end of the next epoch.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]

@@ -31,7 +31,7 @@ class ImageProgress:
         Args:
           console: the console that shows the progress.
           images: number of images that each node reads, by node. The console shows no progress for
-            other nodes.
+            a node that is not in this mapping.
         """
         self._console = console
         self._images = images

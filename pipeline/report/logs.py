@@ -30,12 +30,12 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
 
     The context redirects file descriptors 1 and 2, because TensorFlow's C++ code writes to
     descriptor 2 and not to `sys.stderr`. TensorFlow writes already during its import, so the
-    context must begin before the import.
+    context must begin before TensorFlow is imported.
 
     Args:
       path: the log file. The context appends to an existing file.
-      verbose: whether log lines also go to the screen. If True, the descriptors are not redirected,
-        so the log lines of C++ code go only to the screen.
+      verbose: whether log lines also go to the screen. If `verbose` is True, the context does not
+        redirect the descriptors, so the log lines of C++ code go only to the screen.
 
     Yields:
       Text streams for the screen, in place of stdout and stderr.

@@ -1,6 +1,7 @@
 """Reads the result of a run from the artifacts of the run.
 
-A run that takes all outputs from the cache has the same artifacts, and so reports the same result.
+A run that takes all outputs from the cache has the same artifacts as the original run, and so
+reports the same result.
 """
 
 import dataclasses
@@ -40,7 +41,7 @@ class Report:
       worst_class: name, recall and number of images of the class with the lowest recall.
       gate: the verdict of the gate.
       serving: the findings of ServingCheck.
-      pushed_to: the directory to which Pusher copied the model; None if Pusher did not push it.
+      pushed_to: the directory to which Pusher copied the model; None if Pusher copied no model.
       was_served: whether `pushed_to` contained the model before the run.
       unpushed: the reason why Pusher did not push the model; empty if it did.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
@@ -125,7 +126,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
-    """Yields the time and the memory of each node whose outputs contain these measurements."""
+    """Yields the time and the memory that nodes recorded in their outputs."""
     for name, node in run.items():
         artifacts = (artifact for output in node.outputs.values() for artifact in output)
         usage = next(filter(None, map(read_usage, artifacts)), None)
@@ -145,7 +146,7 @@ def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
 
 
 def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
-    """Yields the name, the recall and the number of test images of each class with test images."""
+    """Yields the name, the recall and the number of images of each class in the test split."""
     for key in result.get_slice_names():
         if key:
             ((_, label),) = key

@@ -35,8 +35,8 @@ def report_stopped_run(
       could not be written.
     """
     try:
-        # The message of an InputError is short. Other messages can be very long, so `one_line`
-        # shortens them.
+        # `one_line` shortens the messages of exceptions other than InputError, because they can be
+        # very long.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped

@@ -24,7 +24,7 @@ from pipeline.report.outcome import Report
 
 logger = logging.getLogger(__name__)
 
-# Without these limits, MLflow tries for several minutes to reach a server that does not respond.
+# These limits keep MLflow from trying for several minutes to reach a server that does not respond.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 # This setting keeps MLflow from printing the URL of the run, which may contain a password.
 _SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -115,7 +115,7 @@ def _log_curves(mlflow: Any, model_run: str) -> None:
 
 @contextmanager
 def _on_this_machine(path: str) -> Iterator[Path]:
-    """A context with a local path for `path`. If `path` is in a bucket, the context copies it."""
+    """A context that yields a local path: `path` itself, or a copy if `path` is in a bucket."""
     if "://" not in path:
         yield Path(path)
         return

@@ -16,7 +16,7 @@ def claim(config: Config) -> None:
     different pipelines.
 
     Raises:
-      InputError: another pipeline uses the directory.
+      InputError: another pipeline uses the state directory.
     """
     fileio.makedirs(config.state_dir)
     name = read_or_write(f"{config.state_dir}/{OWNER}", config.name)

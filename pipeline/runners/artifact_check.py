@@ -1,8 +1,8 @@
 """Detects changed artifacts in a local run, and keeps nodes from overwriting old artifacts.
 
 When a node ends, this module records the files of the node's artifacts. Before the cache reuses an
-artifact, this module compares the artifact with the record, because TFX's cache checks only whether
-the directory exists.
+artifact, this module compares the artifact's files with the record, because TFX's cache checks only
+whether the directory exists.
 
 TFX names output directories by the number of the execution. If the metadata store is lost, the
 numbers start from 1 again, so TFX could overwrite old artifacts.
@@ -33,8 +33,8 @@ from common.notice import notice
 from common.replaced import replaced
 from components.node_usage import record_usage
 
-# A training may take days. So if an output of one of the following nodes has changed, the node does
-# not run again by itself.
+# If an output of one of the following nodes has changed, the run ends with an error. The node does
+# not run again by itself, because a training may take days.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -44,14 +44,14 @@ def check_artifacts(
 ) -> Iterator[None]:
     """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
 
-    If a cached artifact has changed since its node ended, the node runs again. If this node is
-    Trainer or Tuner, the run ends with an error instead. This context does not check artifacts in a
-    bucket, because it would have to download them.
+    If a cached artifact has changed since its node ended, the node runs again. If a cached artifact
+    of Trainer or Tuner has changed, the run ends with an error instead. This context does not check
+    artifacts in a bucket, because the check would have to download the artifacts.
 
     Args:
       pipeline_root: the pipeline root.
-      before_execution: a function that is called before a node runs, with the name of the node. It
-        is not called for a node whose outputs are in the cache.
+      before_execution: a function that is called with the name of each node before the node runs,
+        but not for nodes whose outputs come from the cache.
     """
     contents = ArtifactContents(Path(pipeline_root)) if "://" not in pipeline_root else None
     make_launcher = functools.partial(
@@ -133,7 +133,7 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Returns cached outputs whose files have not changed, from the newest such execution."""
+        """Returns the outputs of the newest cached execution whose files have not changed."""
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
@@ -178,7 +178,7 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 
 
 def _unused(uri: str) -> str:
-    """Returns `uri` if nothing exists there. Otherwise, returns a new URI.
+    """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
     The new URI has a random suffix after the number of the execution. The number of the execution
     is usually the last part of a URI. If the artifact is the file `value`, the number is the part
