@@ -1,4 +1,4 @@
-"""Fits the batch size of a training to the number of images.
+"""Reduces a recipe's batch size that is too large for the training split.
 
 This module does not import TensorFlow, to keep the command line fast.
 """
@@ -15,7 +15,7 @@ _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
-    """Returns a configuration whose batch is not larger than the training split.
+    """Returns a configuration whose batch size is at most the number of training images.
 
     If the recipe's batch size is too large, this function halves the batch size until it fits. The
     function stops earlier if half the batch size would not be a multiple of `train.accumulation`.

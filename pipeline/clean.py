@@ -16,7 +16,7 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
     """Empties the cache of models, and removes the checkpoints of unfinished trainings.
 
     Args:
-      cache: the directory that `backbones.resolve.cache_dir` returns.
+      cache: the directory of the model cache, from `backbones.resolve.cache_dir`.
       roots: pipeline roots. This function skips a root that a run is using.
 
     Yields:

@@ -18,8 +18,9 @@ _CATALOGUE = "backbones.catalogue"
 # All versions of TensorFlow write the same bytes to files. So if a node uses TensorFlow only to
 # read and write files, the node's fingerprint leaves out the version of TensorFlow.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher uses the following libraries only to generate images for warm-up requests. Any images will
-# do for a warm-up, so Pusher's fingerprint leaves out the versions of these three libraries.
+# Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
+# content of these images does not matter, so Pusher's fingerprint leaves out the versions of the
+# three libraries.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 # Report uses only the names of files and properties from the following modules of other nodes, so

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfx.components import (  # isort: skip (TFX patches tfx_bsl for the pinned TFDV)
+from tfx.components import (  # isort: skip (tfx must be imported before TFDV)
     SchemaGen,
     StatisticsGen,
 )

@@ -82,7 +82,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
       here: whether a path must exist on this machine; False for a path in a container.
 
     Raises:
-      InputError: the value has none of these forms.
+      InputError: `text` does not name a dataset.
     """
     if text in DATASETS:
         return DATASETS[text]
@@ -132,7 +132,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source for a manifest or TFRecords; None for any other path."""
+    """Returns "manifest" or "tfrecord" if `path` names such a file; None for any other path."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

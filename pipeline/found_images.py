@@ -23,7 +23,7 @@ _SHOWN = 4  # largest number of file name suffixes that the description of the i
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FoundImages:
-    """The images of a source.
+    """A description of the images in a dataset.
 
     Attributes:
       total: number of images.
@@ -32,10 +32,10 @@ class FoundImages:
         names without a suffix.
       classes: number of images by class name.
       unlabelled: number of images without a label.
-      untrained: the classes that have images, but no image in train.
+      untrained: the classes that have images, but no image in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` may still change. ImageExampleGen changes them if
-        it moves near duplicates to the same split.
+      is_estimate: whether the numbers in `splits` may still change. ImageExampleGen changes these
+        numbers if it moves near duplicates to the same split.
       given: the splits that the dataset defines itself.
       left_out: folders whose images the run does not use.
       dropped: number of duplicates that were removed.
@@ -61,7 +61,7 @@ class FoundImages:
 
     @property
     def train_images(self) -> int:
-        """The number of images in train."""
+        """The number of images in the train split."""
         return self.splits[TRAIN]
 
     def check(self) -> None:

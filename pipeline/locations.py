@@ -33,7 +33,7 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Checks that no directory contains another directory, and that TensorFlow supports all URIs.
+    """Checks that the directories of a run are separate, and that TensorFlow supports all URIs.
 
     Raises:
       InputError: a directory is inside another directory that must not contain it, or TensorFlow

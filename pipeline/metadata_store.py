@@ -11,7 +11,7 @@ from common.errors import InputError
 
 
 def metadata_file(state_directory: Path) -> Path:
-    """Returns the SQLite file of the store, in the directory `pipeline.root.state_directory`."""
+    """Returns the path of the metadata store's SQLite file in `state_directory`."""
     return state_directory / "metadata.sqlite"
 
 

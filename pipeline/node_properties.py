@@ -116,11 +116,12 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the last blessed model, with which Evaluator compares the
-        new model; `components.model_evaluator.records.NONE` if there is no blessed model.
+      champion: URI of the JSON file about the last blessed model from another training, with which
+        Evaluator compares the new model; `components.model_evaluator.records.NONE` if there is no
+        such model.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.
-      data: fingerprint of the examples.
+      data: fingerprint of the options, code and data that determine the examples.
       gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """

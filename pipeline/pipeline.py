@@ -15,7 +15,7 @@ each run. With `--data-check full`, DataCheck also reads the backbone. With `--d
 
 from collections.abc import Sequence
 
-from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (patches tfx_bsl)
+from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (must come first)
 from tfx.components import Trainer, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer

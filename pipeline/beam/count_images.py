@@ -49,10 +49,10 @@ def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
     TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
-    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step follows
-    `ProfileRawRecords`. Beam fuses the counting step with the steps that process the images, and a
-    batch of images takes about a second. So the count of images is at most about a second ahead of
-    the processing of images.
+    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). In this context, a step that
+    counts images follows `ProfileRawRecords`. Beam fuses the counting step with the steps that
+    process the images, and a batch of images takes about a second. So the count of images is at
+    most about a second ahead of the processing of images.
     """
     from tfx_bsl.tfxio import telemetry
 

@@ -63,7 +63,7 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
 
 
 def selected_runner(options: PipelineOptions) -> str:
-    """Returns the name of the runner as Beam spells it; `--runner=dataflow` is accepted too."""
+    """Returns Beam's spelling of the runner's name, such as DataflowRunner for `dataflow`."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
     return known.get(name.lower(), known.get(f"{name}runner".lower(), name))

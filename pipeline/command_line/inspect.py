@@ -13,14 +13,15 @@ from pipeline.report.console import Console
 
 
 def check_inspect(config: Config, schema_file: str | None) -> None:
-    """Checks that the images can be inspected with these options.
+    """Checks that `--inspect` can be used together with the other options.
 
     Args:
       config: the configuration.
       schema_file: the value of --write-schema.
 
     Raises:
-      InputError: the runner is a cluster; another command is given; or a model is missing.
+      InputError: the runner is a cluster; `--write-schema` is given as well; or the model for
+        `--data-check full` is missing.
     """
     if config.run.is_compiled:
         raise InputError(

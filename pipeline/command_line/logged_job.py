@@ -20,7 +20,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
     """Runs `job`, and redirects the output of libraries to the file `log`.
 
     Returns:
-      The exit status of `job`; FAILED if it raises an exception.
+      The exit status of `job`; REFUSED if `job` raises RefusedError, and FAILED if `job` raises
+      another exception.
     """
     with log_to_file(log, verbose=verbose) as screen:
         console = Console(*screen)

@@ -29,8 +29,8 @@ _GROUPS = {
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument; otherwise, argparse would take `--x` for a flag of
-    the program.
+    """Joins `--beam-arg --x` to one argument, because argparse would take a separate `--x` for a
+    flag of this program.
     """
     rest = iter(arguments)
     for argument in rest:

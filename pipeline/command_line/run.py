@@ -1,4 +1,4 @@
-"""Runs the pipeline, or the part of it that infers a schema, on this machine."""
+"""Runs the whole pipeline, or only the nodes that infer a schema, on this machine."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -52,10 +52,10 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
 
 def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Runs the pipeline up to SchemaGen, and writes the inferred schema.
+    """Runs the pipeline up to SchemaGen, and writes the inferred schema to a file.
 
     Args:
-      path: path of the schema's file, which is replaced if it exists.
+      path: path of the file for the schema. An existing file is replaced.
       config: the configuration.
       log: the path of the new log file.
       record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
@@ -78,7 +78,7 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
 
 
 def find_inputs(config: Config, console: Console, *, with_backbone: bool = True) -> "Inputs":
-    """Loads TFX, finds the data and the model, and prints a description of them.
+    """Loads TFX, finds the data and the model, and prints a description of the images.
 
     Args:
       config: the configuration.

@@ -49,7 +49,7 @@ from pipeline.recipes import RECIPES
 
 
 def read_config(text: str) -> Config:
-    """Returns the configuration that `Config.to_json` wrote."""
+    """Builds a configuration from the JSON that `Config.to_json` returned."""
     values = leave_alternatives_out(json.loads(text))
     given = {key: value for key, value in values.items() if value != ""}
     return build_config({key: Setting(value, key) for key, value in given.items()})
@@ -215,7 +215,7 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Returns the flag or YAML key that set each option, for options that differ from defaults."""
+    """Returns the flag or YAML key that set each option that differs from its default."""
     return {
         key: settings[key].origin
         for key, value in values.items()

@@ -174,7 +174,7 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
 
 
 def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
-    """Checks the times and limits of a schedule.
+    """Checks the start, the end and the number of concurrent runs of a schedule.
 
     Args:
       runner: the name of the runner.

@@ -1,4 +1,4 @@
-"""Checks that every given option has an effect with the given runner and the other options.
+"""Checks that every given option has an effect in combination with the other given options.
 
 This module does not import TensorFlow, to keep the command line fast.
 """
@@ -129,7 +129,7 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
 
 
 def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a configuration without the options that have no effect because of `ALTERNATIVES`.
+    """Removes each option that has no effect because its alternative in `ALTERNATIVES` is set.
 
     Args:
       values: the values of all options, by dotted key.

@@ -156,7 +156,7 @@ class Config:
 
     @property
     def source(self) -> dict[str, Any]:
-        """The source of the images, the argument of `make_source`."""
+        """A description of the dataset, as the argument of `make_source`."""
         source = dict(self._dataset.source)
         source |= source_arguments(source["kind"], self.ingest)
         if self.ingest.drop_duplicates:

@@ -81,7 +81,7 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Refuses a custom job that Vertex AI does not offer, or in which the training cannot run.
+    """Checks that Vertex AI offers the custom job, and that the training can run in it.
 
     Raises:
       InputError: an option is missing, or two options contradict each other.

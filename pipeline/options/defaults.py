@@ -32,7 +32,7 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 def default_name(dataset: str, model: str, tune: str) -> str:
     """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
 
-    Only the command `--inspect` runs a pipeline without a model. The default name is then
+    Without a model, which only the command `--inspect` allows, the default name is
     `dataset-inspect`.
     """
     if not model:

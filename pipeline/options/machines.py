@@ -17,8 +17,9 @@ _ACCELERATOR = Check(
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
-# The GPUs in google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import. Google
-# Kubernetes Engine labels its nodes with the same names, in lower case and with hyphens.
+# The names of GPUs, copied from google.cloud.aiplatform_v1's AcceleratorType because that library
+# is slow to import. Google Kubernetes Engine uses the same names in lower case and with hyphens as
+# labels of its nodes.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -35,7 +36,7 @@ GPUS = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
-# The names of Compute Engine's machine types with a TPU end in the number of chips:
+# The name of a Compute Engine machine type with a TPU ends in the number of chips, such as 4 in
 # ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
 OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
@@ -43,7 +44,7 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, timeout and retries of a node; None stands for the default of the cluster."""
+    """The machine, the timeout and the retries of a node; None means the default of the cluster."""
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)

@@ -1,5 +1,4 @@
-"""Generates docs/options.md from the declarations of the options. This module does not import
-TensorFlow.
+"""Generates docs/options.md from the declarations of the options.
 
     python -m pipeline.options.reference > docs/options.md
 

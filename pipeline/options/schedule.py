@@ -52,7 +52,7 @@ def for_vertex(text: str) -> str:
     """Converts a cron expression for Vertex AI.
 
     Raises:
-      InputError: the seconds are not 0.
+      InputError: the seconds are not 0, but Vertex AI's schedules have no seconds.
     """
     zone, fields = _split(text)
     if len(fields) == 6:
@@ -71,7 +71,7 @@ def for_kubeflow(text: str) -> str:
     """Converts a cron expression for Kubeflow Pipelines.
 
     Raises:
-      InputError: the time zone is not UTC.
+      InputError: the time zone is not UTC, but Kubeflow Pipelines' schedules are in UTC.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in _UTC:

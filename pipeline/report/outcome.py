@@ -39,9 +39,9 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: the metrics of `components.model_evaluator.calibration_metrics`, by name.
       worst_class: name, recall and number of images of the class with the lowest recall.
-      gate: the verdict of the gate.
+      gate: whether the gate blesses the model, and the reasons.
       serving: the findings of ServingCheck.
-      pushed_to: the directory to which Pusher copied the model; None if Pusher copied no model.
+      pushed_to: the directory from which the model is served; None if Pusher pushed no model.
       was_served: whether `pushed_to` contained the model before the run.
       unpushed: the reason why Pusher did not push the model; empty if it did.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
