@@ -1,6 +1,6 @@
-"""Reduces a recipe's batch size that is too large for the training split.
+"""Halves the batch size of a recipe until a batch fits the training split.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -9,16 +9,16 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. The batch must fit the
-# training split even if the run quarantines this share of the training images.
+# A run may quarantine training images after it has chosen the batch size. The batch size still fits
+# if the run quarantines at most 5 % of the training images.
 _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
-    """Returns a configuration whose batch size is at most the number of training images.
+    """Returns `config` with a batch size of at most `train_images`.
 
     If the recipe's batch size is too large, this function halves the batch size until it fits. The
-    function stops earlier if half the batch size would not be a multiple of `train.accumulation`.
+    result stays a multiple of `train.accumulation`, so an odd multiple is not halved.
 
     Args:
       config: the configuration.
@@ -26,8 +26,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the user chose a batch that is larger than the training split, or
-        `train.accumulation` does not allow a batch that fits.
+      InputError: the batch size that the user chose is larger than the training split, or the
+        recipe's batch size is still too large when it cannot be halved again.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

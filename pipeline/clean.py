@@ -1,6 +1,6 @@
 """The command `--clean-cache`: removes models and checkpoints that can be created again.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import shutil
@@ -17,7 +17,7 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
 
     Args:
       cache: the directory of the model cache, from `backbones.resolve.cache_dir`.
-      roots: pipeline roots. This function skips a root that a run is using.
+      roots: pipeline roots. This function skips a pipeline root that a run is using.
 
     Yields:
       Lines about the removed models and checkpoints, for the console.

@@ -1,6 +1,6 @@
 """Computes fingerprints of the code that each node executes.
 
-This module imports neither TensorFlow nor TFX, to keep the command line fast.
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
-# All versions of TensorFlow write the same bytes to files. So if a node uses TensorFlow only to
-# read and write files, the node's fingerprint leaves out the version of TensorFlow.
+# If a node uses TensorFlow only to read and write files, the node's fingerprint leaves out the
+# version of TensorFlow, because all versions write the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
 # Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
 # content of these images does not matter, so Pusher's fingerprint leaves out the versions of the
 # three libraries.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
-# Report uses only the names of files and properties from the following modules of other nodes, so
-# the fingerprint of Report leaves out the code of the modules.
+# Report uses the following modules only to read files and properties that other nodes wrote, so the
+# fingerprint of Report leaves out the code of the modules.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
@@ -36,7 +36,7 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """A fingerprint for each node, of the code and the libraries that determine the node's results.
+    """For each node, a fingerprint of the code and the libraries that determine the node's results.
 
     TFX itself computes fingerprints only of module files. This pipeline names functions by import
     path, so TFX alone would not notice when the code of a function changes.
@@ -59,7 +59,7 @@ class NodeCode:
     def all(self) -> str:
         """Returns one fingerprint of the code of all nodes except Report.
 
-        Report is left out because it only shows the results of the other nodes.
+        The fingerprint leaves out Report because Report only shows the results of the other nodes.
         """
         texts = [text for name, text in vars(self).items() if name != "report"]
         return hash_bytes("".join(texts).encode())
@@ -70,10 +70,10 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
 
     Args:
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The
-        fingerprint of ImageExampleGen leaves out the code for other kinds of sources.
+        fingerprint of ImageExampleGen contains only the code for this kind of source.
       layout: `backbone_layout` of `pipeline.inputs.Inputs`. The fingerprints of Tuner and Trainer
         contain `layout` instead of the whole model catalogue, because training uses no other part
-        of the catalogue.
+        of the catalogue, and the backbone has a fingerprint of its own.
       split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
         code that finds near duplicates, unless `split_by` is "near_duplicates".
     """

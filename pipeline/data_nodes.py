@@ -161,6 +161,7 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # Computing features takes long, so DataCheck waits until ExampleValidator accepts the data.
+    # Computing features of images takes long, so DataCheck starts only after ExampleValidator has
+    # accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

@@ -1,6 +1,6 @@
 """The datasets that `--dataset` accepts by name.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 To add a dataset, add an entry here, a file `schemas/<name>.pbtxt`, and recipes in `recipes.py`.
 """
@@ -152,7 +152,7 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def _stem(path: str) -> str:
-    """Derives a name for the dataset from the path of a file or the pattern of several files."""
+    """Derives the name of a dataset from the path of a file or from a glob pattern."""
     *_, folder, name = f"//{path}".rsplit("/", 2)
     stem = name.partition(".")[0].partition("*")[0].strip("-_")
     return stem or folder

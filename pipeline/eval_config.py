@@ -7,12 +7,12 @@ from components.model_evaluator.reasons import ACCURACY
 
 
 def make_eval_config() -> config_pb2.EvalConfig:
-    """Returns the metrics of the exported model on raw test examples, in total and by class.
+    """Returns the EvalConfig for the exported model on raw test examples, in total and by class.
 
     The recall of a class is the accuracy on the images of the class, so TFMA needs no separate
-    metric for the recall. The EvalConfig has no thresholds, because TFMA's thresholds ignore the
-    number of images. `components.model_evaluator.verdict` compares the metrics with the required
-    values.
+    metric for the recall. The EvalConfig has no thresholds, because TFMA's thresholds ignore how
+    many images the metrics were computed from. Instead, `components.model_evaluator.verdict`
+    compares the metrics with the required values.
     """
     return config_pb2.EvalConfig(
         model_specs=[

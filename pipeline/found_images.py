@@ -1,6 +1,6 @@
 """Describes the images of a run before the first node reads them.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # largest number of file name suffixes that the description of the images names
+_SHOWN = 4  # largest number of file name suffixes that `FoundImages.describe` lists
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but no image in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` may still change. ImageExampleGen changes these
-        numbers if it moves near duplicates to the same split.
+      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will still
+        move near duplicates to the same split.
       given: the splits that the dataset defines itself.
       left_out: folders whose images the run does not use.
       dropped: number of duplicates that were removed.

@@ -62,7 +62,8 @@ def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
 
     Args:
       config: the configuration.
-      with_backbone: whether the run needs the backbone. If False, `Inputs.backbone` is empty.
+      with_backbone: whether the run needs the backbone. If the run does not need the backbone,
+        `Inputs.backbone` is empty.
 
     Raises:
       InputError: an input is missing or unusable.

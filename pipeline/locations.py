@@ -1,6 +1,6 @@
 """Checks the directories that a run reads and writes.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import os
@@ -16,8 +16,8 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Each row contains two options that name directories, and a reason why the first directory must not
-# be the second directory or be inside the second directory.
+# Each row contains two options and the reason why the directory of the first option must be outside
+# the directory of the second option.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -83,8 +83,9 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
+            # All buckets are on the same server, so it is enough to check one bucket.
             check_reachable(flag, place)
-            return  # one check is enough, because all buckets are on the same server
+            return
 
 
 def check_writable(flag: str, place: str) -> None:
@@ -92,7 +93,7 @@ def check_writable(flag: str, place: str) -> None:
 
     Args:
       flag: the flag that named the directory, for the error message.
-      place: a local path to check, or a URI, which passes without a check.
+      place: a local path. This function does not check URIs.
 
     Raises:
       InputError: the path, or its closest existing parent, is not a writable directory.
@@ -107,7 +108,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the directories to which a run writes, by the option that names the directory."""
+    """Returns the directories to which a run writes, keyed by the option for the directory."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,

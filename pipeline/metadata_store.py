@@ -1,6 +1,6 @@
 """Finds and checks the metadata store of the runs on this machine.
 
-This module imports neither TensorFlow nor ML Metadata, to keep the command line fast.
+This module imports neither ML Metadata nor TensorFlow, which takes seconds to import.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def check_metadata(state_directory: Path) -> None:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            # Other errors, such as a disk error, do not mean that the file is damaged.
+            # A disk error, for example, does not mean that the file is damaged.
             raise
         found = str(error)
     if found != "ok":

@@ -116,9 +116,9 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the last blessed model from another training, with which
-        Evaluator compares the new model; `components.model_evaluator.records.NONE` if there is no
-        such model.
+      champion: URI of the JSON file about the model that Evaluator compares with the new model: the
+        last blessed model that another training produced. If there is no such model, the value is
+        `components.model_evaluator.records.NONE`.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.
       data: fingerprint of the options, code and data that determine the examples.

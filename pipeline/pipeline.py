@@ -47,8 +47,8 @@ def create_pipeline(
     """Builds the pipeline that `config` describes.
 
     The pipeline names the functions of `trainer` by import path, so this function does not import
-    the code of models. If a node reads data that are not artifacts, its execution properties
-    contain a fingerprint of these data, so that the node runs again when the data change.
+    the training code. If a node reads files that are not artifacts, the node has an execution
+    property with a fingerprint of the files. So the node runs again when the files change.
 
     Args:
       config: the configuration.
@@ -100,7 +100,7 @@ def create_pipeline(
     ).with_id("Trainer")
     # The constructors of Trainer and Tuner accept only a mapping as `custom_config`. In this
     # pipeline, `custom_config` is a text or a placeholder, so this function sets `custom_config`
-    # after the construction.
+    # only after it has called the constructors.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -201,17 +201,18 @@ def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] =
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """Returns the node whose output artifact is the backbone, and the output channel of this node.
+    """Returns the node that outputs the backbone, and the node's output channel.
 
-    In a run on this machine, the artifact is the directory in which the backbone was found. The
-    containers of a cluster, and the workers of some Beam engines, may be unable to read directories
-    of this machine. For these containers and workers, the node copies the backbone to the pipeline
-    root.
+    The containers of a compiled pipeline, and the workers of some Beam engines, may be unable to
+    read directories of this machine. So a run with such containers or workers copies the backbone
+    to the pipeline root. In all other runs, the artifact is the directory in which the command line
+    found the backbone.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
             # In a run on this machine, `config.model` may be a URL with a secret token, which the
-            # metadata store would record. So the property `model` is the path of the SavedModel.
+            # metadata store would record. So Backbone's property `model` is the path of the
+            # SavedModel instead.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

@@ -53,12 +53,13 @@ from trainer.transform_settings import TransformSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Properties:
-    """The execution properties of each node, as texts or as TFX placeholders of texts.
+    """The execution properties of each node, as strings or as TFX placeholders for strings.
 
-    In a run on this machine, the command line computes the texts before the run starts. In each run
-    of a compiled pipeline, the first node, `ResolveInputs`, computes the texts, and placeholders
-    pass the texts to the other nodes. So each run of a compiled pipeline computes the fingerprint
-    of its data again. Nodes whose properties have not changed take their outputs from the cache.
+    In a run on this machine, the command line computes the properties before the run starts. In
+    each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties, and
+    placeholders pass the properties to the other nodes. So each run of a compiled pipeline computes
+    the fingerprint of its data again. Nodes whose properties have not changed take their outputs
+    from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -127,8 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # Transform checks whether the user gave the right range of pixel values, except for
-        # AugReg's models, whose range is known.
+        # The range of pixel values is known for AugReg's models. For all other models, Transform
+        # checks whether the user gave the right range.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -245,8 +246,9 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns the number of training images per class of the last blessed model, as JSON.
 
-    If the blessed model was trained on the same examples as this run, the result is "null". With
-    "null", ExampleValidator does not run again for the same examples after each new blessed model.
+    If there is no blessed model, or if the blessed model was trained on the same examples as this
+    run, the result is "null". If `champion_counts` changed after each new blessed model,
+    ExampleValidator would run again for the same examples.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -254,7 +256,7 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns by how much the probabilities for the same image may differ in ServingCheck.
+    """Returns the largest difference that ServingCheck allows between probabilities for an image.
 
     The default is larger for mixed precision than for float32, because rounding errors in mixed
     precision are larger and depend on the other images in the batch.
@@ -265,7 +267,10 @@ def _tolerance(config: Config) -> float:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Returns the fingerprint of everything that determines a model: options, code and data."""
+    """Returns the fingerprint of everything that determines a model: options, code and data.
+
+    If two trainings have the same fingerprint, the second training repeats the first training.
+    """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

@@ -1,6 +1,6 @@
 """Fine-tuning recipes.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 A recipe contains the hyperparameters for tuning a model, the accuracy that was published for these
 hyperparameters, and the accuracy that the gate requires. Users can override every value with a
@@ -44,9 +44,9 @@ class Recipe:
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
       min_accuracy: the accuracy that the gate requires of a model that starts from AugReg's
-        weights, as a fraction. The gate refuses a model of the published accuracy with a
-        probability below 1 %, if the test split has as many images as the published test split. See
-        `gate.confidence`.
+        weights, as a fraction. If a model has the published accuracy, and the test split has as
+        many images as the published test split, the probability that the gate refuses the model is
+        below 1 %. See `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -119,8 +119,9 @@ HEAD = Hyperparameters(
 # These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
 # model classified 112 of 124 held-out images correctly (72 images of the validation split and 52
 # images of the test split), and 111 images with another seed. With 8 epochs, a learning rate of
-# 0.001 and a wider range of crops, the model classified 109 and 108 held-out images correctly. A
-# linear probe alone classified 110 held-out images correctly.
+# 0.001 and a wider range of crops, the model classified 109 held-out images correctly, and 108
+# images with another seed. A linear probe alone classified 110 of the 124 held-out images
+# correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -221,7 +222,7 @@ RECIPES = {
     ),
 }
 
-# The default recipes, by `--tune`, for backbones that are not AugReg's Vision Transformers. For
-# these backbones, `other_full` replaces the recipe of the dataset, which was published for AugReg's
-# Vision Transformers.
+# The default recipes, by `--tune`, for backbones that are not AugReg's Vision Transformers.
+# `other_full` replaces the recipe of the dataset, because the recipe of the dataset was published
+# for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -1,6 +1,6 @@
 """Reads the schema of `--schema`, and checks the path of `--write-schema`.
 
-To keep the command line fast, this module imports TensorFlow only if the schema is in a bucket.
+This module imports TensorFlow, which takes seconds to import, only if the schema is in a bucket.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,9 @@ def read_curated_schema(name: str) -> str:
 def read_schema(path: str) -> str:
     """Returns the text of the schema that the user gave with `--schema`.
 
-    The schemas that `--write-schema` writes do not contain the feature `file_name`. To a schema
-    without this feature, this function adds a feature `file_name` that allows any file name.
+    Schemas from `--write-schema` do not contain the feature `file_name`, because SchemaGen would
+    allow only the file names of the present images. If the feature is missing, this function adds
+    the feature and allows any file name.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.

@@ -1,6 +1,6 @@
-"""Records which pipeline owns a pipeline root, and locks it for a run.
+"""Locks a pipeline root for a run, and records which pipeline owns the pipeline root.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,9 +42,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
       first run does not reserve `directory` for a pipeline.
 
     Raises:
-      InputError: the run cannot write to `directory`; another run is using `directory`; or
-        `directory` belongs to another pipeline. The other pipeline has another name, or has the
-        same default name and another model or dataset.
+      InputError: the run cannot write to `directory`; another run is using `directory`; `directory`
+        belongs to a pipeline with a different name; or `directory` belongs to a pipeline with the
+        same default name and a different model or dataset.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The parameters of a compiled pipeline. Each run may give its own values for the parameters.
 
-To keep the command line fast, this module imports TFX only when it builds RuntimeParameters.
+This module imports TFX, which takes seconds to import, only when it builds RuntimeParameters.
 """
 
 import dataclasses
@@ -81,7 +81,8 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
     """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
     if config.serving_dir == default_serving_dir(config.state_dir):
-        # The empty value makes each run derive its serving directory from its own pipeline root.
+        # If the parameter `serving_dir` is empty, a run derives its serving directory from its own
+        # pipeline root.
         values["serving_dir"] = ""
     found = {}
     for parameter in PARAMETERS:

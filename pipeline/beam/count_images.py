@@ -14,7 +14,8 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replaced import replaced
 
-_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # Beam label of the step that reads for TFT analyzers
+# The label of the Beam step in which Transform reads the images for TFT's analyzers contains this.
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"
 
 
 class _CountImages(beam.DoFn):
@@ -36,9 +37,9 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # TFX's Transform has a second step that reads the images, for TFT analyzers: see
+        # TFX's Transform reads the images once for TFT's analyzers and once to transform them: see
         # `_RunBeamImpl` in tfx/components/transform/executor.py. This pipeline has no TFT
-        # analyzers, so the step for analyzers does not count images.
+        # analyzers, so Beam counts only the images that Transform reads to transform them.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -48,11 +49,11 @@ class _AndCount(beam.PTransform):
 def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
-    TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
-    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). In this context, a step that
-    counts images follows `ProfileRawRecords`. Beam fuses the counting step with the steps that
-    process the images, and a batch of images takes about a second. So the count of images is at
-    most about a second ahead of the processing of images.
+    TFX's nodes read serialized examples through tfx_bsl, which applies `ProfileRawRecords` to the
+    examples (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). In this context, Beam
+    counts each image after `ProfileRawRecords`. Beam fuses the counting step with the steps that
+    process the images, and these steps process a batch of images in about a second. So Beam counts
+    an image at most about a second before Beam processes the image.
     """
     from tfx_bsl.tfxio import telemetry
 

@@ -17,14 +17,15 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # `--allow_unsafe_triggers` makes Beam use its own Python engine at once, and keeps Beam from
-    # trying to download another engine. The flag is safe, because this project uses no triggers.
+    # With `--allow_unsafe_triggers`, Beam uses its own Python engine at once, and does not first
+    # try to download another engine. `--allow_unsafe_triggers` is safe, because this project uses
+    # no triggers.
     "--allow_unsafe_triggers",
 )
 # `--sdk_container_image` keeps TFX from building a package of TFX's own code for the workers of
-# each node. Building this package takes two seconds, and pip then fails to install the package
-# because of TFX's pinned versions. Workers outside containers ignore `--sdk_container_image` and
-# run the installed code.
+# each node. Building the package of TFX's code takes two seconds, and pip then fails to install the
+# package because of the versions that TFX pins. Workers outside containers ignore
+# `--sdk_container_image` and run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 
 
@@ -54,7 +55,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Returns whether Beam's workers may be unable to read files outside the pipeline root.
+    """Returns whether Beam's workers may run where they cannot read this machine's files.
 
     Args:
       given: flags for Beam.

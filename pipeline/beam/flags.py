@@ -1,11 +1,11 @@
-"""Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
+"""Refuses wrong flags for Beam before a pipeline is run or compiled.
 
 Most of the checks call Beam's own validators, which Beam itself would call only when a node starts.
 This module adds two checks: for unknown flags, which Beam discards with a warning, and for files
 that workers could not read.
 
-This module imports Beam, which takes two seconds. So the command line imports this module only if
-the user gave flags for Beam.
+The command line imports this module only if the user gave flags for Beam, because the import of
+Beam takes two seconds.
 """
 
 import argparse
@@ -175,11 +175,13 @@ def check_places_of_workers(config: Config) -> None:
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    # Workers on other machines may share a disk with this machine.
+    # This function refuses local paths only for Dataflow, because the workers of other engines may
+    # share a disk with this machine.
     if not runner.endswith("DataflowRunner"):
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    # The container image of a compiled pipeline may contain the data.
+    # This function allows local paths to the data in a compiled pipeline, because the container
+    # image may contain the data.
     if not config.run.is_compiled:
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
     for flag, place in places.items():
@@ -194,7 +196,7 @@ def check_places_of_workers(config: Config) -> None:
 def _silence_beam() -> Iterator[None]:
     """A context in which Beam does not log to the screen.
 
-    Beam logs to the screen if the root logger has no handler.
+    Beam logs to the screen if the root logger has no handler, so this context adds a NullHandler.
     """
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)

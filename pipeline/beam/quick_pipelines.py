@@ -28,7 +28,7 @@ def quick_pipelines() -> Iterator[None]:
     - Beam builds a parser and parses the flags whenever it makes a view of the options
       (`PipelineOptions.view_as`). In this context, Beam makes each view once and uses it again. All
       views share the values of the options, so a later change of an option appears in every view.
-    - Beam inspects the methods of each DoFn for states and timers up to eight times
+    - To find states and timers, Beam inspects the methods of each DoFn up to eight times
       (`userstate.get_dofn_specs`). In this context, Beam inspects each DoFn once.
     - For each function that Beam pickles, Beam compares the names of all imported modules with the
       names in the function (`_find_imported_submodules`). In this context, Beam searches
@@ -36,8 +36,8 @@ def quick_pipelines() -> Iterator[None]:
     - Beam compresses each pickled function in blocks of 900 kB. In this context, Beam compresses in
       blocks of 100 kB, which takes less time than with 900 kB.
     - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
-      engine measures the size of each side input. Each measurement goes through all imported
-      modules. In this context, the engine does not cache side inputs.
+      engine measures the size of each side input. To measure a side input, the engine goes through
+      all imported modules. In this context, the engine does not cache side inputs.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -59,9 +59,9 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # Two dictionaries and a class determine a view of Beam's options, so the cache uses them as
-        # the key. Each cached view keeps its two dictionaries alive, so no other dictionary can get
-        # the same id.
+        # A view of Beam's options depends only on `_all_options`, on `_flags` and on the class of
+        # the view, so the key of the cache consists of these three. Each cached view keeps its
+        # `_all_options` and `_flags` alive, so no other object can get their ids.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:
             views[key] = view_as(options, kind)

@@ -25,7 +25,7 @@ ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedu
 
 
 def submit(config: Config) -> int:
-    """Compiles the pipeline that `config` describes; writes, submits or schedules it."""
+    """Compiles the pipeline that `config` describes, and writes, submits or schedules it."""
     runner, cloud = config.run.runner, config.cloud
     if cloud.output:
         check_output(runner, cloud.output)
@@ -34,8 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # If Trainer has a machine type, Trainer runs as a custom job, and `build_config` has already
-    # checked the strategy.
+    # If the user gave a machine type for Trainer, Trainer runs as a custom job, and `build_config`
+    # has already checked the strategy.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)

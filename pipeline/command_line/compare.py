@@ -1,6 +1,6 @@
 """The command `--compare RUN RUN`: shows two runs side by side, as text and as an HTML page.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """The command `--history`: lists the runs in pipeline roots.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Iterable

@@ -55,7 +55,7 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     """Runs the pipeline up to SchemaGen, and writes the inferred schema to a file.
 
     Args:
-      path: path of the file for the schema. An existing file is replaced.
+      path: path of the file for the schema. This function overwrites an existing file.
       config: the configuration.
       log: the path of the new log file.
       record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the

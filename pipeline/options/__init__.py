@@ -1,4 +1,4 @@
 """The options of a run, and the checks of their values.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """

@@ -215,7 +215,7 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Returns the flag or YAML key that set each option that differs from its default."""
+    """Returns, by dotted key, the flag or YAML key of each value that differs from its default."""
     return {
         key: settings[key].origin
         for key, value in values.items()

@@ -1,6 +1,6 @@
 """Options of pipelines that run on a cluster.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 MOST_CONCURRENT_RUNS = {"kubeflow": 10}
 
 
-# The format of a time in RFC 3339. Python's `fromisoformat` accepts other formats as well.
+# The format of a time in RFC 3339. Python's `fromisoformat` also accepts other formats of ISO 8601.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -226,9 +226,9 @@ def check_reachable(
       InputError: a path is relative, the URL of the model has credentials or a query string, or the
         containers do not support the URI scheme of the pipeline root.
     """
-    # If the URI of the pipeline root had a scheme outside `_STORES`, the first step would fail: TFX
-    # and TensorFlow have no file system for the scheme, and the launcher copies no files of the
-    # scheme. An absolute path is allowed, because it may be in a mounted volume.
+    # With a URI scheme that is not in `_STORES`, the first step would fail, because neither TFX nor
+    # TensorFlow has a file system for the scheme, and the launcher of Kubeflow Pipelines does not
+    # copy files of the scheme. An absolute path is allowed, because it may be in a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(

@@ -1,6 +1,6 @@
 """Builds the command line that repeats a run.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import shlex
@@ -45,8 +45,8 @@ def make_command(config: Config, *commands: str) -> str:
 def describe_options(config: Config) -> dict[str, str]:
     """Returns the values of options as texts, by dotted key, without secrets in URLs.
 
-    The result contains all training options, and those of the other options that differ from their
-    defaults.
+    The result contains the model, the dataset and all training options. The result contains any
+    other option only if the option differs from its default.
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {

@@ -1,6 +1,6 @@
 """Checks that every given option has an effect in combination with the other given options.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Mapping

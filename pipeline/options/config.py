@@ -1,6 +1,6 @@
 """The configuration of a run, as a tree of frozen dataclasses.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 Every option has a dotted key (`train.epochs`), which YAML files and `--set` use.
 """
@@ -168,11 +168,11 @@ class Config:
 
     @property
     def state_dir(self) -> str:
-        """The directory of files that outlive a run and are not artifacts.
+        """The directory for files that later runs need and that are not artifacts.
 
-        The directory contains the blessed models with their records, the record of the last push,
-        and the checkpoints. The value is empty if a compiled pipeline has no `--pipeline-root`,
-        because each run then gets its own pipeline root.
+        The directory contains checkpoints, the blessed models, a JSON file about each blessed
+        model, and a JSON file about the last push. The value is empty if a compiled pipeline has no
+        `--pipeline-root`, because each run then gets its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 

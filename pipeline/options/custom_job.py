@@ -1,6 +1,6 @@
 """Describes and checks the custom job of Vertex AI in which Trainer runs.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import math

@@ -30,16 +30,16 @@ def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:
-    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
+    """Returns the default name of a pipeline, which has the form `dataset-model-tune`.
 
-    Without a model, which only the command `--inspect` allows, the default name is
-    `dataset-inspect`.
+    The default name contains only the characters a-z, 0-9 and -. Without a model, which only the
+    command `--inspect` allows, the default name is `dataset-inspect`.
     """
     if not model:
         return f"{_slug(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
+    # The last segment of a TF-Hub handle may be a version number, which the name leaves out.
     segments = [part for part in public.split("/") if not part.isdecimal()]
-    # The name leaves out numbers, because a number at the end of a TF-Hub handle is a version.
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 

@@ -1,6 +1,6 @@
 """Checks the training strategy against the available devices.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import glob
@@ -47,7 +47,7 @@ def check_strategy_of_step(strategy: str) -> None:
 
     Raises:
       InputError: the strategy needs a TPU or several machines. A step runs on one machine without a
-        TPU; only a custom job of Vertex AI can use more.
+        TPU; only a custom job of Vertex AI can use a TPU or several machines.
     """
     if strategy in ("tpu", "multiworker"):
         raise InputError(

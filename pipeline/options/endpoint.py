@@ -1,6 +1,6 @@
 """The options of an endpoint of Vertex AI.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

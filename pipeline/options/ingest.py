@@ -10,7 +10,7 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 class Splits:
     """The names that a dataset uses for the train, validation and test splits.
 
-    A name is the name of a folder or a record file, or a value in a manifest.
+    The names are names of folders, names of TFRecord files, or values in a manifest.
     """
 
     train: tuple[str, ...] = option(

@@ -1,6 +1,6 @@
 """The machines of the nodes of a pipeline on a cluster.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ class Machine:
 
     @property
     def for_step(self) -> "Machine":
-        """The machine of the node's step in a compiled pipeline."""
+        """The machine on which the node's step of a compiled pipeline runs."""
         return self
 
 
@@ -90,9 +90,9 @@ class TrainerMachine(Machine):
     """The machine of Trainer.
 
     With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
-    pipeline submits the job and waits until the job ends. With a `machine_type`, `accelerator`,
-    `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the job, and `retries` applies
-    to the Trainer step.
+    pipeline submits the job and waits until the job ends. If Trainer runs as a custom job, the
+    options `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the job,
+    and the option `retries` applies to the Trainer step.
     """
 
     machine_type: str | None = option(
@@ -112,7 +112,11 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """The machine of the Trainer step. If Trainer runs as a custom job, the step only waits."""
+        """The machine on which the Trainer step runs.
+
+        If Trainer runs as a custom job, the Trainer step only waits for the custom job, so any
+        machine suffices.
+        """
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property

@@ -1,6 +1,6 @@
 """The names that pipelines may have.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Mapping

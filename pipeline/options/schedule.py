@@ -1,6 +1,6 @@
 """The times of scheduled runs, as cron expressions.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
 day of week. Kubeflow Pipelines expects times in UTC, and the seconds before cron's five fields.

@@ -1,6 +1,6 @@
 """Converts and checks the values that the user gave for options.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Option(NamedTuple):
 
     @property
     def is_switch(self) -> bool:
-        """Whether the option is boolean, so that its flag takes no value."""
+        """Whether the option is boolean. The flag of a boolean option takes no value."""
         return self.type is bool or bool in typing.get_args(self.type)
 
     @property
@@ -81,7 +81,8 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        pass  # the InputError below reports both wrong types and wrong values
+        # A value of the wrong type causes the same InputError as a value outside the range.
+        pass
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 

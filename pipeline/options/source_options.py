@@ -1,6 +1,6 @@
 """The options that have an effect only for some kinds of datasets, such as folders or manifests.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

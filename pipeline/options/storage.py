@@ -1,6 +1,6 @@
 """The storage of a pipeline on Kubeflow Pipelines: object store, volumes, `cloud.state_dir`.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ LAUNCHER_SCHEMES = ("minio", "s3")
 # The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses it
 # as the name of the volume in the pod.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# The user's volumes must not have the names and paths of volumes that each pod has already.
-# Kubeflow Pipelines adds volumes to each pod (addContainerExecutorTemplate in kubeflow/pipelines,
-# release 2.17.0, backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the volume
-# for `machines.<node>.disk_gb`.
+# The user's volumes must not have the names or paths of the volumes that Kubeflow Pipelines adds to
+# each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
+# backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the name of the volume for
+# `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
 _TAKEN_NAMES = (
     "gcs-scratch",
@@ -97,8 +97,10 @@ def is_in_launcher_store(place: str) -> bool:
 
 
 def is_within(place: str, directory: str) -> bool:
-    """Whether `place` is `directory` or inside it. This function compares only the texts of the
-    two absolute paths, because they may exist only in containers.
+    """Whether `place` is equal to `directory` or inside `directory`.
+
+    This function compares only the texts of the two absolute paths, because the paths may exist
+    only in containers.
     """
     return f"{normalise(place)}/".startswith(f"{normalise(directory)}/")
 

@@ -1,6 +1,6 @@
 """Checks `run.track`, the option that names the experiment tracker.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import importlib.util

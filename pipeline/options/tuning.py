@@ -1,6 +1,6 @@
 """Refuses options that have no effect with the given `--tune`.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on a linear probe. The other options `train.…` are about
-# training steps, and a linear probe is computed without training steps.
+# The options `train.…` that have an effect on a linear probe. All other options `train.…` control
+# training steps, but a linear probe is computed without training steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
@@ -28,7 +28,7 @@ def check_tune(
       origin: the flag, or the file and key, that set the recipe.
 
     Raises:
-      InputError: the recipe is made for the other value of `--tune`, or an option has no effect.
+      InputError: the recipe is not made for the value of `--tune`, or an option has no effect.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]

@@ -1,6 +1,6 @@
 """Reads YAML, and refuses duplicate keys.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Shows a run on the console.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 On a terminal, the console shows a progress bar for the running node. In a pipe or a file, the
 console writes plain lines without colors, and does not wrap long lines.
@@ -60,7 +60,7 @@ class Console:
         self._progress.begin(text)
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints `text` in one line. Line breaks in names from the data are escaped."""
+        """Prints `text` in one line, and escapes line breaks, which file names may contain."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def keep_line(self, text: str) -> None:
@@ -162,8 +162,8 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # Trainer reports validation metrics only at the end of an epoch. The console shows these
-        # metrics until the end of the next epoch.
+        # Trainer reports validation metrics only at the end of an epoch. The console shows the
+        # validation metrics of an epoch until the end of the next epoch.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -177,7 +177,7 @@ class Console:
         Args:
           done: number of images.
           total: number of images that the node reads altogether.
-          pace: the speed, or None if it is unknown.
+          pace: the images per second and the remaining time; None if they are unknown.
         """
         self._progress.show(done, total, describe_images(done, total, pace))
 
@@ -252,9 +252,10 @@ class _Notices(logging.Handler):
 
 
 def _published(config: Config) -> dict[str, str]:
-    """Returns the accuracy that was published for this recipe and this model, as a console field.
+    """Returns the accuracy that was published for this recipe and this model.
 
-    The result is empty if no accuracy was published, or if options differ from the recipe.
+    The result maps "published", the label of the accuracy on the console, to the accuracy and its
+    source. The result is empty if no accuracy was published, or if options differ from the recipe.
     """
     recipe = RECIPES[config.recipe]
     as_published = config.weights == "pretrained" and config.has_recipe_of_dataset

@@ -1,6 +1,6 @@
 """Shows the number of images that the running node has read.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import contextlib

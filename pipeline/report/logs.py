@@ -1,6 +1,6 @@
 """Writes log lines to a file and, with `--verbose`, also to the screen.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import logging
@@ -29,8 +29,8 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
     """A context that redirects the output and the log lines of libraries to a file.
 
     The context redirects file descriptors 1 and 2, because TensorFlow's C++ code writes to
-    descriptor 2 and not to `sys.stderr`. TensorFlow writes already during its import, so the
-    context must begin before TensorFlow is imported.
+    descriptor 2 and not to `sys.stderr`. TensorFlow writes log lines even while it is being
+    imported, so the context must begin before TensorFlow is imported.
 
     Args:
       path: the log file. The context appends to an existing file.

@@ -1,7 +1,7 @@
 """Reads the result of a run from the artifacts of the run.
 
-A run that takes all outputs from the cache has the same artifacts as the original run, and so
-reports the same result.
+If a run takes all outputs from the cache, the run has the same artifacts as the original run, so
+both runs report the same result.
 """
 
 import dataclasses
@@ -41,9 +41,10 @@ class Report:
       worst_class: name, recall and number of images of the class with the lowest recall.
       gate: whether the gate blesses the model, and the reasons.
       serving: the findings of ServingCheck.
-      pushed_to: the directory from which the model is served; None if Pusher pushed no model.
+      pushed_to: the directory of the pushed model, from which a model server loads the model; None
+        if Pusher pushed no model.
       was_served: whether `pushed_to` contained the model before the run.
-      unpushed: the reason why Pusher did not push the model; empty if it did.
+      unpushed: the reason why Pusher did not push the model; empty if Pusher pushed the model.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.

@@ -1,6 +1,6 @@
 """Describes the results of a run in detail, for the log.
 
-This module does not import TensorFlow, to keep the command line fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Iterator, Mapping
@@ -79,5 +79,6 @@ def _describe_serving(findings: Any) -> Iterator[str]:
         f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
         for size, found in findings.latency_ms.items()
     ]
-    if parts:  # empty if ServingCheck could not load the model
+    # If ServingCheck could not load the model, there are no latencies.
+    if parts:
         yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"

@@ -12,7 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# The names of Report's inputs, by node and output key, if they differ from the output keys.
+# Names of Report's inputs, by node and output key. This table contains only inputs whose names
+# differ from the output keys.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
@@ -35,8 +36,8 @@ def report_stopped_run(
       could not be written.
     """
     try:
-        # `one_line` shortens the messages of exceptions other than InputError, because they can be
-        # very long.
+        # `one_line` shortens the messages of exceptions other than InputError, because the messages
+        # can be very long.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped

@@ -24,9 +24,11 @@ from pipeline.report.outcome import Report
 
 logger = logging.getLogger(__name__)
 
-# These limits keep MLflow from trying for several minutes to reach a server that does not respond.
+# The following environment variables keep MLflow from trying for several minutes to reach a server
+# that does not respond.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-# This setting keeps MLflow from printing the URL of the run, which may contain a password.
+# The following environment variable keeps MLflow from printing the URL of the run, which may
+# contain a password.
 _SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _LONGEST = 500  # the largest length of a parameter's value that older MLflow servers accept
 
@@ -44,7 +46,7 @@ def track_run(config: Config, report: Report, console: Console) -> None:
     os.environ.update(_SILENCE)
     try:
         address = _log(config, report)
-    # MLflow and its storage clients raise many types of exceptions.
+    # This function catches all exceptions, because MLflow and its storage clients raise many types.
     except Exception as error:
         logger.warning("MLflow failed.", exc_info=True)
         console.warn(

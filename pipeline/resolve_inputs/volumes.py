@@ -10,9 +10,10 @@ from pipeline.options.config import Config
 def check_volumes(config: Config) -> None:
     """Checks that the steps of the pipeline can write to the state and serving directories.
 
-    All steps run as the same user, so it is enough to check one step. The volume of a new
-    PersistentVolumeClaim often belongs to root, but the container runs as another user. Kubernetes'
-    `fsGroup` could change the owner of the volume, but a compiled pipeline cannot set `fsGroup`.
+    All steps run as the same user, so it is enough to run this check in one step. The volume of a
+    new PersistentVolumeClaim often belongs to root, but the container runs as another user.
+    Kubernetes' `fsGroup` could change the owner of the volume, but a compiled pipeline cannot set
+    `fsGroup`.
 
     Raises:
       InputError: the steps cannot write to a directory.
@@ -26,8 +27,8 @@ def check_volumes(config: Config) -> None:
 
 
 def _check_writable(option: str, directory: Path) -> None:
-    # This check does not try to write a file: a model server may watch the serving directory, and
-    # would find the file.
+    # This check does not try to write a file, because a model server may watch the serving
+    # directory and would find the file.
     existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return

@@ -1,11 +1,11 @@
 """Detects changed artifacts in a local run, and keeps nodes from overwriting old artifacts.
 
-When a node ends, this module records the files of the node's artifacts. Before the cache reuses an
-artifact, this module compares the artifact's files with the record, because TFX's cache checks only
-whether the directory exists.
+When a node ends, this module records the files of the node's artifacts. Before TFX's cache reuses
+an artifact, this module checks that the artifact's files have not changed, because the cache itself
+checks only whether the directory exists.
 
-TFX names output directories by the number of the execution. If the metadata store is lost, the
-numbers start from 1 again, so TFX could overwrite old artifacts.
+TFX names each output directory after the number of the execution. If the metadata store is lost,
+TFX numbers the executions from 1 again, and could overwrite old artifacts.
 
 Only local runs use this module: Kubeflow Pipelines and Vertex AI have caches of their own and
 unique output directories.
@@ -63,7 +63,7 @@ def check_artifacts(
 
 @dataclasses.dataclass(frozen=True)
 class ArtifactContents:
-    """Records of the files in artifacts. Each record is a small JSON file below the pipeline root.
+    """Describes the files of each artifact in a small JSON file below the pipeline root.
 
     Attributes:
       root: the pipeline root.
@@ -78,9 +78,10 @@ class ArtifactContents:
         write_whole(file, json.dumps(record_files(_directory(uri))))
 
     def find_damage(self, uri: str) -> str | None:
-        """Describes how the artifact at `uri` has changed since `record`.
+        """Describes how the artifact at `uri` has changed since its node ended.
 
-        The result is None if the artifact has not changed, or if there is no record of it.
+        The result is None if the artifact has not changed, or if `record` has not recorded the
+        artifact.
         """
         file = self._file(uri)
         if not file.exists():
@@ -133,7 +134,7 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Returns the outputs of the newest cached execution whose files have not changed."""
+        """Returns the newest cached outputs with unchanged files; None if there are none."""
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
@@ -180,9 +181,9 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _unused(uri: str) -> str:
     """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
-    The new URI has a random suffix after the number of the execution. The number of the execution
-    is usually the last part of a URI. If the artifact is the file `value`, the number is the part
-    before the file name.
+    The new URI has a random suffix after the number of the execution. If `uri` ends in the file
+    name `value`, the number of the execution is the second-to-last part of `uri`. Otherwise, the
+    number of the execution is the last part of `uri`.
     """
     if not tf.io.gfile.exists(uri):
         return uri
