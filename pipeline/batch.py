@@ -18,7 +18,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
     """Returns `config` with a batch size of at most `train_images`.
 
     If the recipe's batch size is too large, this function halves the batch size until it fits. The
-    result stays a multiple of `train.accumulation`, so an odd multiple is not halved.
+    result stays a multiple of `train.accumulation`, so this function does not halve an odd
+    multiple.
 
     Args:
       config: the configuration.
@@ -26,8 +27,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the batch size that the user chose is larger than the training split, or the
-        recipe's batch size is still too large when it cannot be halved again.
+      InputError: the batch size that the user chose is larger than the training split, or halving
+        the recipe's batch size does not make a batch fit.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

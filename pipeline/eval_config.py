@@ -11,8 +11,8 @@ def make_eval_config() -> config_pb2.EvalConfig:
 
     The recall of a class is the accuracy on the images of the class, so TFMA needs no separate
     metric for the recall. The EvalConfig has no thresholds, because TFMA's thresholds ignore how
-    many images the metrics were computed from. Instead, `components.model_evaluator.verdict`
-    compares the metrics with the required values.
+    many images the metrics were computed from. `components.model_evaluator.verdict` compares the
+    metrics with the required values.
     """
     return config_pb2.EvalConfig(
         model_specs=[

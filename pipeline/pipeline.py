@@ -36,8 +36,8 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# This flag makes Beam workers import tfx before TFDV. The pinned version of TFDV imports a part of
-# tfx_bsl that no longer exists, and tfx provides a substitute for this part.
+# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV. The pinned version of TFDV imports
+# a part of tfx_bsl that no longer exists, and tfx provides a substitute for this part.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -203,16 +203,16 @@ def _backbone(
 ) -> tuple[BaseNode, BaseChannel]:
     """Returns the node that outputs the backbone, and the node's output channel.
 
-    The containers of a compiled pipeline, and the workers of some Beam engines, may be unable to
-    read directories of this machine. So a run with such containers or workers copies the backbone
-    to the pipeline root. In all other runs, the artifact is the directory in which the command line
-    found the backbone.
+    If all nodes and Beam workers run on this machine, the artifact is the directory in which the
+    command line found the backbone. In a compiled pipeline, and with Beam workers elsewhere, the
+    node copies the backbone to the pipeline root, because the containers or workers may be unable
+    to read directories of this machine.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # In a run on this machine, `config.model` may be a URL with a secret token, which the
-            # metadata store would record. So Backbone's property `model` is the path of the
-            # SavedModel instead.
+            # In a run on this machine, Backbone's property `model` is the path of the SavedModel,
+            # because `config.model` may be a URL with a secret token, which the metadata store
+            # would record.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

@@ -128,8 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The range of pixel values is known for AugReg's models. For all other models, Transform
-        # checks whether the user gave the right range.
+        # Transform checks whether the user gave the right range of pixel values, except for
+        # AugReg's models, whose range is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -247,8 +247,8 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns the number of training images per class of the last blessed model, as JSON.
 
     If there is no blessed model, or if the blessed model was trained on the same examples as this
-    run, the result is "null". If `champion_counts` changed after each new blessed model,
-    ExampleValidator would run again for the same examples.
+    run, the result is "null". If ExampleValidator's property `champion_counts` changed after each
+    new blessed model, ExampleValidator would run again for the same examples.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -256,7 +256,7 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns the largest difference that ServingCheck allows between probabilities for an image.
+    """Returns the largest difference that ServingCheck allows between probabilities of an image.
 
     The default is larger for mixed precision than for float32, because rounding errors in mixed
     precision are larger and depend on the other images in the batch.

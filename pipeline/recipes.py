@@ -43,10 +43,10 @@ class Recipe:
       tune: the value of `--tune` for which the recipe is made, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of a model that starts from AugReg's
-        weights, as a fraction. If a model has the published accuracy, and the test split has as
-        many images as the published test split, the probability that the gate refuses the model is
-        below 1 %. See `gate.confidence`.
+      min_accuracy: the accuracy, as a fraction, that the gate requires of a model that starts from
+        AugReg's weights. If a model has the published accuracy, and the test split has as many
+        images as the published test split, the probability that the gate refuses the model is below
+        1 %. See `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 

@@ -14,7 +14,8 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replaced import replaced
 
-# The label of the Beam step in which Transform reads the images for TFT's analyzers contains this.
+# The label of the Beam step in which Transform reads the images for TFT's analyzers contains the
+# following text.
 _ANALYSIS = "TFXIOReadAndDecode[Analysis"
 
 

@@ -95,8 +95,8 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # A job server may know a flag that Beam for Python does not know. So if the runner has a
-        # job server, this check refuses only a flag that looks like a misspelling.
+        # A job server may know a flag that Beam for Python does not know. If the runner has a job
+        # server, this check refuses an unknown flag only if it looks like a misspelling.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -123,7 +123,8 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
     if in_image:
-        # Beam would call gcloud to find the default region, but the container image has no gcloud.
+        # This line keeps Beam from calling gcloud to find the default region, because the container
+        # image has no gcloud.
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:
@@ -163,7 +164,7 @@ def check_places_of_workers(config: Config) -> None:
             "store, which only the launcher in a step's container can; expected gs://BUCKET/PATH, "
             "or no --beam-arg that names another engine"
         )
-    # Evaluator's workers read the last blessed model from the state directory.
+    # Evaluator's workers must be able to read the last blessed model from the state directory.
     state_dir = config.cloud.state_dir
     if state_dir and "://" not in state_dir:
         raise InputError(

@@ -37,7 +37,7 @@ def check_inspect(config: Config, schema_file: str | None) -> None:
 
 
 def inspect(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Inspects the images that `config` describes, logging to the file `log`.
+    """Inspects the images that `config` describes, and writes a log to the file `log`.
 
     Args:
       config: the configuration, with or without a model.

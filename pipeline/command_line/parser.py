@@ -50,7 +50,10 @@ class Parser(argparse.ArgumentParser):
 
 
 class Once(argparse.Action):
-    """Stores the value of a flag, and refuses a second value: argparse would replace the first."""
+    """Stores the value of a flag, and refuses a second value.
+
+    argparse itself would replace the first value by the second value.
+    """
 
     def __call__(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Runs the pipeline that `config` describes, logging to the file `log`.
+    """Runs the pipeline that `config` describes, and writes a log to the file `log`.
 
     Args:
       config: the configuration.

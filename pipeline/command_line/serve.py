@@ -34,7 +34,7 @@ def serve_earlier_version(parsed: argparse.Namespace) -> int:
 
 
 def serve_at_endpoint(parsed: argparse.Namespace) -> int:
-    """Deploys, promotes or rolls back a version at an endpoint of Vertex AI."""
+    """Deploys, promotes or rolls back a model version at an endpoint of Vertex AI."""
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(

@@ -131,7 +131,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
       settings: the given settings, by dotted key.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or the runner does not use a cluster.
+      InputError: a setting is wrong (see `build_config`), or the runner does not use a cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -147,12 +147,12 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """Returns the settings of an endpoint of Vertex AI, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+      settings: the given settings, by dotted key, which must contain the name, the endpoint, the
         project and the region.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or the name, the endpoint, the project
-        or the region is missing.
+      InputError: a setting is wrong (see `build_config`); or the name, the endpoint, the project or
+        the region is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):
@@ -160,7 +160,8 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
-    # The command line calls this function only if the user gave an endpoint.
+    # `found` is not None, because the command line calls this function only if the user gave an
+    # endpoint.
     assert found is not None
     return found
 
@@ -169,12 +170,12 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
     """Returns the path of the serving directory, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key; they must contain the name, the pipeline root or
-        the serving directory.
+      settings: the given settings, by dotted key, which must contain at least one of the name, the
+        pipeline root and the serving directory.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or `settings` contain neither the name
-        of the pipeline nor one of its directories.
+      InputError: a setting is wrong (see `build_config`), or `settings` contain neither the name of
+        the pipeline nor one of its directories.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):

@@ -15,7 +15,8 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The file name suffix of a compiled pipeline. The service recognizes the format by the suffix.
+# The file name suffix of a compiled pipeline, by runner. The service that runs the pipeline
+# recognizes the file format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 

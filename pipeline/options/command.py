@@ -45,8 +45,8 @@ def make_command(config: Config, *commands: str) -> str:
 def describe_options(config: Config) -> dict[str, str]:
     """Returns the values of options as texts, by dotted key, without secrets in URLs.
 
-    The result contains the model, the dataset and all training options. The result contains any
-    other option only if the option differs from its default.
+    The result contains the model, the dataset, all training options, and every option that differs
+    from its default.
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {

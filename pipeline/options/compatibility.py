@@ -72,8 +72,7 @@ def check_runner(runner: str, given: Mapping[str, str]) -> None:
 
     Args:
       runner: the name of the runner.
-      given: the flag or YAML key that set each option, for all options that differ from their
-        defaults, by dotted key.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
       InputError: `runner` ignores an option.
@@ -91,7 +90,7 @@ def check_together(given: Mapping[str, str]) -> None:
     """Refuses options that have no effect because another option is given or missing.
 
     Args:
-      given: the flag or YAML key that set each option, as for `check_runner`.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
       InputError: an option has no effect.
@@ -115,7 +114,7 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
 
     Args:
       values: the given values, by dotted key.
-      origins: the flag or YAML key that set each value, by dotted key.
+      origins: the flag or YAML key of each value, by dotted key.
 
     Raises:
       InputError: both options of a pair are given.

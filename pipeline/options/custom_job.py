@@ -13,7 +13,8 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
-# TPUs v2 and v3 with eight cores. Larger TPUs consist of several machines.
+# TPUs v2 and v3 with eight cores. Larger TPUs consist of several machines, but a training can use
+# the TPU of only one machine.
 _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 
 
@@ -59,7 +60,7 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
     if machine.has_tpu:
-        # `local` makes TensorFlow use the TPU of the machine on which the container runs.
+        # With TPU_NAME=local, TensorFlow uses the TPU of the machine on which the container runs.
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:

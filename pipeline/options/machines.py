@@ -18,8 +18,8 @@ _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
 # The names of GPUs, copied from google.cloud.aiplatform_v1's AcceleratorType because that library
-# is slow to import. Google Kubernetes Engine uses the same names in lower case and with hyphens as
-# labels of its nodes.
+# is slow to import. Google Kubernetes Engine labels its nodes with the names of their GPUs, in
+# lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -81,7 +81,7 @@ class Machine:
 
     @property
     def for_step(self) -> "Machine":
-        """The machine on which the node's step of a compiled pipeline runs."""
+        """The machine that runs the node's step in a compiled pipeline."""
         return self
 
 
@@ -112,7 +112,7 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """The machine on which the Trainer step runs.
+        """The machine that runs the Trainer step.
 
         If Trainer runs as a custom job, the Trainer step only waits for the custom job, so any
         machine suffices.

@@ -18,8 +18,8 @@ _UTC = ("UTC", "Etc/UTC")
 def check_cron(text: str) -> None:
     """Checks the time zone and the number of fields of a cron expression.
 
-    This function does not check the values of the fields: the service that runs the schedule
-    checks them.
+    This function does not check the values of the fields, because the service that runs the
+    schedule checks the values.
 
     Raises:
       InputError: the time zone is unknown, or the number of fields is neither five nor six.

@@ -11,8 +11,8 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The names of the options `ingest.…` that each kind of dataset accepts. The source class of each
-# kind has constructor arguments of the same names.
+# The names of the options `ingest.…` that each kind of dataset accepts. The source class for each
+# kind of dataset has constructor arguments with the names of these options.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -52,8 +52,7 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
     Args:
       kind: the kind of the dataset, such as "folder" or "manifest".
       values: the given values, by dotted key.
-      given: the flag or YAML key that set each option, for all options that differ from their
-        defaults, by dotted key.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
       InputError: an option has no effect for this kind of dataset.

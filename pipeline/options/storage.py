@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from common.errors import InputError
 from common.options import Check
 
-# The URI schemes of object stores that neither TensorFlow nor Beam can read. The launcher of
-# Kubeflow Pipelines copies artifacts between such a store and the container's disk.
+# The URI schemes of object stores that neither TensorFlow nor Beam can read. For minio:// and
+# s3://, the launcher of Kubeflow Pipelines copies artifacts between the object store and the
+# container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
 # The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses it

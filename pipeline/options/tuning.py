@@ -23,8 +23,7 @@ def check_tune(
       tune: the value of `--tune`, "full" or "head".
       head: the value of `--head`, "gradient" or "linear_probe".
       tuner: number of trials of a search for hyperparameters.
-      given: the flag or YAML key that set each option, for all options that differ from the recipe,
-        by dotted key.
+      given: by dotted key, the flag or YAML key of each option that differs from the recipe.
       origin: the flag, or the file and key, that set the recipe.
 
     Raises:

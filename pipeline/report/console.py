@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Console:
-    """Prints the plan, the nodes as they run, and the summary."""
+    """Prints the plan of a run, each node when it runs, and the summary."""
 
     def __init__(
         self, stdout: TextIO, stderr: TextIO, clock: Callable[[], float] = time.monotonic

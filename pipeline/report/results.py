@@ -58,7 +58,7 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # These lines leave out the recall of each class, because the verdict names all classes
+        # This function leaves out the recall of each class, because the verdict names all classes
         # whose recall is too low.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"

@@ -36,9 +36,9 @@ _LONGEST = 500  # the largest length of a parameter's value that older MLflow se
 def track_run(config: Config, report: Report, console: Console) -> None:
     """Logs parameters, metrics, curves, the report and the model of a finished run to MLflow.
 
-    MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, name the
-    server. The name of the pipeline is the name of the experiment. If MLflow fails, the console
-    shows a warning, and the result of the run does not change.
+    MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, set the
+    server and the credentials. The name of the pipeline is the name of the experiment. If MLflow
+    fails, the console shows a warning, and the result of the run does not change.
     """
     console.busy("logging the run to MLflow")
     for name, value in _PATIENCE.items():
