@@ -227,9 +227,9 @@ def check_reachable(
       InputError: a path is relative, the URL of the model has credentials or a query string, or the
         containers do not support the URI scheme of the pipeline root.
     """
-    # With a URI scheme that is not in `_STORES`, the first step would fail, because neither TFX nor
-    # TensorFlow has a file system for the scheme, and the launcher of Kubeflow Pipelines does not
-    # copy files of the scheme. An absolute path is allowed, because it may be in a mounted volume.
+    # With a URI scheme that is not in `_STORES`, the first step would fail, because TFX, TensorFlow
+    # and the launcher of Kubeflow Pipelines do not support the scheme. An absolute path is allowed,
+    # because it may be in a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(
