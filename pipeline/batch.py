@@ -1,4 +1,7 @@
-"""Fits the batch size of a training to the number of images. Imports no TensorFlow."""
+"""Halves the batch size of a recipe until a batch fits the training split.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 
@@ -6,15 +9,17 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# The batch size fits even if this share of the training images is quarantined.
+# A run may quarantine training images after it has chosen the batch size. The batch size still fits
+# if the run quarantines at most 5 % of the training images.
 _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
-    """Returns a configuration whose batch is not larger than the training split.
+    """Returns `config` with a batch size of at most `train_images`.
 
-    If the recipe's batch size is too large, this function halves the size until it fits, or until
-    half of the size is no multiple of `train.accumulation`.
+    If the recipe's batch size is too large, this function halves the batch size until it fits. The
+    result stays a multiple of `train.accumulation`, so this function does not halve an odd
+    multiple.
 
     Args:
       config: the configuration.
@@ -22,7 +27,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the user chose a larger batch, or `train.accumulation` requires a larger batch.
+      InputError: the batch size that the user chose is larger than the training split, or halving
+        the recipe's batch size does not make a batch fit.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

@@ -1,6 +1,6 @@
 """The command `--clean-cache`: removes models and checkpoints that can be created again.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import shutil
@@ -16,8 +16,8 @@ def clean(cache: Path, roots: Iterable[Path]) -> Iterator[str]:
     """Empties the cache of models, and removes the checkpoints of unfinished trainings.
 
     Args:
-      cache: the directory that `backbones.resolve.cache_dir` returns.
-      roots: pipeline roots; a root is left alone while a run uses it.
+      cache: the directory of the model cache, from `backbones.resolve.cache_dir`.
+      roots: pipeline roots. This function skips a pipeline root that a run is using.
 
     Yields:
       Lines about the removed models and checkpoints, for the console.

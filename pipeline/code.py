@@ -1,5 +1,6 @@
-"""Takes fingerprints of the code that each node executes. This module imports neither TensorFlow
-nor TFX.
+"""Computes fingerprints of the code that each node executes.
+
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -14,14 +15,16 @@ from components.image_example_gen.split import CONTENT, NEAR_DUPLICATES
 _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
-# Some nodes use TensorFlow only to read and write files and records, and all versions of TensorFlow
-# write the same bytes.
+# If a node uses TensorFlow only to read and write files, the node's fingerprint leaves out the
+# version of TensorFlow, because all versions write the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher uses these libraries only to generate the images of its warm-up requests, whose content
-# does not matter.
+# Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
+# content of these images does not matter, so Pusher's fingerprint leaves out the versions of the
+# three libraries.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
-# Report uses only the names of files and properties from these modules of other nodes.
+# Report uses the following modules only to read files and properties that other nodes wrote, so the
+# fingerprint of Report leaves out the code of the modules.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
@@ -33,10 +36,10 @@ _ONLY_NAMES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeCode:
-    """For each node, the fingerprint of its code and of the libraries on which its results depend.
+    """For each node, a fingerprint of the code and the libraries that determine the node's results.
 
-    TFX itself takes fingerprints only of module files, but this pipeline names functions by import
-    path.
+    TFX itself computes fingerprints only of module files. This pipeline names functions by import
+    path, so TFX alone would not notice when the code of a function changes.
     """
 
     example_gen: str
@@ -54,22 +57,25 @@ class NodeCode:
     report: str
 
     def all(self) -> str:
-        """Returns a fingerprint of the code of all nodes except Report."""
+        """Returns one fingerprint of the code of all nodes except Report.
+
+        The fingerprint leaves out Report because Report only shows the results of the other nodes.
+        """
         texts = [text for name, text in vars(self).items() if name != "report"]
         return hash_bytes("".join(texts).encode())
 
 
 def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) -> NodeCode:
-    """Takes the fingerprints of the code that a run executes.
+    """Computes the fingerprints of the code that a run executes.
 
     Args:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`. Only the
-        code of this kind of source is part of the fingerprint.
-      layout: `backbone_layout` of `pipeline.inputs.Inputs`, the only part of the catalogue that
-        training uses. The rest of the catalogue is not part of the fingerprint, since the backbone
-        has a fingerprint of its own.
-      split_by: the value of `ingest.split_by`. The fingerprint contains the code that finds near
-        duplicates only if `split_by` requires this code.
+      source: the argument of `components.image_example_gen.sources.registry.make_source`. The
+        fingerprint of ImageExampleGen contains only the code for this kind of source.
+      layout: `backbone_layout` of `pipeline.inputs.Inputs`. The fingerprints of Tuner and Trainer
+        contain `layout` instead of the whole model catalogue, because training uses no other part
+        of the catalogue, and the backbone has a fingerprint of its own.
+      split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
+        code that finds near duplicates, unless `split_by` is "near_duplicates".
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -77,12 +83,13 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The index of file contents is used only to compute the source's fingerprint, and does
-            # not change examples.
+            # The fingerprint of the code leaves out the module `content_index`, which helps to
+            # compute the fingerprint of the data and does not change examples.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),
-        # StatisticsGen and SchemaGen run only code of TFX and TFDV.
+        # StatisticsGen and SchemaGen run only code of TFX and TFDV, so the versions of TFX and TFDV
+        # are the whole fingerprint.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),
@@ -104,7 +111,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
 
 
 def _hash_templates() -> str:
-    """Returns a fingerprint of the template files of the report's page."""
+    """Returns a fingerprint of the template files for the HTML report."""
     folder = resources.files("components.report").joinpath("templates")
     files = sorted(folder.iterdir(), key=lambda file: file.name)
     return hash_bytes(b"".join(file.read_bytes() for file in files))

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfx.components import (  # isort: skip (TFX patches tfx_bsl for the pinned TFDV)
+from tfx.components import (  # isort: skip (tfx must be imported before TFDV)
     SchemaGen,
     StatisticsGen,
 )
@@ -18,7 +18,7 @@ from components.packaged_schema.component import PackagedSchema
 from pipeline.options.config import Config
 from pipeline.properties import Properties
 
-# With these types of features, TFDV treats labels as categories, and does not treat the bytes of
+# With the following schema, TFDV treats labels as categories, and does not treat the bytes of
 # images as text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
@@ -41,7 +41,7 @@ class DataNodes:
     Attributes:
       example_gen: ImageExampleGen.
       statistics: StatisticsGen.
-      schema: SchemaGen, or PackagedSchema for a schema that is given or curated.
+      schema: PackagedSchema if the schema comes from `--schema` or `schemas/`, otherwise SchemaGen.
       validator: ExampleValidator.
     """
 
@@ -52,7 +52,7 @@ class DataNodes:
 
     @property
     def examples(self) -> BaseChannel:
-        """The channel of ImageExampleGen's examples."""
+        """The output channel of ImageExampleGen for examples."""
         return self.example_gen.outputs["examples"]
 
     def all(self) -> list[BaseNode]:
@@ -60,7 +60,7 @@ class DataNodes:
         return [self.example_gen, self.statistics, self.schema, self.validator]
 
     def artifacts(self) -> dict[str, BaseChannel]:
-        """Returns the outputs that a report shows."""
+        """Returns the outputs that the HTML report shows, keyed by the names of Report's inputs."""
         return {
             "examples": self.examples,
             "statistics": self.statistics.outputs["statistics"],
@@ -88,8 +88,9 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         examples=examples,
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # Statistics leave out file names if the schema is inferred: from few examples,
-            # SchemaGen would infer the list of file names, and new names would be anomalies.
+            # If SchemaGen infers the schema, the statistics leave out the file names. From the file
+            # names of a small dataset, SchemaGen would infer a list of allowed file names, and TFDV
+            # would report the file name of each new image as an anomaly.
             feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
@@ -113,8 +114,9 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # StatisticsGen and SchemaGen are TFX's own and have no property for the fingerprint of their
-    # libraries. Adding the property to their specs makes the fingerprint a part of the cache key.
+    # TFX's cache key contains the execution properties of a node. TFX's own nodes StatisticsGen and
+    # SchemaGen have no execution property for the fingerprint of libraries, so this loop adds the
+    # property `library_fingerprint`.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -130,15 +132,18 @@ def make_data_check(
     backbone: BaseChannel | None,
     transformed_examples: BaseChannel | None,
 ) -> list[BaseNode]:
-    """Makes the node DataCheck for the value of `--data-check`; returns an empty list for `off`.
+    """Makes the node DataCheck for the value of `--data-check`.
 
     Args:
       config: the configuration.
       properties: the properties of the nodes.
       data: the nodes that read the images.
-      backbone: the backbone's SavedModel; only `full` needs it.
-      transformed_examples: Transform's examples with features, which `full` uses; None if there are
-        no features.
+      backbone: the backbone's SavedModel; used only with `--data-check full`.
+      transformed_examples: Transform's examples with features of the backbone, for `--data-check
+        full`; None if Transform computes no features.
+
+    Returns:
+      A list with the node; an empty list with `--data-check off`.
     """
     if config.data.check == "off":
         return []
@@ -156,6 +161,7 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # DataCheck must not compute features of data that ExampleValidator refuses.
+    # Computing features of images takes long, so DataCheck starts only after ExampleValidator has
+    # accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

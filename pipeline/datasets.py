@@ -1,4 +1,6 @@
-"""The datasets that have a name for `--dataset`. Imports no TensorFlow.
+"""The datasets that `--dataset` accepts by name.
+
+This module does not import TensorFlow, which takes seconds to import.
 
 To add a dataset, add an entry here, a file `schemas/<name>.pbtxt`, and recipes in `recipes.py`.
 """
@@ -19,14 +21,14 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset, with its source, its schema and its recipes.
+    """A dataset that the pipeline can train on.
 
     Attributes:
       name: the value of `--dataset`; part of the pipeline's default name.
       about: a line for `--list-datasets`.
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
       licence: the licence of the images, as Hugging Face's identifier; empty if it is not known.
-      schema: the name of the curated schema in `schemas/`; if None, the schema is inferred.
+      schema: the name of the schema file in `schemas/`; if None, SchemaGen infers the schema.
       recipes: the name of the default recipe for `--tune full` and for `--tune head`.
     """
 
@@ -77,10 +79,10 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine; False for a path that is read in a container.
+      here: whether a path must exist on this machine; False for a path in a container.
 
     Raises:
-      InputError: the value has none of these forms.
+      InputError: `text` does not name a dataset.
     """
     if text in DATASETS:
         return DATASETS[text]
@@ -130,7 +132,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns the kind of source for a manifest or TFRecords; None for any other path."""
+    """Returns "manifest" or "tfrecord" if `path` names such a file; None for any other path."""
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"
@@ -150,7 +152,7 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def _stem(path: str) -> str:
-    """Derives a name for the pipeline from the path or pattern of a file."""
+    """Derives the name of a dataset from the path of a file or from a glob pattern."""
     *_, folder, name = f"//{path}".rsplit("/", 2)
     stem = name.partition(".")[0].partition("*")[0].strip("-_")
     return stem or folder

@@ -7,11 +7,12 @@ from components.model_evaluator.reasons import ACCURACY
 
 
 def make_eval_config() -> config_pb2.EvalConfig:
-    """Returns the metrics of the exported model on raw test examples, in total and by class.
+    """Returns the EvalConfig for the exported model on raw test examples, in total and by class.
 
-    The accuracy on the images of a class is the recall of the class. The EvalConfig has no
-    thresholds, because TFMA ignores the number of images when it compares values with thresholds.
-    `components.model_evaluator.verdict` contains the gate.
+    The recall of a class is the accuracy on the images of the class, so TFMA needs no separate
+    metric for the recall. The EvalConfig has no thresholds, because TFMA's thresholds ignore how
+    many images the metrics were computed from. `components.model_evaluator.verdict` compares the
+    metrics with the required values.
     """
     return config_pb2.EvalConfig(
         model_specs=[
@@ -21,8 +22,7 @@ def make_eval_config() -> config_pb2.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        # `feature_keys` is used instead of `feature_values`, which fails if a class is absent from
-        # the test split.
+        # With `feature_values`, TFMA would fail if the test split contains no image of a class.
         slicing_specs=[
             config_pb2.SlicingSpec(),
             config_pb2.SlicingSpec(feature_keys=["label"]),

@@ -1,4 +1,7 @@
-"""Describes the images that a run found, before its first node runs. Imports no TensorFlow."""
+"""Describes the images of a run before the first node reads them.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 from collections import Counter
@@ -15,12 +18,12 @@ from components.image_example_gen.sources.duplicates import (
 )
 from components.image_example_gen.split import assign_splits
 
-_SHOWN = 4  # largest number of suffixes that a message names
+_SHOWN = 4  # largest number of file name suffixes that `FoundImages.describe` lists
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FoundImages:
-    """The images of a source.
+    """A description of the images in a dataset.
 
     Attributes:
       total: number of images.
@@ -29,17 +32,17 @@ class FoundImages:
         names without a suffix.
       classes: number of images by class name.
       unlabelled: number of images without a label.
-      untrained: the classes that have images, but no image in train.
+      untrained: the classes that have images, but no image in the train split.
       splits: number of images by split.
-      is_estimate: whether `splits` contains estimates, because near duplicates belong to the same
-        split, but are found only later.
-      given: the splits that the source gives.
-      left_out: folders whose images are left out.
+      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will still
+        move near duplicates to the same split.
+      given: the splits that the dataset defines itself.
+      left_out: folders whose images the run does not use.
       dropped: number of duplicates that were removed.
-      leaks: the number of images with copies in several splits that the source gives, and the file
-        names of the copies of one such image.
-      conflicts: the number of images with copies in several classes, and the file names of the
-        copies of one such image.
+      leaks: the number of images with copies in several splits that the dataset defines, and an
+        example: the file names of two copies of an image.
+      conflicts: the number of images with copies in several classes, and an example: the file names
+        of two copies of an image.
     """
 
     total: int
@@ -58,11 +61,11 @@ class FoundImages:
 
     @property
     def train_images(self) -> int:
-        """The number of images in train."""
+        """The number of images in the train split."""
         return self.splits[TRAIN]
 
     def check(self) -> None:
-        """Refuses images that do not suffice to train a model and to measure its accuracy.
+        """Checks that there are enough images to train a model and to measure its accuracy.
 
         Raises:
           RefusedError: a split has no image, or a class has no training image.
@@ -115,11 +118,11 @@ class FoundImages:
 
 
 def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
-    """Describes the images of `source`, after `Source.prepare`.
+    """Describes the images of `source`. The caller must call `source.prepare` first.
 
     Args:
       source: the source.
-      is_estimate: whether near duplicates stay in the same split.
+      is_estimate: whether ImageExampleGen will still move near duplicates to the same split.
     """
     images = source.images()
     copies = list(find_copies(images))

@@ -1,4 +1,4 @@
-"""Finds the data and the backbone of a run, and takes their fingerprints."""
+"""Finds the data and the backbone of a run, and computes their fingerprints."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -35,12 +35,13 @@ class Inputs:
       source: the argument of `components.image_example_gen.sources.registry.make_source`.
       source_fingerprint: the fingerprint of the images.
       classes: the class names.
-      schema: the text of the given or curated schema; empty if it is inferred.
+      schema: the text of the schema from `--schema` or `schemas/`; empty if SchemaGen infers it.
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
-      backbone_layout: the layout that `backbones.layout` finds, as text; empty for `--tune head`.
-      champions: the blessings that `components.model_evaluator.records.find_champions` returned.
-      serving: the state of the serving directory when the run begins.
+      backbone_layout: the names of the backbone's variables, from `backbones.layout.find_layout`,
+        as text; empty for `--tune head`, which does not train these variables.
+      champions: the last blessed models, from `components.model_evaluator.records.find_champions`.
+      serving: a description of the served model and of the last push, at the start of the run.
       found: the description of the images.
     """
 
@@ -57,16 +58,18 @@ class Inputs:
 
 
 def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
-    """Finds the inputs that `config` names; downloads or converts them if necessary.
+    """Finds the inputs that `config` names, and downloads or converts them if necessary.
 
     Args:
       config: the configuration.
-      with_backbone: whether a node reads the backbone; otherwise its path is empty.
+      with_backbone: whether the run needs the backbone. If the run does not need the backbone,
+        `Inputs.backbone` is empty.
 
     Raises:
       InputError: an input is missing or unusable.
     """
-    # A wrong model is reported before data are downloaded.
+    # This function looks for the backbone before the data, so that the user learns of a wrong
+    # `--model` before a long download.
     backbone = _find_backbone(config) if with_backbone else None
     images = make_source(config.source)
     images.prepare(cache_dir())

@@ -1,4 +1,7 @@
-"""Checks the directories that a run reads and writes. Imports no TensorFlow."""
+"""Checks the directories that a run reads and writes.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +16,8 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Pairs of places, with the reason why the first place must neither equal nor lie in the second.
+# Each row contains two options and the reason why the directory of the first option must be outside
+# the directory of the second option.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -29,10 +33,11 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Refuses directories that lie in one another, and URIs that no file system supports.
+    """Checks that the directories of a run are separate, and that TensorFlow supports all URIs.
 
     Raises:
-      InputError: the configuration has such a directory or URI.
+      InputError: a directory is inside another directory that must not contain it, or TensorFlow
+        has no file system for a URI.
     """
     written = _written(config)
     for flag, place in written.items():
@@ -54,20 +59,20 @@ def check_locations(config: Config) -> None:
 
 
 def check_written(config: Config) -> None:
-    """Refuses directories on this machine to which the run could not write its results.
+    """Checks that the run can write its results to its directories on this machine.
 
     Raises:
-      InputError: a directory cannot be written.
+      InputError: the run cannot write to a directory.
     """
     for flag, place in _written(config).items():
         check_writable(flag, place)
 
 
 def check_buckets(config: Config) -> None:
-    """Fails within seconds if a bucket in `config` cannot be reached.
+    """Checks within seconds that this machine can reach Cloud Storage, if the run uses a bucket.
 
     Raises:
-      UnreachableError: the server of the buckets cannot be reached.
+      UnreachableError: this machine cannot reach Cloud Storage.
     """
     for flag, place in {
         _MODEL: config.model,
@@ -78,19 +83,20 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
+            # All buckets are on the same server, so it is enough to check one bucket.
             check_reachable(flag, place)
-            return  # one check is enough, since the same server has all buckets
+            return
 
 
 def check_writable(flag: str, place: str) -> None:
-    """Refuses a directory that could not be written.
+    """Checks that a local directory is writable or can be created.
 
     Args:
-      flag: the flag of the option, for the message.
-      place: a path, or a URI, which is not checked.
+      flag: the flag that named the directory, for the error message.
+      place: a local path. This function does not check URIs.
 
     Raises:
-      InputError: the path, or its closest existing parent, is no directory or cannot be written.
+      InputError: the path, or its closest existing parent, is not a writable directory.
     """
     if "://" in place:
         return
@@ -102,7 +108,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the known directories that a run writes, by flag."""
+    """Returns the directories to which a run writes, keyed by the option for the directory."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,
@@ -112,7 +118,7 @@ def _written(config: Config) -> dict[str, str]:
 
 
 def _read(config: Config) -> Iterator[tuple[str, str]]:
-    """Yields flag and path of the folders that a run reads: images and SavedModel."""
+    """Yields the flag and the path of each folder that a run reads: images and SavedModel."""
     if "path" in config.source:
         yield _DATASET, config.source["path"]
     if config.model and parse_model(config.model).kind == "path" and Path(config.model).is_dir():

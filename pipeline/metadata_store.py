@@ -1,6 +1,6 @@
 """Finds and checks the metadata store of the runs on this machine.
 
-This module imports neither TensorFlow nor ML Metadata.
+This module imports neither ML Metadata nor TensorFlow, which takes seconds to import.
 """
 
 import contextlib
@@ -11,27 +11,29 @@ from common.errors import InputError
 
 
 def metadata_file(state_directory: Path) -> Path:
-    """Returns the SQLite file of the store, in the directory `pipeline.root.state_directory`."""
+    """Returns the path of the metadata store's SQLite file in `state_directory`."""
     return state_directory / "metadata.sqlite"
 
 
 def check_metadata(state_directory: Path) -> None:
-    """Refuses a damaged metadata store, in which a run could not record its results.
+    """Checks that the SQLite file of the metadata store is undamaged or does not exist yet.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: the SQLite file is damaged.
     """
     file = metadata_file(state_directory)
     if not file.exists():
         return
     try:
-        # The store is not opened read-only, because SQLite first rolls back unfinished transactions
-        # of killed processes.
+        # This check opens the file for writing, because SQLite may first have to roll back the
+        # unfinished transaction of a killed process.
         with contextlib.closing(sqlite3.connect(file)) as store:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise  # after another error, such as a fault of the disk, the file may be intact
+            # A disk error, for example, does not mean that the file is damaged, so this function
+            # raises the error unchanged.
+            raise
         found = str(error)
     if found != "ok":
         raise InputError(

@@ -14,8 +14,8 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of notes about images that could not be read.
-      listing: path of the list of images, which was written when the run began.
+      unread_notes: directory of notes about unreadable images.
+      listing: path of the file that lists all images.
     """
 
     source: PropertyValue
@@ -31,10 +31,10 @@ class ValidationProperties:
     """Execution properties of StatisticsGen, SchemaGen and ExampleValidator.
 
     Attributes:
-      library_fingerprint: fingerprint of the libraries that the three nodes use.
+      library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: the number of training images of each class in the data of the champion, as
-        JSON: see `components.example_check.component.ExampleCheck`.
+      champion_counts: number of training images of the last blessed model in each class, as JSON
+        (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue
@@ -58,7 +58,7 @@ class SchemaProperties:
     """Execution properties of PackagedSchema.
 
     Attributes:
-      content: the text of the schema; empty if the schema is inferred.
+      content: the text of the schema; empty if SchemaGen infers the schema.
       code_fingerprint: fingerprint of the node's code.
     """
 
@@ -116,11 +116,12 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the record of the last blessed model of another training, or
-        `components.model_evaluator.records.NONE`.
-      records: directory in which a blessing is recorded.
-      training: fingerprint of the training that makes the model.
-      data: fingerprint of the examples.
+      champion: URI of the JSON file about the model that Evaluator compares with the new model: the
+        last blessed model that another training produced. If no other training produced a blessed
+        model, the value is `components.model_evaluator.records.NONE`.
+      records: directory in which Evaluator writes a JSON file about each blessed model.
+      training: fingerprint of the options, code and data that determine the new model.
+      data: fingerprint of the options, code and data that determine the examples.
       gate: `components.model_evaluator.settings.GateSettings`, as JSON.
       code_fingerprint: fingerprint of the node's code.
     """

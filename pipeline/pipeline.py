@@ -8,14 +8,14 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
                                  |            |           |
              backbone SavedModel +------------+           +- the last blessed model
 
-A pipeline that is compiled for a cluster starts with the node ResolveInputs, which finds data and
-backbone for each run. With `--data-check full`, DataCheck also reads the backbone, and the features
-that Transform computed for `--tune head`.
+A compiled pipeline starts with the node ResolveInputs, which finds the data and the backbone for
+each run. With `--data-check full`, DataCheck also reads the backbone. With `--data-check full` and
+`--tune head`, DataCheck also reads the features that Transform computes.
 """
 
 from collections.abc import Sequence
 
-from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (patches tfx_bsl)
+from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (must come first)
 from tfx.components import Trainer, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
@@ -36,8 +36,8 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# Workers must import tfx before TFDV: the pinned TFDV imports a part of tfx_bsl that no longer
-# exists, and tfx provides a substitute.
+# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV. The pinned version of TFDV imports
+# a part of tfx_bsl that no longer exists, and tfx provides a substitute for this part.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -46,9 +46,9 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    Building the pipeline loads no model code: functions of the user are given by import path. If a
-    node reads further data besides its input artifacts, its execution properties contain a
-    fingerprint of these data. Thus, the node runs again when the data change.
+    The pipeline names the functions of `trainer` by import path, so this function does not import
+    the training code. If a node reads files that are not artifacts, the node has an execution
+    property with a fingerprint of the files. So the node runs again when the files change.
 
     Args:
       config: the configuration.
@@ -65,9 +65,9 @@ def create_pipeline(
     data = make_data_nodes(config, properties)
     examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
-    # If the whole backbone is tuned, Transform does not read the data, since it writes no examples
-    # and has nothing to analyse. If only a head is tuned, Transform computes the features of each
-    # image once.
+    # With `--tune head`, Transform computes the features of each image once, so that Trainer does
+    # not run the backbone in every epoch. With `--tune full`, Transform only writes the transform
+    # graph for Trainer, so it does not read the images.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples,
@@ -78,7 +78,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform, which may take long, must not run on refused data.
+    # Transform may take long, so Transform waits until ExampleValidator accepts the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -98,8 +98,9 @@ def create_pipeline(
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The constructors of Trainer and Tuner accept only a mapping, but this pipeline's
-    # `custom_config` is a text or a placeholder.
+    # The constructors of Trainer and Tuner accept only a mapping as `custom_config`. In this
+    # pipeline, `custom_config` is a text or a placeholder, so this function sets `custom_config`
+    # only after it has called the constructors.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -200,16 +201,18 @@ def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] =
 def _backbone(
     config: Config, inputs: Inputs | None, properties: Properties
 ) -> tuple[BaseNode, BaseChannel]:
-    """Returns the node that provides the backbone, and its output.
+    """Returns the node that outputs the backbone, and the node's output channel.
 
-    If all readers share this machine's disk, the artifact is the backbone's own directory. The
-    containers of a cluster, and the workers of some Beam engines, may be unable to read this
-    directory. In this case, the node copies the backbone to the pipeline root.
+    If all nodes and Beam workers run on this machine, the artifact is the directory in which the
+    command line found the backbone. In a compiled pipeline, and with Beam workers elsewhere, the
+    node copies the backbone to the pipeline root, because the containers or workers may be unable
+    to read directories of this machine.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # In a run on this machine, the property `model` is the path of the SavedModel instead
-            # of `config.model`, which may be a URL with a token that the metadata store would show.
+            # In a run on this machine, Backbone's property `model` is the path of the SavedModel,
+            # because `config.model` may be a URL with a secret token, which the metadata store
+            # would record.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,
@@ -226,10 +229,11 @@ def _backbone(
 
 
 def _trainer_class(config: Config) -> type[Trainer]:
-    """Returns the class of the node Trainer."""
+    """Returns TFX's Trainer, or `CustomJobTrainer` if Trainer runs as a custom job."""
     if not config.machines.trainer.machine_type:
         return Trainer
-    # `CustomJobTrainer` imports Vertex AI's client, which takes two seconds of CPU time.
+    # Only pipelines with a custom job import Vertex AI's client, because the import takes two
+    # seconds.
     from components.custom_job_trainer.component import CustomJobTrainer
 
     return CustomJobTrainer

@@ -1,4 +1,4 @@
-"""The execution properties that follow from the inputs and parameters of a run."""
+"""Computes the execution properties of all nodes from the inputs and the options of a run."""
 
 import dataclasses
 import json
@@ -53,12 +53,13 @@ from trainer.transform_settings import TransformSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Properties:
-    """The execution properties of each node, as texts, or as placeholders of texts.
+    """The execution properties of each node, as strings or as TFX placeholders for strings.
 
-    For a run on this machine, the texts are known before the run starts. In a compiled pipeline,
-    the first node, `ResolveInputs`, writes them in each run, and placeholders pass them to the
-    other nodes by value. Each run thus fingerprints its source again, and nodes whose properties
-    have not changed are taken from the cache.
+    In a run on this machine, the command line computes the properties before the run starts. In
+    each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties, and
+    placeholders pass the properties to the other nodes. So each run of a compiled pipeline computes
+    the fingerprint of its data again. Nodes whose properties have not changed take their outputs
+    from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -75,7 +76,7 @@ class Properties:
     report: ReportProperties
 
     def by_name(self) -> dict[str, PropertyValue]:
-        """Returns all values in a mapping with keys such as `evaluator_champion`."""
+        """Returns the values of all properties, by keys such as `evaluator_champion`."""
         return {
             f"{node}_{name}": value
             for node, properties in vars(self).items()
@@ -84,7 +85,7 @@ class Properties:
 
     @classmethod
     def from_names(cls, values: Mapping[str, PropertyValue]) -> "Properties":
-        """Returns the properties with the values that `by_name` returned."""
+        """Builds the properties from values in the form that `by_name` returns."""
         nodes: dict[str, Any] = {
             node: properties(**{name: values[f"{node}_{name}"] for name in _fields(properties)})
             for node, properties in _fields(cls).items()
@@ -93,7 +94,7 @@ class Properties:
 
 
 def _fields(properties: Any) -> dict[str, Any]:
-    """Returns the type of each field of a dataclass, by its name."""
+    """Returns the types of the fields of a dataclass, by field name."""
     return {field.name: field.type for field in dataclasses.fields(properties)}
 
 
@@ -105,7 +106,7 @@ PROPERTY_NAMES = tuple(
 
 
 def make_properties(config: Config, inputs: Inputs) -> Properties:
-    """Returns the properties of a run of `config` on `inputs`."""
+    """Returns the execution properties for a run with the given options and inputs."""
     code = hash_nodes(inputs.source, inputs.backbone_layout, config.ingest.split_by)
     training = TrainingSettings(
         tune=config.tune,
@@ -127,7 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The range of pixel values is not checked for AugReg's models, whose range is known.
+        # Transform checks whether the user gave the right range of pixel values, except for
+        # AugReg's models, whose range is known.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -147,8 +149,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # The checkpoints are not in the Trainer's output directory, since each execution has a new
-        # output directory.
+        # The checkpoints are outside Trainer's output directory, because each execution of Trainer
+        # has a new output directory, but must find the checkpoints of earlier executions.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -242,11 +244,11 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 
 
 def _champion_counts(champion: Blessing | None, data: str) -> str:
-    """Returns `champion_counts` of ExampleValidator.
+    """Returns the number of training images per class of the last blessed model, as JSON.
 
-    The value is null if the champion was trained on the same examples as this run. Without this
-    rule, ExampleValidator would run again for each new champion, although the examples are the
-    same.
+    If there is no blessed model, or if the blessed model was trained on the same examples as this
+    run, the result is "null". If ExampleValidator's property `champion_counts` changed after each
+    new blessed model, ExampleValidator would run again for the same examples.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -254,9 +256,10 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns the allowed difference between probabilities of the same image.
+    """Returns the largest difference that ServingCheck allows between probabilities of an image.
 
-    With a mixed precision, the order in which sums are rounded depends on the batch.
+    The default is larger for mixed precision than for float32, because rounding errors in mixed
+    precision are larger and depend on the other images in the batch.
     """
     if config.serving_check.tolerance is not None:
         return config.serving_check.tolerance
@@ -264,9 +267,9 @@ def _tolerance(config: Config) -> float:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Returns the fingerprint of everything that determines a model.
+    """Returns the fingerprint of everything that determines a model: options, code and data.
 
-    Two trainings with the same fingerprint are repetitions of the same training.
+    If two trainings have the same fingerprint, the second training repeats the first training.
     """
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]

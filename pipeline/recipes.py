@@ -1,7 +1,10 @@
-"""Fine-tuning recipes. Imports no TensorFlow.
+"""Fine-tuning recipes.
 
-A recipe says how a model is tuned, which accuracy was published for it, and which accuracy the gate
-requires. Every value of a recipe can be overridden by a flag, `--set` or YAML.
+This module does not import TensorFlow, which takes seconds to import.
+
+A recipe contains the hyperparameters for tuning a model, the accuracy that was published for these
+hyperparameters, and the accuracy that the gate requires. Users can override every value with a
+flag, with `--set` or in YAML.
 """
 
 import dataclasses
@@ -18,10 +21,10 @@ class Published:
     Attributes:
       model: the name of the model in the catalogue.
       accuracy: the accuracy on held-out images, in percent.
-      spread: the standard error of the accuracy in percentage points; it accounts only for the
+      spread: the standard error of the accuracy in percentage points, computed only from the
         number of held-out images.
       images: the number of held-out images.
-      source: the place of publication.
+      source: where the accuracy was published.
     """
 
     model: str
@@ -33,16 +36,17 @@ class Published:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A way to tune a model, and the accuracy to expect.
+    """The hyperparameters for tuning a model, and the accuracy to expect.
 
     Attributes:
       about: the origin or purpose of the recipe.
       tune: the value of `--tune` for which the recipe is made, "full" or "head".
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
-      min_accuracy: the accuracy that the gate requires of AugReg's weights, as a fraction. If a
-        model is as accurate as the published models, and is tested on as many images, the gate
-        refuses the model with a probability below 1 %, see `gate.confidence`.
+      min_accuracy: the accuracy, as a fraction, that the gate requires of a model that starts from
+        AugReg's weights. If a model has the published accuracy, and the test split has as many
+        images as the published test split, the probability that the gate refuses the model is below
+        1 %. See `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -63,9 +67,10 @@ class Recipe:
 
 _COLLECTION = "github.com/sayakpaul/ViT-jax2tf, fine_tune.ipynb"
 
-# The settings of the notebook that was published with the TF-Hub collection: batch 64, 8 epochs;
-# Keras's SGD with its default of no momentum, and `clipnorm` 1, which clips the gradient of each
-# variable; warm-up over 10 steps from 0.006 to 0.03, then cosine to 0; inception crop and flip.
+# The hyperparameters of the notebook that was published with the TF-Hub collection. The notebook
+# uses Keras's SGD without momentum. `clipnorm` is 1 and clips the gradient of each variable
+# separately. The learning rate rises from 0.006 to 0.03 in the first 10 steps, and then falls to 0
+# along a cosine curve.
 NOTEBOOK = Hyperparameters(
     epochs=8,
     batch_size=64,
@@ -79,10 +84,11 @@ NOTEBOOK = Hyperparameters(
 )
 INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
-# The recipe of AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv 2106.10270. The
-# authors took the best of the learning rates 0.001, 0.003, 0.01 and 0.03 and of the resolutions 224
-# and 384. In the momentum, Flax accumulates gradients, but Keras accumulates gradients times the
-# learning rate. The results differ slightly while the learning rate changes.
+# The hyperparameters of AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv
+# 2106.10270. The authors of AugReg chose the best of the learning rates 0.001, 0.003, 0.01 and 0.03
+# and of the resolutions 224 and 384. The authors used Flax. Flax's SGD accumulates gradients in the
+# momentum, but Keras's SGD accumulates gradients times the learning rate. So Keras's results differ
+# slightly from Flax's results while the learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -93,24 +99,29 @@ AUGREG = Hyperparameters(
     clip_norm=1.0,
 )
 
-# A recipe with AugReg's optimizer, and the number of epochs and the batch size of the notebook.
+# The optimizer of AugReg's own fine-tuning, with the number of epochs and the batch size of the
+# TF-Hub collection's notebook.
 DEFAULT = dataclasses.replace(
     AUGREG, steps=None, epochs=8, batch_size=64, accumulation=1, warmup_steps=10
 )
 
-# A recipe for a linear head on frozen features. The steps of a linear head are cheap, so the recipe
-# has many steps.
+# Hyperparameters for a linear head on frozen features. Each training step of a linear head takes
+# little time, so these hyperparameters have many epochs.
 HEAD = Hyperparameters(
     epochs=60, batch_size=64, optimizer="adamw", learning_rate=0.003, weight_decay=0.01
 )
 
-# A recipe for backbones whose pretraining is unknown. The head starts as the best head on frozen
-# features; then all weights are trained at a learning rate that is too small to spoil the head
-# (Kumar et al., arXiv 2202.10054), for enough epochs for small datasets. With a MobileNetV2 and 476
-# images of tf_flowers this recipe classified 112 of 124 held-out images correctly (72 of the
-# validation and 52 of the test split), and 111 images with another seed. A recipe with 8 epochs,
-# learning rate 0.001 and a wider range of crops classified 109 and 108 images correctly; the best
-# head on frozen features, 110 images.
+# Hyperparameters for backbones whose pretraining is unknown. Trainer first computes a linear probe
+# on frozen features as the head, and then trains all weights. The learning rate is small, so that
+# the training does not spoil the head (Kumar et al., arXiv 2202.10054). The number of epochs is
+# large enough for small datasets.
+#
+# These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
+# model classified 112 of 124 held-out images correctly (72 images of the validation split and 52
+# images of the test split), and 111 images with another seed. With 8 epochs, a learning rate of
+# 0.001 and a wider range of crops, the model classified 109 held-out images correctly, and 108
+# images with another seed. A linear probe alone classified 110 of the 124 held-out images
+# correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -211,6 +222,7 @@ RECIPES = {
     ),
 }
 
-# The default recipe, by `--tune`, for backbones of other families than AugReg. This recipe replaces
-# the recipe of the dataset, which was published for AugReg's Vision Transformers.
+# The default recipes, by `--tune`, for backbones that are not AugReg's Vision Transformers.
+# `other_full` replaces the recipe of the dataset, because the recipe of the dataset was published
+# for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

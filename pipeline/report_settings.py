@@ -1,4 +1,4 @@
-"""Makes the settings of the node Report. This module imports neither TensorFlow nor TFX."""
+"""Makes the settings of the node Report."""
 
 from collections.abc import Sequence
 
@@ -21,15 +21,15 @@ def make_report_settings(
     code: str,
     flags: Sequence[str] = (),
 ) -> ReportSettings:
-    """Returns the settings of Report.
+    """Returns the settings of the node Report.
 
     Args:
       config: the configuration of the run.
       inputs: the data, backbone and schema of the run.
-      training: fingerprint of the training.
-      champion: URI of the record of the champion; empty if there is none.
+      training: fingerprint of the options, code and data that determine the model.
+      champion: URI of the JSON file about the last blessed model; empty if there is no such model.
       code: fingerprint of the code of all nodes.
-      flags: flags of the command that are no options, such as `--inspect`.
+      flags: flags that select a command other than a run, such as `--inspect`.
     """
     recipe = RECIPES[config.recipe]
     usual = recipe.values()

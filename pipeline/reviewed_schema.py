@@ -1,6 +1,6 @@
 """Reads the schema of `--schema`, and checks the path of `--write-schema`.
 
-This module imports TensorFlow only for buckets.
+This module imports TensorFlow, which takes seconds to import, only if the schema is in a bucket.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from common.files import read_bytes
 from common.text import make_printable
 from pipeline.options.config import Config
 
-# The feature `file_name` that ImageExampleGen writes, as in the curated schemas.
+# The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. The
+# schemas in `schemas/` contain the same text for this feature.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {
@@ -32,16 +33,17 @@ def read_curated_schema(name: str) -> str:
 
 
 def read_schema(path: str) -> str:
-    """Returns the text of a reviewed schema.
+    """Returns the text of the schema that the user gave with `--schema`.
 
-    A schema that --write-schema wrote has no feature `file_name`, since SchemaGen would allow only
-    the present file names. This function adds the feature `file_name`, with any file name allowed.
+    Schemas from `--write-schema` do not contain the feature `file_name`, because SchemaGen would
+    allow only the file names of the present images. If the feature is missing, this function adds
+    the feature and allows any file name.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
 
     Raises:
-      InputError: there is no such file, or the file is no schema of images and labels.
+      InputError: the file does not exist, or is not a schema with images and labels.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -72,12 +74,13 @@ def read_schema(path: str) -> str:
 def limit_labels(schema: str, classes: Sequence[str]) -> str:
     """Adds the range of the labels to the text of an inferred schema.
 
-    SchemaGen lists the labels as a domain of strings, but TFDV ignores such a domain for a feature
-    of integers: without a range, a new class would be no anomaly.
+    Labels are integers, but SchemaGen lists the labels as a domain of strings. TFDV ignores a
+    domain of strings for an integer feature, so TFDV would not report a new label as an anomaly.
+    With a range, TFDV reports each label outside the range.
 
     Args:
       schema: the text that SchemaGen wrote.
-      classes: the class names, which are written as a comment into the text.
+      classes: the class names, which this function adds to the schema as a comment.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -95,11 +98,11 @@ def limit_labels(schema: str, classes: Sequence[str]) -> str:
 
 
 def check_write_schema(path: str, config: Config) -> None:
-    """Refuses `--write-schema` if the schema is not inferred, or the file cannot be written.
+    """Checks that a run can infer a schema and write it to the file of `--write-schema`.
 
     Raises:
-      InputError: the runner is a cluster, the schema is not inferred, or the directory of `path`
-        does not exist.
+      InputError: the runner is a cluster, the schema is given instead of inferred, or the directory
+        of `path` does not exist.
     """
     if config.run.is_compiled:
         raise InputError(

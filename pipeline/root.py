@@ -1,4 +1,7 @@
-"""Records which pipeline owns a pipeline root, and locks it for a run. Imports no TensorFlow."""
+"""Locks a pipeline root for a run, and records which pipeline owns the pipeline root.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +13,16 @@ from common.lock import try_lock
 from pipeline.options.config import Config
 from pipeline.options.defaults import default_root
 
-OWNER = ".pipeline-name"  # file in a pipeline root that names the pipeline of the root
-_READS = ".pipeline-reads"  # file in a pipeline root that names the model and the dataset
-LOCK = ".lock"  # file that a run locks until it ends
+# Names of files in a pipeline root.
+OWNER = ".pipeline-name"  # contains the name of the pipeline
+_READS = ".pipeline-reads"  # contains the names of the pipeline's model and dataset
+LOCK = ".lock"  # a run locks this file until the run ends
 
 
 def state_directory(config: Config) -> Path:
-    """Returns the directory of metadata store and logs.
+    """Returns the local directory for the metadata store and for logs.
 
-    If the pipeline root is on this machine, the directory is the pipeline root; otherwise, it is
+    The directory is the pipeline root or, if the pipeline root is not on this machine,
     `./runs/<name>`.
     """
     root = config.pipeline_root
@@ -33,13 +37,14 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     The operating system frees the lock when the process ends, even if the process is killed.
 
     Yields:
-      A function that records the pipeline as the owner of the directory. A run calls this function
-      after it has found its data and its model. If the first run ends before this call, any
-      pipeline may use the root.
+      A function that records the pipeline as the owner of `directory`. A run calls this function
+      only after it has found its data and its model. So a wrong `--dataset` or `--model` in the
+      first run does not reserve `directory` for a pipeline.
 
     Raises:
-      InputError: the root cannot be written; another run uses it; it belongs to another pipeline;
-        or it belongs to a pipeline of the same default name with other data or another model.
+      InputError: the run cannot write to `directory`; another run is using `directory`; `directory`
+        belongs to a pipeline with a different name; or `directory` belongs to a pipeline with the
+        same default name and a different model or dataset.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,8 +67,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"--pipeline-root {directory}: belongs to the pipeline {name}; expected "
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
-        # Two folders of the same name may contain different data. Without a check of the data,
-        # models for different folders of the same name would be compared.
+        # Two folders of images may have the same name, so two pipelines may have the same default
+        # name. If pipelines for different data shared a pipeline root, Evaluator would compare the
+        # models of these pipelines.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}, but this run is of "

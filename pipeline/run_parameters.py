@@ -1,6 +1,6 @@
-"""The parameters of a compiled pipeline, whose values may differ from run to run.
+"""The parameters of a compiled pipeline. Each run may give its own values for the parameters.
 
-This module imports TFX only when a pipeline is built.
+This module imports TFX, which takes seconds to import, only when it builds RuntimeParameters.
 """
 
 import dataclasses
@@ -21,10 +21,10 @@ class RunParameter:
     """A parameter of a compiled pipeline.
 
     Attributes:
-      name: the name in the dialog that starts a run.
+      name: the name that users see when they start a run.
       type: int, float or str.
-      key: the dotted key of the option that the parameter sets; or, if that depends on the source
-        of images, the key for each kind of source.
+      key: the dotted key of the option that the parameter sets. If the option depends on the kind
+        of dataset, `key` maps each kind of dataset to a dotted key.
     """
 
     name: str
@@ -32,7 +32,10 @@ class RunParameter:
     key: str | Mapping[str, str]
 
     def key_in(self, config: Config) -> str | None:
-        """Returns the dotted key of the option; None if `config` has no such option."""
+        """Returns the dotted key of the option that the parameter sets in `config`.
+
+        The result is None if no option fits the kind of dataset in `config`.
+        """
         return self.key if isinstance(self.key, str) else self.key.get(config.source["kind"])
 
 
@@ -56,8 +59,8 @@ PARAMETERS = (
 def runtime_parameters(config: Config) -> dict[str, Any]:
     """Returns TFX's RuntimeParameters of the pipeline that `config` describes, by name.
 
-    For an option that may be unset, 0 or the empty text means unset. For a parameter without a
-    default, each run must give a value.
+    A run can unset an option that may be None: the value 0 or the empty text stands for None. If a
+    parameter has no default, each run must give a value.
     """
     from tfx.orchestration.data_types import RuntimeParameter
 
@@ -78,7 +81,8 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
     """Returns the values of the pipeline's parameters in `config`, by name."""
     values = config.values()
     if config.serving_dir == default_serving_dir(config.state_dir):
-        # Without a value, each run derives this directory from its pipeline root.
+        # If the parameter `serving_dir` is empty, a run derives its serving directory from its own
+        # pipeline root.
         values["serving_dir"] = ""
     found = {}
     for parameter in PARAMETERS:
@@ -91,7 +95,7 @@ def parameter_values(config: Config) -> dict[str, int | float | str]:
 
 
 def with_parameters(config: Config, given: Mapping[str, Any]) -> Config:
-    """Returns the configuration of a run: `config` with the values of the run's parameters.
+    """Returns the configuration of a run: `config`, changed by the parameters of the run.
 
     Args:
       config: the configuration of the compiled pipeline.

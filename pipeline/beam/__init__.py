@@ -1,1 +1,1 @@
-"""Beam's engines and their flags."""
+"""Checks the flags for Beam, counts images in Beam's workers, and makes Beam faster."""

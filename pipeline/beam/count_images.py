@@ -1,8 +1,8 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
-This module imports no library but Beam. The threads of a worker import this module and libraries of
-TFX at the same time. If two threads wait for each other's imports, Python lets one thread use a
-module that is not completely loaded.
+The threads of a Beam worker may import this module and TFX's libraries at the same time. If two
+threads wait for each other's imports, Python lets one thread use a module that is not completely
+loaded. To avoid imports that wait for each other, this module imports no library except Beam.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,11 +14,13 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replaced import replaced
 
-_ANALYSIS = "TFXIOReadAndDecode[Analysis"  # label of Transform's reading step for the analysis
+# The label of the Beam step in which Transform reads the images for TFT's analyzers contains the
+# following text.
+_ANALYSIS = "TFXIOReadAndDecode[Analysis"
 
 
 class _CountImages(beam.DoFn):
-    """Counts records, each of which is an image."""
+    """Counts serialized examples, each of which contains one image."""
 
     def process(self, record: bytes) -> Iterator[bytes]:
         count_images()
@@ -28,7 +30,7 @@ class _CountImages(beam.DoFn):
 @beam.typehints.with_input_types(bytes)
 @beam.typehints.with_output_types(bytes)
 class _AndCount(beam.PTransform):
-    """Applies a transform to records, and counts them."""
+    """Applies the PTransform `original` to serialized examples, and counts the examples."""
 
     def __init__(self, original: beam.PTransform) -> None:
         super().__init__()
@@ -36,8 +38,9 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # Transform also reads the images for an analysis, in which this pipeline computes nothing.
-        # These reads are not counted: see `_RunBeamImpl` in tfx/components/transform/executor.py.
+        # TFX's Transform reads the images once for TFT's analyzers and once to transform them: see
+        # `_RunBeamImpl` in tfx/components/transform/executor.py. This pipeline has no TFT
+        # analyzers, so Beam counts only the images that Transform reads to transform them.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -47,11 +50,11 @@ class _AndCount(beam.PTransform):
 def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
-    TFX's nodes read records through tfx_bsl, which passes each record through `ProfileRawRecords`
-    (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). The counting step follows
-    `ProfileRawRecords`. Beam fuses the counting step with the following steps, and processes a
-    batch of images in about a second. Thus, the step counts an image at most about a second before
-    the following steps process the image.
+    TFX's nodes read serialized examples through tfx_bsl, which applies `ProfileRawRecords` to the
+    examples (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). In this context, Beam
+    counts each image after `ProfileRawRecords`. Beam fuses the counting step with the steps that
+    process the images, and these steps process a batch of images in about a second. So Beam counts
+    an image at most about a second before Beam processes the image.
     """
     from tfx_bsl.tfxio import telemetry
 

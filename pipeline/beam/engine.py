@@ -17,23 +17,25 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # A flag with which Beam uses its own Python engine at once, instead of first trying to download
-    # another engine. The flag has no other effect, since this project uses no triggers.
+    # With `--allow_unsafe_triggers`, Beam uses its own Python engine at once, and does not first
+    # try to download another engine. `--allow_unsafe_triggers` is safe, because this project uses
+    # no triggers.
     "--allow_unsafe_triggers",
 )
-# A flag that names code for the workers. Without such a flag, TFX builds a package of itself for
-# each node, which takes two seconds, and installs it with pip, which fails because of TFX's pinned
-# versions. Workers outside containers run the installed code and ignore this flag.
+# `--sdk_container_image` keeps TFX from building a package of TFX's own code for the workers of
+# each node. Building the package of TFX's code takes two seconds, and pip then fails to install the
+# package because of the versions that TFX pins. Workers outside containers ignore
+# `--sdk_container_image` and run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
-    """Adds the flags for Beam that every pipeline of this project needs to the given flags.
+    """Returns the flags for Beam that every pipeline needs, followed by the given flags.
 
-    The given flags come last, so that they override the added flags.
+    The given flags come last, so that the user can override the flags of this project.
 
     Raises:
-      InputError: the workers would be containers, and no flag names their image.
+      InputError: the workers run in containers, and no flag names the container image.
     """
     options = PipelineOptions(list(given))
     runner = selected_runner(options)
@@ -53,7 +55,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Returns whether Beam's workers may be unable to read files outside the pipeline root.
+    """Returns whether Beam's workers may run where they cannot read this machine's files.
 
     Args:
       given: flags for Beam.
@@ -62,14 +64,14 @@ def workers_are_elsewhere(given: Sequence[str]) -> bool:
 
 
 def selected_runner(options: PipelineOptions) -> str:
-    """Returns the name of the runner as Beam spells it; `--runner=dataflow` is accepted too."""
+    """Returns Beam's spelling of the runner's name, such as DataflowRunner for `dataflow`."""
     name = options.view_as(StandardOptions).runner or "DirectRunner"
     known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
     return known.get(name.lower(), known.get(f"{name}runner".lower(), name))
 
 
 def _environment(options: PipelineOptions) -> str:
-    """Returns the workers' `environment_type`; empty if the workers belong to this process."""
+    """Returns the workers' `environment_type`; empty if this process runs the workers."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

@@ -1,10 +1,11 @@
-"""Refuses flags for Beam that cannot work, before a pipeline is run or compiled.
+"""Refuses wrong flags for Beam before a pipeline is run or compiled.
 
-Most of the checks are functions of Beam, which are called here earlier than Beam calls them. This
-module adds two checks: for unknown flags, which Beam discards with a warning, and for files that
-workers could not read.
+Most of the checks call Beam's own validators, which Beam itself would call only when a node starts.
+This module adds two checks: for unknown flags, which Beam discards with a warning, and for files
+that workers could not read.
 
-This module imports Beam, which takes two seconds, but not TensorFlow.
+The command line imports this module only if the user gave flags for Beam, because the import of
+Beam takes two seconds.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_el
 from pipeline.options.config import Config
 from pipeline.options.storage import is_in_launcher_store
 
-# The job servers of these runners are Java programs with flags that Beam for Python does not know.
+# Runners whose job server is a Java program with flags that Beam for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
 # Flags whose values are files on the machine that submits the pipeline to the engine.
@@ -44,8 +45,10 @@ _FILES = (
 
 
 class _CloudOptions(GoogleCloudOptions):
-    """Google Cloud's options, validated without a request to the bucket. Beam's own validation
-    sends a request to the bucket, which needs credentials, and takes minutes without a network.
+    """Beam's Google Cloud options, validated without a request to Cloud Storage.
+
+    Beam's own validation sends a request to the bucket of `--temp_location`. The request needs
+    credentials, and takes minutes if there is no network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -70,7 +73,7 @@ def check_beam_flags(config: Config) -> None:
     """Checks the flags for Beam in `config`.
 
     Raises:
-      InputError: a flag is unknown, missing, contradicts another flag, or names a file that does
+      InputError: a flag is unknown or missing, contradicts another flag, or names a file that does
         not exist; or workers on other machines would have to read files of this machine.
     """
     given = config.run.beam_args
@@ -92,8 +95,8 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # A job server may know a flag that Beam for Python does not know. For such a runner, only a
-        # flag that looks like a misspelling is refused.
+        # A job server may know a flag that Beam for Python does not know. If the runner has a job
+        # server, this check refuses an unknown flag only if it looks like a misspelling.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -101,7 +104,7 @@ def _check_known(given: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Returns Beam's parser of all flags; it raises InputError for a value of the wrong type."""
+    """Returns Beam's parser of all flags, changed to raise InputError for an invalid value."""
     parsers: list[argparse.ArgumentParser] = []
     PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
     (parser,) = parsers
@@ -119,7 +122,9 @@ def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> No
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
-    if in_image:  # without this line, Beam calls gcloud for the region; the image has no gcloud
+    if in_image:
+        # This line keeps Beam from calling gcloud to find the default region, because the container
+        # image has no gcloud.
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:
@@ -159,7 +164,7 @@ def check_places_of_workers(config: Config) -> None:
             "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or no --beam-arg that names "
             "another engine"
         )
-    # Evaluator's workers read the champion from the state directory.
+    # Evaluator's workers must be able to read the last blessed model from the state directory.
     state_dir = config.cloud.state_dir
     if state_dir and "://" not in state_dir:
         raise InputError(
@@ -171,11 +176,14 @@ def check_places_of_workers(config: Config) -> None:
             f"--dataset {config.dataset}: TFDS keeps its data on this machine's disk, which the "
             f"workers of {runner} may not have; expected --data-dir, such as gs://BUCKET/PATH"
         )
-    # Workers on other machines may share a disk with this machine.
+    # This function refuses local paths only for Dataflow, because the workers of other engines may
+    # share a disk with this machine.
     if not runner.endswith("DataflowRunner"):
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    if not config.run.is_compiled:  # the image of a compiled pipeline may contain the data
+    # This function allows local paths to the data in a compiled pipeline, because the container
+    # image may contain the data.
+    if not config.run.is_compiled:
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}
     for flag, place in places.items():
         if place and "://" not in place:
@@ -189,7 +197,7 @@ def check_places_of_workers(config: Config) -> None:
 def _silence_beam() -> Iterator[None]:
     """A context in which Beam does not log to the screen.
 
-    Beam logs to the screen if the root logger has no handler.
+    Beam logs to the screen if the root logger has no handler, so this context adds a NullHandler.
     """
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)

@@ -28,16 +28,16 @@ def quick_pipelines() -> Iterator[None]:
     - Beam builds a parser and parses the flags whenever it makes a view of the options
       (`PipelineOptions.view_as`). In this context, Beam makes each view once and uses it again. All
       views share the values of the options, so a later change of an option appears in every view.
-    - Beam inspects the methods of each DoFn for states and timers up to eight times
+    - To find states and timers, Beam inspects the methods of each DoFn up to eight times
       (`userstate.get_dofn_specs`). In this context, Beam inspects each DoFn once.
     - For each function that Beam pickles, Beam compares the names of all imported modules with the
-      names in the function (`_find_imported_submodules`). In this context, Beam looks up only the
-      names in the function.
-    - Beam compresses each pickled function in blocks of 900 kB. In this context, a block has
-      100 kB.
-    - Beam's in-process engine keeps the latest side inputs in a cache, and measures the size of
-      each side input for this purpose. For each measurement, the engine goes through all imported
-      modules. In this context, the engine has no such cache.
+      names in the function (`_find_imported_submodules`). In this context, Beam searches
+      `sys.modules` only for the names in the function.
+    - Beam compresses each pickled function in blocks of 900 kB. In this context, Beam compresses in
+      blocks of 100 kB, which takes less time than with 900 kB.
+    - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
+      engine measures the size of each side input. To measure a side input, the engine goes through
+      all imported modules. In this context, the engine does not cache side inputs.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -59,8 +59,9 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # A view depends only on the two dictionaries and the class in this key. Each view refers to
-        # its dictionaries, so Python does not use their ids again.
+        # A view of Beam's options depends only on `_all_options`, on `_flags` and on the class of
+        # the view, so the key of the cache consists of these three. Each cached view keeps its
+        # `_all_options` and `_flags` alive, so no other object can get their ids.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:
             views[key] = view_as(options, kind)
@@ -83,7 +84,7 @@ def _remember_by_object(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _find_imported_submodules(code: types.CodeType, used: Iterable[Any]) -> list[types.ModuleType]:
-    """Returns the imported submodules of the packages in `used` that `code` can name."""
+    """Returns the imported submodules whose names occur in `code`, for the packages in `used`."""
     packages = [x for x in used if isinstance(x, types.ModuleType)]
     names = frozenset(code.co_names)
     return [

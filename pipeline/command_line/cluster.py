@@ -25,7 +25,7 @@ ACTIONS = ("list_schedules", "pause_schedule", "resume_schedule", "delete_schedu
 
 
 def submit(config: Config) -> int:
-    """Compiles the pipeline that `config` describes; writes, submits or schedules it."""
+    """Compiles the pipeline that `config` describes, and writes, submits or schedules it."""
     runner, cloud = config.run.runner, config.cloud
     if cloud.output:
         check_output(runner, cloud.output)
@@ -34,7 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # `build_config` has checked the strategy of a custom job.
+    # If the user gave a machine type for Trainer, Trainer runs as a custom job, and `build_config`
+    # has already checked the strategy.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
@@ -73,12 +74,12 @@ def manage(parsed: argparse.Namespace) -> int:
 
 
 def make_backend(runner: str) -> ModuleType:
-    """Imports the module of a runner that has a cluster."""
+    """Imports the module for `runner`, which is "kubeflow" or "vertex"."""
     return importlib.import_module(f"pipeline.runners.{runner}")
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam; without flags, Beam is not imported."""
+    """Checks the flags for Beam. Imports Beam, which takes two seconds, only if there are flags."""
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 

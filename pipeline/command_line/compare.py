@@ -1,4 +1,7 @@
-"""`--compare RUN RUN`: two runs side by side, as text and as a page. Imports no TensorFlow."""
+"""The command `--compare RUN RUN`: shows two runs side by side, as text and as an HTML page.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 import re
@@ -19,27 +22,29 @@ from components.report.run_record import FILE as RECORD
 from components.report.run_record import parse_record, read_runs
 from pipeline.command_line.tables import make_table
 
-_MOST_IMAGES = 20  # largest number of rows of each kind in the text
+_MOST_IMAGES = 20  # largest number of images that the text lists
 
 
 def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
-    """Compares two runs; returns the comparison as text, and writes it as a page.
+    """Compares two runs, returns the comparison as text, and writes the comparison as an HTML page.
 
     Args:
-      names: the runs, each by its name in `--history`, by the page of its report, or by the
-        directory of the page.
-      roots: the pipeline roots in which runs are looked for, paths or URIs.
-      folder: the directory for the page.
+      names: the two runs. A run is given by its name in `--history`, by the path of its HTML
+        report, or by the directory of the report. The name of a pipeline stands for its newest run.
+      roots: the paths or URIs of the pipeline roots that contain the runs.
+      folder: the directory for the HTML page.
 
     Raises:
-      InputError: there is no such run, or its files are missing or damaged.
+      InputError: a run does not exist, or files of a run are missing or damaged.
     """
     first, second = (_read_side(name, roots) for name in names)
     if first.page == second.page:
         raise InputError(
             f"--compare {' '.join(names)}: found the same run twice; expected two runs"
         )
-    if first.name == second.name:  # runs of two pipeline roots may have the same name
+    # If two runs in different pipeline roots have the same name, the comparison names the runs by
+    # the paths of their reports.
+    if first.name == second.name:
         first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
     comparison = compare_runs(first, second)
     file = folder / f"{_file_name(first.name)}-and-{_file_name(second.name)}.html"
@@ -79,7 +84,7 @@ def _read_side(name: str, roots: Sequence[str]) -> Side:
 
 
 def _find_run(name: str, roots: Sequence[str]) -> tuple[str, str]:
-    """Returns the page of the report of a run, and the name of the run."""
+    """Returns the path of a run's HTML report, and the run's name."""
     folder = name.removesuffix(f"/{PAGE}").rstrip("/")
     if folder != name or "://" in name or Path(folder, PAGE).is_file():
         return f"{folder}/{PAGE}", "/".join(folder.replace("/Report/report", "").split("/")[-2:])

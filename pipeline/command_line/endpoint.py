@@ -9,11 +9,11 @@ from pipeline.options.settings import Setting
 
 
 def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
-    """Deploys the version that a serving directory serves; returns lines for the console.
+    """Deploys the newest model version in a serving directory, and returns lines for the console.
 
     Raises:
-      InputError: the directory serves no version, this project did not push it, or Vertex AI
-        refuses.
+      InputError: the directory contains no model version, another program wrote the version, or
+        Vertex AI refuses a request.
     """
     from components.model_pusher.push_records import read_records
     from components.model_pusher.serving_directory import newest_version
@@ -39,7 +39,11 @@ def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
 
 
 def promote_candidate(settings: EndpointSettings) -> list[str]:
-    """Gives all requests to the candidate; returns lines for the console."""
+    """Sends all requests of the endpoint to the model that was deployed last.
+
+    Returns:
+      Lines for the console.
+    """
     from components.vertex_endpoint.deploy import promote
 
     done = promote(settings)
@@ -50,7 +54,11 @@ def promote_candidate(settings: EndpointSettings) -> list[str]:
 
 
 def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
-    """Gives all requests to the previous version; returns lines for the console."""
+    """Sends all requests of the endpoint to the previous model version again.
+
+    Returns:
+      Lines for the console.
+    """
     from components.vertex_endpoint.deploy import roll_back
 
     done = roll_back(settings)
@@ -61,7 +69,7 @@ def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
 
 
 def is_about_endpoint(settings: Mapping[str, Setting], *, promote: bool, rollback: bool) -> bool:
-    """Whether a command without a model is about an endpoint, and not about a run."""
+    """Returns whether the command changes an endpoint of Vertex AI instead of starting a run."""
     if promote and "endpoint.name" not in settings:
         raise InputError("--promote: found no --endpoint; expected the endpoint of the candidate")
     return "endpoint.name" in settings and (promote or rollback or "model" not in settings)

@@ -1,4 +1,7 @@
-"""`--history`: the runs of pipeline roots. Imports no TensorFlow."""
+"""The command `--history`: lists the runs in pipeline roots.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Iterable
 
@@ -10,7 +13,7 @@ _HEADER = ("RUN", "ENDED", "DATASET", "MODEL", "TUNE", "ACCURACY", "VERDICT", "R
 
 
 def list_history(roots: Iterable[str]) -> str:
-    """Returns a table of the runs below pipeline roots, the newest of each root last.
+    """Returns a table of the runs in pipeline roots, with the oldest run of each root first.
 
     Args:
       roots: paths, or URIs in a bucket.

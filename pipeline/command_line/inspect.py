@@ -1,4 +1,4 @@
-"""`--inspect`: reads and checks the images, and writes a page about them. Trains nothing."""
+"""The command `--inspect`: checks the images, writes an HTML report, and trains nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +13,15 @@ from pipeline.report.console import Console
 
 
 def check_inspect(config: Config, schema_file: str | None) -> None:
-    """Checks that the images can be inspected with these options.
+    """Checks that `--inspect` can be used together with the other options.
 
     Args:
       config: the configuration.
       schema_file: the value of --write-schema.
 
     Raises:
-      InputError: the runner is a cluster; another command is given; or a model is missing.
+      InputError: the runner is a cluster; `--write-schema` is given as well; or the model for
+        `--data-check full` is missing.
     """
     if config.run.is_compiled:
         raise InputError(
@@ -36,12 +37,13 @@ def check_inspect(config: Config, schema_file: str | None) -> None:
 
 
 def inspect(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Inspects the images that `config` describes, logging to the file `log`.
+    """Inspects the images that `config` describes, and writes a log to the file `log`.
 
     Args:
       config: the configuration, with or without a model.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:

@@ -1,4 +1,4 @@
-"""Runs a job with all output of libraries in a log file."""
+"""Runs a job, and redirects the output of libraries to a log file."""
 
 import logging
 import time
@@ -17,10 +17,11 @@ def new_log(directory: Path) -> Path:
 
 
 def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> int:
-    """Runs `job`, with all output of libraries in the file `log`.
+    """Runs `job`, and redirects the output of libraries to the file `log`.
 
     Returns:
-      The exit status of `job`; FAILED if it raises an exception.
+      The exit status of `job`; REFUSED if `job` raises RefusedError, and FAILED if `job` raises
+      another exception.
     """
     with log_to_file(log, verbose=verbose) as screen:
         console = Console(*screen)

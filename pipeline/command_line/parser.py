@@ -12,7 +12,8 @@ from pipeline.options.config_file import read_assignment, read_yaml
 from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 
-# The groups of --help, by the first part of the options' keys.
+# The headings of --help. An option is listed under the heading of the first part of its key, such
+# as `train` for `train.epochs`.
 _GROUPS = {
     "": "model, images and directories for results",
     "ingest": "reading images into examples",
@@ -28,8 +29,8 @@ _GROUPS = {
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument; otherwise, argparse would take `--x` for a flag of
-    the program.
+    """Joins `--beam-arg --x` to one argument, because argparse would take a separate `--x` for a
+    flag of this program.
     """
     rest = iter(arguments)
     for argument in rest:
@@ -49,7 +50,10 @@ class Parser(argparse.ArgumentParser):
 
 
 class Once(argparse.Action):
-    """Stores the value of a flag, and refuses a second value: argparse would replace the first."""
+    """Stores the value of a flag, and refuses a second value.
+
+    argparse itself would replace the first value by the second value.
+    """
 
     def __call__(
         self,

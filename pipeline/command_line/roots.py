@@ -13,7 +13,7 @@ _COMPARISONS = Path("runs", "comparisons")
 
 
 def clean_caches(parsed: argparse.Namespace) -> int:
-    """Empties the cache of models, and removes checkpoints in `./runs` or in a given root."""
+    """Empties the model cache, and removes checkpoints in a given pipeline root or in `./runs`."""
     root = parsed.pipeline_root
     if root and "://" in root:
         raise InputError(
@@ -28,15 +28,17 @@ def clean_caches(parsed: argparse.Namespace) -> int:
 
 def show_history(parsed: argparse.Namespace) -> int:
     """Prints the runs of pipelines."""
-    from pipeline.command_line.history import list_history  # this module imports NumPy
+    # `history` imports NumPy, which most commands do not need.
+    from pipeline.command_line.history import list_history
 
     print(list_history(find_roots(parsed)))
     return DONE
 
 
 def compare_runs(parsed: argparse.Namespace) -> int:
-    """Prints a comparison of two runs, and writes it as a page."""
-    from pipeline.command_line.compare import compare  # this module imports NumPy
+    """Prints a comparison of two runs, and writes the comparison as an HTML page."""
+    # `compare` imports NumPy, which most commands do not need.
+    from pipeline.command_line.compare import compare
 
     print(compare(parsed.compare, find_roots(parsed), _COMPARISONS.resolve()))
     return DONE

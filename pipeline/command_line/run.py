@@ -1,4 +1,4 @@
-"""Runs the pipeline, or the part of it that infers a schema, on this machine."""
+"""Runs the whole pipeline, or only the nodes that infer a schema, on this machine."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Runs the pipeline that `config` describes, logging to the file `log`.
+    """Runs the pipeline that `config` describes, and writes a log to the file `log`.
 
     Args:
       config: the configuration.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:
@@ -51,13 +52,14 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
 
 
 def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[], None]) -> int:
-    """Runs the pipeline up to SchemaGen, and writes the inferred schema.
+    """Runs the pipeline up to SchemaGen, and writes the inferred schema to a file.
 
     Args:
-      path: path of the schema's file, which is replaced if it exists.
+      path: path of the file for the schema. This function overwrites an existing file.
       config: the configuration.
-      log: a new file.
-      record_owner: the function that `pipeline.root.claim_root` yielded.
+      log: the path of the new log file.
+      record_owner: the function from `pipeline.root.claim_root` that records this pipeline as the
+        owner of the pipeline root.
     """
 
     def job(console: Console) -> int:
@@ -76,12 +78,12 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
 
 
 def find_inputs(config: Config, console: Console, *, with_backbone: bool = True) -> "Inputs":
-    """Loads TFX, finds the data and the model, and prints a description of them.
+    """Loads TFX, finds the data and the model, and prints a description of the images.
 
     Args:
       config: the configuration.
       console: the console.
-      with_backbone: whether a node reads the backbone.
+      with_backbone: whether the run needs the model.
     """
     check_metadata(state_directory(config))
     console.busy("loading TensorFlow and TFX")

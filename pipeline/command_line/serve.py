@@ -1,4 +1,4 @@
-"""Serves an earlier version again, and versions at an endpoint of Vertex AI."""
+"""Changes the served version of a model, in a serving directory or at a Vertex AI endpoint."""
 
 import argparse
 
@@ -20,7 +20,7 @@ from pipeline.report.console import Console
 
 
 def serve_earlier_version(parsed: argparse.Namespace) -> int:
-    """Serves an earlier version of a pipeline's model again."""
+    """Rolls a serving directory back to an earlier version of the model."""
     version = parsed.rollback or None
     if version and not (version.isascii() and version.isdecimal()):
         raise InputError(f"--rollback {version}: expected the number of a version")
@@ -34,7 +34,7 @@ def serve_earlier_version(parsed: argparse.Namespace) -> int:
 
 
 def serve_at_endpoint(parsed: argparse.Namespace) -> int:
-    """Deploys, promotes or rolls back a version at an endpoint of Vertex AI."""
+    """Deploys, promotes or rolls back a model version at an endpoint of Vertex AI."""
     given = read_settings(parsed)
     if parsed.rollback:
         raise InputError(

@@ -12,14 +12,16 @@ from pipeline.options.machines import Machines
 
 
 def describe_option(key: str) -> str:
-    """Returns the help text of an option with its default, which may be the recipe's."""
+    """Returns the help text of an option, with the default unless the recipe sets the default."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
 
 def list_options() -> str:
-    """Lists every option by its key, with its flag; options that all nodes except Trainer share are
-    listed once.
+    """Returns a table of all options: the key, the flag and the meaning of each option.
+
+    All nodes except Trainer have the same options `machines.<node>.…`, so the table lists the
+    options of these nodes once, as `machines.NODE.…`.
     """
     flags = {key: flag for flag, key in FLAGS.items()}
     rows = {}
@@ -32,7 +34,7 @@ def list_options() -> str:
 
 
 def list_models() -> str:
-    """Returns the catalogue as a table."""
+    """Returns a table of the models that `--model` accepts by name."""
     rows = [("NAME", "MODEL", "PARAMETERS", "IMAGENET TOP-1", "HERE", "LICENCE", "KAGGLE HANDLE")]
     for model in MODELS.values():
         top1 = f"{model.variant.top1:.3f} %" if model.variant.top1 else "-"
@@ -46,7 +48,7 @@ def list_models() -> str:
 
 
 def list_datasets() -> str:
-    """Returns the datasets as a table."""
+    """Returns a table of the datasets that `--dataset` accepts by name."""
     return make_table([("NAME", "DATASET")] + [(d.name, d.about) for d in DATASETS.values()])
 
 

@@ -1,1 +1,4 @@
-"""The configuration of a run: options, their values and checks. Imports no TensorFlow."""
+"""The options of a run, and the checks of their values.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""

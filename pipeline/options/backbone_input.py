@@ -1,4 +1,4 @@
-"""The options for the input of a backbone."""
+"""The options that describe the images that a backbone expects as input."""
 
 import dataclasses
 from typing import Literal
@@ -8,7 +8,7 @@ from common.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackboneInput:
-    """Properties of a backbone's input that the backbone's SavedModel does not contain."""
+    """The properties of a backbone's input images that the SavedModel does not contain."""
 
     input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
         "range of the pixel values that the backbone was trained with; imagenet: values in [0, 1], "

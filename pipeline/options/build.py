@@ -1,4 +1,4 @@
-"""Builds the configuration of a run from given settings, checks it, and fills in defaults."""
+"""Builds and checks the configuration of a run from the user's settings and from defaults."""
 
 import dataclasses
 import functools
@@ -49,18 +49,19 @@ from pipeline.recipes import RECIPES
 
 
 def read_config(text: str) -> Config:
-    """Returns the configuration that `Config.to_json` wrote."""
+    """Builds a configuration from the JSON that `Config.to_json` returned."""
     values = leave_alternatives_out(json.loads(text))
     given = {key: value for key, value in values.items() if value != ""}
     return build_config({key: Setting(value, key) for key, value in given.items()})
 
 
 def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -> Config:
-    """Builds the configuration from `settings`, and fills in all other options.
+    """Builds the configuration from `settings` and, for all other options, from defaults.
 
     Args:
       settings: the given settings, by dotted key.
-      needs_model: whether a model must be given; without one, `Config.model` is empty.
+      needs_model: whether `settings` must contain a model. If `settings` contain no model,
+        `Config.model` is empty.
 
     Raises:
       InputError: a key, model, dataset or recipe is unknown; a value has the wrong type or is
@@ -124,13 +125,13 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
 
 
 def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
-    """Returns runner and cluster, for commands that need no pipeline, such as --list-schedules.
+    """Returns the runner and the options of its cluster, for commands such as --list-schedules.
 
     Args:
       settings: the given settings, by dotted key.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or the runner has no cluster.
+      InputError: a setting is wrong (see `build_config`), or the runner does not use a cluster.
     """
     values = _checked_values(settings)
     runner = values.get("run.runner")
@@ -143,15 +144,15 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """Returns the settings of the endpoint that `settings` name, for commands that run no pipeline.
+    """Returns the settings of an endpoint of Vertex AI, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key; they must contain the name, the endpoint, the
+      settings: the given settings, by dotted key, which must contain the name, the endpoint, the
         project and the region.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or the name, the endpoint, the project
-        or the region is missing.
+      InputError: a setting is wrong (see `build_config`); or the name, the endpoint, the project or
+        the region is missing.
     """
     values = _checked_values(settings)
     if not values.get("name"):
@@ -159,20 +160,22 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     endpoint = Endpoint(**_group(values, "endpoint"))
     cloud = Cloud(**_group(values, "cloud"))
     found = make_endpoint_settings(values["name"], endpoint, cloud)
-    assert found is not None  # `is_about_endpoint` has checked that an endpoint is given
+    # `found` is not None, because the command line calls this function only if the user gave an
+    # endpoint.
+    assert found is not None
     return found
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the serving directory that `settings` name, for commands that run no pipeline.
+    """Returns the path of the serving directory, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key; they must contain the name, the pipeline root or
-        the serving directory.
+      settings: the given settings, by dotted key, which must contain at least one of the name, the
+        pipeline root and the serving directory.
 
     Raises:
-      InputError: a setting is wrong, as in `build_config`; or neither the name nor one of these
-        directories is given.
+      InputError: a setting is wrong (see `build_config`), or `settings` contain neither the name of
+        the pipeline nor one of its directories.
     """
     values = _checked_values(settings)
     if values.get("serving_dir"):
@@ -197,8 +200,12 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of the options in `group`, by name; the group "" contains the options
-    without a dot in their key.
+    """Returns the values of the options in a group, by name without the prefix of the group.
+
+    Args:
+      values: the values of options, by dotted key.
+      group: the prefix of the group, such as "train". The group "" contains the options without a
+        prefix.
     """
     start = f"{group}." if group else ""
     return {
@@ -209,7 +216,7 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Returns the origins of all values that differ from their defaults, by dotted key."""
+    """Returns, by dotted key, the flag or YAML key of each value that differs from its default."""
     return {
         key: settings[key].origin
         for key, value in values.items()
@@ -218,7 +225,10 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 
 
 def _is_changed(config: Config, key: str) -> bool:
-    """Whether an option differs from its default, which the recipe may set."""
+    """Returns whether an option differs from its default.
+
+    The default of a training option is the recipe's value.
+    """
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
 
@@ -226,9 +236,7 @@ def _is_changed(config: Config, key: str) -> bool:
 def _fill(
     values: dict[str, Any], dataset: Dataset, reference: ModelReference, recipe_name: str
 ) -> Config:
-    """Builds the configuration from given `values`; the recipe and defaults supply the other
-    values.
-    """
+    """Builds the configuration from `values`, from the recipe, and from defaults."""
     recipe = RECIPES[recipe_name]
     given = functools.partial(_group, values)
     top = given("")
@@ -291,9 +299,10 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Removes the recipe's number of steps if a number of epochs is given.
+    """Unsets options of the recipe that would override options in `given`.
 
-    In each pair of `ALTERNATIVES`, a given option removes the recipe's value of the other option.
+    For example, a recipe may set `steps`, which overrides `epochs`. If the user gives `epochs`,
+    this function sets `steps` to None.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

@@ -1,4 +1,7 @@
-"""Options of pipelines that run on a cluster. Imports no TensorFlow."""
+"""Options of pipelines that run on a cluster.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 import datetime
@@ -12,17 +15,19 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The required suffix of a compiled file, by service; the suffix tells the service the format.
+# The file name suffix of a compiled pipeline, by runner. The service that runs the pipeline
+# recognizes the file format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
-# The object stores in which a pipeline root may be.
+# The URI schemes that a pipeline root may have, by runner.
 _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 
-MOST_CONCURRENT_RUNS = {"kubeflow": 10}  # largest number of concurrent runs that the service allows
+# The largest number of concurrent runs that a runner allows for a schedule.
+MOST_CONCURRENT_RUNS = {"kubeflow": 10}
 
 
-# The form of a time in RFC 3339, which allows fewer forms than Python's `fromisoformat`.
+# The format of a time in RFC 3339. Python's `fromisoformat` also accepts other formats of ISO 8601.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -126,7 +131,7 @@ class Cloud:
 
 
 def check_output(runner: str, file: str) -> None:
-    """Checks the suffix of the file for the compiled pipeline.
+    """Checks the file name suffix of the compiled pipeline.
 
     Raises:
       InputError: the file name does not have the suffix that the service needs.
@@ -155,7 +160,8 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
     """Checks that all flags for submitting a pipeline are given.
 
     Raises:
-      InputError: a flag is missing, or the containers could not write to the pipeline root.
+      InputError: a flag is missing, or the service does not support the URI scheme of the pipeline
+        root.
     """
     check_target(runner, cloud)
     needed = {"--image": cloud.image, "--pipeline-root": pipeline_root}
@@ -169,7 +175,7 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
 
 
 def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
-    """Checks the times and limits of a schedule.
+    """Checks the start, the end and the number of concurrent runs of a schedule.
 
     Args:
       runner: the name of the runner.
@@ -177,8 +183,8 @@ def check_times(runner: str, cloud: Cloud, now: datetime.datetime) -> None:
       now: the present time, with its time zone.
 
     Raises:
-      InputError: the schedule would never start a run, or `runner` does not allow so many runs at
-        the same time.
+      InputError: the schedule would never start a run, or `--max-concurrent-runs` exceeds the limit
+        of `runner`.
     """
     start, end = (t and datetime.datetime.fromisoformat(t) for t in (cloud.start, cloud.end))
     if end and end <= now:
@@ -208,7 +214,7 @@ def check_reachable(
     pipeline_root: str | None,
     schema: str | None = None,
 ) -> None:
-    """Checks that a container on a cluster can find model, dataset, pipeline root and schema.
+    """Checks that containers can reach the model, the dataset, the pipeline root and the schema.
 
     Args:
       runner: the name of the runner.
@@ -218,13 +224,12 @@ def check_reachable(
       schema: the value of `--schema`; None if it is not given.
 
     Raises:
-      InputError: a path is relative to a directory of this machine, the URL of the model has
-        credentials or a query string, or the pipeline root is on a file system that the containers
-        do not have.
+      InputError: a path is relative, the URL of the model has credentials or a query string, or the
+        containers do not support the URI scheme of the pipeline root.
     """
-    # With any other scheme, the first step would fail, because neither TFX nor TensorFlow has a
-    # file system for the scheme, and the launcher does not copy such files. An absolute path may be
-    # a mounted volume.
+    # With a URI scheme that is not in `_STORES`, the first step would fail, because TFX, TensorFlow
+    # and the launcher of Kubeflow Pipelines do not support the scheme. An absolute path is allowed,
+    # because it may be in a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(

@@ -1,4 +1,7 @@
-"""Builds the command line that repeats a run. Imports no TensorFlow."""
+"""Builds the command line that repeats a run.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import shlex
 from collections.abc import Iterator
@@ -18,18 +21,19 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# Options that only change the place where the results of a run are shown.
+# The command that repeats a run leaves out the following options, because they change only where
+# the results are shown.
 _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 
 def make_command(config: Config, *commands: str) -> str:
     """Returns the command that repeats a run, with all options that differ from their defaults.
 
-    Secrets in URLs are left out.
+    The command does not contain the secrets in URLs.
 
     Args:
       config: the configuration of the run.
-      commands: flags that are no options, such as `--inspect`.
+      commands: flags that select a command other than a run, such as `--inspect`.
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
@@ -41,8 +45,8 @@ def make_command(config: Config, *commands: str) -> str:
 def describe_options(config: Config) -> dict[str, str]:
     """Returns the values of options as texts, by dotted key, without secrets in URLs.
 
-    The result contains all training options, and the remaining options that differ from their
-    defaults.
+    The result contains the model, the dataset, all training options, and every option that differs
+    from its default.
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {
@@ -51,7 +55,9 @@ def describe_options(config: Config) -> dict[str, str]:
 
 
 def _given(config: Config) -> Iterator[tuple[str, Any]]:
-    """Yields the model, the dataset, and each other option that differs from its default."""
+    """Yields the keys and values of the model, of the dataset, and of all options that differ from
+    their defaults.
+    """
     defaults = _defaults(config)
     for key, value in config.values().items():
         is_default = value == defaults[key] and key not in ("model", "dataset")
@@ -71,7 +77,9 @@ def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """Returns the default of each option, by dotted key; some defaults depend on other options."""
+    """Returns the default of each option, by dotted key. Some defaults depend on other options in
+    `config`.
+    """
     recipe = RECIPES[config.recipe]
     reference = parse_model(config.model)
     dataset = find_dataset(config.dataset, here=not config.run.is_compiled)

@@ -1,6 +1,6 @@
-"""Checks that every given option has an effect with the given runner and the other options.
+"""Checks that every given option has an effect in combination with the other given options.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# The runners with which an option has an effect, by the key of the option. A key that ends in a dot
-# stands for all options below it. Options that this table does not list have an effect with every
-# runner.
+# For each option that only some runners use, the names of the runners. A key that ends in a dot
+# stands for all options whose keys begin with this key. Every runner uses the options that are not
+# in this table.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -37,10 +37,10 @@ RUNNERS: Mapping[str, tuple[str, ...]] = {
     "run.track": ("local", "beam"),
 }
 
-# Options that have no effect without a schedule.
+# Options that have no effect without `--schedule`.
 SCHEDULE_OPTIONS = ("cloud.start", "cloud.end", "cloud.max_concurrent_runs")
 
-# Options that have no effect without an endpoint.
+# Options that have no effect without `--endpoint`.
 ENDPOINT_OPTIONS = (
     "endpoint.traffic",
     "endpoint.container",
@@ -50,8 +50,8 @@ ENDPOINT_OPTIONS = (
     "endpoint.max_replicas",
 )
 
-# Pairs of options that exclude each other: the first option has no effect if the second option is
-# given. The third element of a row is the reason, for messages.
+# Pairs of options that exclude each other, with the reason for the error message. The first option
+# has no effect if the user gives the second option.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -59,8 +59,8 @@ CONFLICTS = (
 )
 
 
-# Pairs of options for the same value: if the first option is given, the second option has no
-# effect.
+# Pairs of options that set the same quantity in different units. If the user gives the first
+# option, the second option has no effect.
 ALTERNATIVES = (
     ("train.steps", "train.epochs"),
     ("train.warmup_epochs", "train.warmup_steps"),
@@ -68,12 +68,11 @@ ALTERNATIVES = (
 
 
 def check_runner(runner: str, given: Mapping[str, str]) -> None:
-    """Checks that no given option is ignored by `runner`.
+    """Checks that `runner` uses all given options.
 
     Args:
       runner: the name of the runner.
-      given: the origins (a flag, or a file's key) of all options that differ from their defaults,
-        by dotted key.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
       InputError: `runner` ignores an option.
@@ -91,10 +90,10 @@ def check_together(given: Mapping[str, str]) -> None:
     """Refuses options that have no effect because another option is given or missing.
 
     Args:
-      given: the origins of options, as for `check_runner`.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
-      InputError: an option would be ignored.
+      InputError: an option has no effect.
     """
     for key in SCHEDULE_OPTIONS:
         if key in given and "cloud.schedule" not in given:
@@ -111,11 +110,11 @@ def check_together(given: Mapping[str, str]) -> None:
 
 
 def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """Refuses settings that give both options of a pair in `ALTERNATIVES`.
+    """Checks that the user gave at most one option of each pair in `ALTERNATIVES`.
 
     Args:
       values: the given values, by dotted key.
-      origins: the flag, or the file and key, of each value, by dotted key.
+      origins: the flag or YAML key of each value, by dotted key.
 
     Raises:
       InputError: both options of a pair are given.
@@ -129,7 +128,7 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
 
 
 def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a configuration without the options that have no effect because of `ALTERNATIVES`.
+    """Removes each option that has no effect because its alternative in `ALTERNATIVES` is set.
 
     Args:
       values: the values of all options, by dotted key.

@@ -1,4 +1,6 @@
-"""The configuration of a run, as a tree of frozen dataclasses. Imports no TensorFlow.
+"""The configuration of a run, as a tree of frozen dataclasses.
+
+This module does not import TensorFlow, which takes seconds to import.
 
 Every option has a dotted key (`train.epochs`), which YAML files and `--set` use.
 """
@@ -106,19 +108,19 @@ class Config:
 
     @property
     def model_and_dataset(self) -> str:
-        """A text with model and dataset, to distinguish pipelines that have the same name."""
+        """A text with the model and the dataset, to distinguish pipelines of the same name."""
         is_place = self.model and self.model not in MODELS
         model = make_absolute(self.model) if is_place else self.model or "none"
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property
     def has_default_name(self) -> bool:
-        """Whether the pipeline has its default name, from dataset, model and `--tune`."""
+        """Whether the pipeline has its default name, which names dataset, model and `--tune`."""
         return self.name == default_name(self._dataset.name, self.model, self.tune)
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether all options that affect the trained model are as in the dataset's recipe."""
+        """Whether all options that affect the model have the values of the dataset's recipe."""
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
         return (
@@ -137,12 +139,14 @@ class Config:
 
     @property
     def model_in_words(self) -> str:
-        """A text with the model, without secrets, and with a note if its weights are random."""
+        """The model as a text for users: the value of `--model` without secrets, with a note if the
+        weights are random.
+        """
         return remove_secrets(self.model) + " (random weights)" * (self.weights == "random")
 
     @property
     def training_in_words(self) -> str:
-        """A text with length, optimizer, batch, learning rate and seed of the training."""
+        """The training as a text for users: length, optimizer, batch, learning rate and seed."""
         train = self.train
         length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
         return (
@@ -152,7 +156,7 @@ class Config:
 
     @property
     def source(self) -> dict[str, Any]:
-        """The source of the images, the argument of `make_source`."""
+        """A description of the dataset, as the argument of `make_source`."""
         source = dict(self._dataset.source)
         source |= source_arguments(source["kind"], self.ingest)
         if self.ingest.drop_duplicates:
@@ -164,20 +168,22 @@ class Config:
 
     @property
     def state_dir(self) -> str:
-        """The directory of files that outlive a run and are no artifacts: the records of blessings
-        and of the last push, the blessed models, and checkpoints. The value is empty if each run
-        has its own pipeline root.
+        """The directory for files that later runs need and that are not artifacts.
+
+        The directory contains checkpoints, the blessed models, a JSON file about each blessed
+        model, and a JSON file about the last push. The value is empty if a compiled pipeline has no
+        `--pipeline-root`, because each run then gets its own pipeline root.
         """
         return self.cloud.state_dir or self.pipeline_root
 
     @property
     def curated_schema(self) -> str | None:
-        """The name of the dataset's curated schema; None if it has no curated schema."""
+        """The name of the dataset's schema file in `schemas/`; None if there is no file."""
         return self._dataset.schema
 
     @property
     def has_schema(self) -> bool:
-        """Whether the schema is given or curated, and not inferred."""
+        """Whether the schema comes from `--schema` or `schemas/`, and not from SchemaGen."""
         return bool(self.schema or self.curated_schema)
 
     @property
@@ -198,9 +204,9 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Compiled pipelines and the metadata store contain this text. A password in `--host`, which
-        no node needs, is therefore left out; `check_reachable` refuses a password in a model's
-        address.
+        Many people can read the JSON, because compiled pipelines and the metadata store contain the
+        JSON. So this function leaves out a password in `--host`, which no node needs. The URL of a
+        model contains no password, because `check_reachable` refuses a URL with a password.
         """
         values = self.values()
         host = values["cloud.host"]
@@ -217,4 +223,4 @@ def _options(cls: type, prefix: str = "") -> Iterator[tuple[str, Option]]:
             yield f"{prefix}{field.name}", Option(field, hint)
 
 
-OPTIONS = dict(_options(Config))  # values by dotted key
+OPTIONS = dict(_options(Config))  # all options by dotted key

@@ -18,7 +18,7 @@ def read_yaml(path: str) -> dict[str, Setting]:
     """Reads the settings of a YAML file, by dotted key.
 
     Raises:
-      InputError: the file cannot be read, is not YAML, holds no mapping, or has a key twice.
+      InputError: the file cannot be read, is not YAML, is not a mapping, or contains a key twice.
     """
     try:
         content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def read_yaml(path: str) -> dict[str, Setting]:
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        # YAML reads a line "train:" without values below it as None.
+        # For a YAML group without values, such as an empty `train:`, PyYAML returns None.
         if name in _GROUPS and value is None:
             continue
         if isinstance(value, Mapping):

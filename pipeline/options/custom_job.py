@@ -1,6 +1,6 @@
 """Describes and checks the custom job of Vertex AI in which Trainer runs.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import math
@@ -13,20 +13,23 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
-_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")  # TPUs with more than eight cores consist of several machines
+# TPUs v2 and v3 with eight cores. Larger TPUs consist of several machines, but a training can use
+# the TPU of only one machine.
+_OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 
 
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Returns the custom job for TFX: a google.cloud.aiplatform.v1.CustomJob, as JSON.
+    """Returns the JSON of a google.cloud.aiplatform.v1.CustomJob that runs TFX's Trainer.
 
-    TFX removes `project` from the job and adds the command of the containers.
+    In addition to the fields of a CustomJob, the JSON contains the Google Cloud project. Before TFX
+    submits the job, TFX removes the project and adds the command for the containers.
 
     Args:
       name: name of the pipeline.
       machine: the machine of each worker.
       cloud: project, image, account and network of the job.
     """
-    # The first pool is the chief, and the second pool has all other workers.
+    # Vertex AI expects the chief in the first worker pool, and all other workers in the second.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
@@ -48,7 +51,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
 
 
 def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Returns a WorkerPoolSpec of Vertex AI, without the number of machines."""
+    """Returns Vertex AI's WorkerPoolSpec for `machine`; the caller adds the number of machines."""
     machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
     if machine.accelerator:
         machine_spec["accelerator_type"] = machine.accelerator_type
@@ -56,7 +59,8 @@ def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     if machine.tpu_topology:
         machine_spec["tpu_topology"] = machine.tpu_topology
     container: dict[str, Any] = {"image_uri": cloud.image}
-    if machine.has_tpu:  # this variable makes TensorFlow use the TPU of this machine
+    if machine.has_tpu:
+        # With TPU_NAME=local, TensorFlow uses the TPU of the machine on which the container runs.
         container["env"] = [{"name": "TPU_NAME", "value": "local"}]
     pool = {"machine_spec": machine_spec, "container_spec": container}
     if machine.disk_gb:
@@ -78,7 +82,7 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Refuses a custom job that Vertex AI does not offer, or in which the training cannot run.
+    """Checks that Vertex AI offers the custom job, and that the training can run in it.
 
     Raises:
       InputError: an option is missing, or two options contradict each other.

@@ -1,4 +1,4 @@
-"""The options of the data check."""
+"""The options of the node DataCheck."""
 
 import dataclasses
 from typing import Literal
@@ -8,7 +8,7 @@ from common.options import FRACTION, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """The options of the data check, which looks for issues in the images before the training."""
+    """The options of the node DataCheck, which looks for issues in the images before training."""
 
     check: Literal["fast", "full", "off"] = option(
         "checks of the images before the training: near duplicates, shortcuts and odd images "

@@ -1,4 +1,4 @@
-"""Defaults that follow from dataset, model and `--tune`."""
+"""Defaults of options that depend on the dataset, the model and `--tune`."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from pipeline.datasets import Dataset
 from pipeline.options.gate import Gate
 from pipeline.recipes import OTHER_BACKBONES, Recipe
 
-RUNS = Path("runs")  # folder of pipeline roots and logs, in the working directory
+RUNS = Path("runs")  # folder in the working directory for pipeline roots and logs
 
 
 def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
@@ -20,29 +20,32 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 
 
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
-    """Returns the default of `gate.min_accuracy`: the value of the recipe for AugReg's weights,
-    else 0.5.
+    """Returns the default of `gate.min_accuracy`.
+
+    With AugReg's pretrained weights, the default is the recipe's required accuracy. With other
+    weights, the default is 0.5.
     """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
 
 
 def default_name(dataset: str, model: str, tune: str) -> str:
-    """Returns the default name of a pipeline: `dataset-model-tune`, in a-z, 0-9 and -.
+    """Returns the default name of a pipeline, which has the form `dataset-model-tune`.
 
-    Without a model, the name is `dataset-inspect`, since only --inspect needs no model.
+    The default name contains only the characters a-z, 0-9 and -. Without a model, which only the
+    command `--inspect` allows, the default name is `dataset-inspect`.
     """
     if not model:
         return f"{_slug(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
+    # The last segment of a TF-Hub handle may be a version number, which the name leaves out.
     segments = [part for part in public.split("/") if not part.isdecimal()]
-    # A number at the end of a TF-Hub handle is a version.
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_slug, (dataset, stem.removesuffix(".npz"), tune)))
 
 
 def default_root(name: str) -> Path:
-    """Returns the default pipeline root of a pipeline on this machine, absolute."""
+    """Returns the absolute path of the default pipeline root for a pipeline on this machine."""
     return RUNS.resolve() / name
 
 
@@ -61,5 +64,5 @@ def _slug(text: str) -> str:
 
 
 def make_absolute(path: str) -> str:
-    """Returns an absolute path; URLs stay as they are."""
+    """Returns the absolute path for `path`, or `path` itself if it is a URL."""
     return path if "://" in path else str(Path(path).expanduser().resolve())

@@ -1,29 +1,33 @@
-"""Checks the training strategy against the available devices. Imports no TensorFlow."""
+"""Checks the training strategy against the available devices.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import glob
 from collections.abc import Mapping
 
 from common.errors import InputError
 
-# The variables by which TPUClusterResolver finds a TPU: TPU_NAME, and _GKE_ENV_VARIABLE and
-# _DEFAULT_TPUCONFIG_VARIABLE of tensorflow/python/tpu/client/client.py.
+# The environment variables that TPUClusterResolver reads to find a TPU: see TPU_NAME,
+# _GKE_ENV_VARIABLE and _DEFAULT_TPUCONFIG_VARIABLE in tensorflow/python/tpu/client/client.py.
 _TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS", "TPU_CONFIG")
-# The device files of TPU chips: of a TPU up to v4, and of a TPU from v5e on.
+# The device files of TPU chips: first the files of TPU v4 and older, then those of v5e and newer.
 _TPU_FILES = ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*")
 
 
 def check_strategy(
     strategy: str, environment: Mapping[str, str], *, files: tuple[str, ...] = _TPU_FILES
 ) -> None:
-    """Refuses a strategy for which this machine has no devices, before TensorFlow is loaded.
+    """Checks, without loading TensorFlow, that this machine has the devices for a strategy.
 
     Args:
       strategy: the value of `--strategy`.
       environment: the environment variables.
-      files: patterns of the device files of a TPU.
+      files: glob patterns of TPU device files.
 
     Raises:
-      InputError: there is no TPU, or TF_CONFIG names no workers.
+      InputError: the strategy is "tpu" and there is no TPU, or the strategy is "multiworker" and
+        TF_CONFIG is not set.
     """
     has_tpu = any(map(environment.get, _TPU_VARIABLES)) or any(map(glob.glob, files))
     if strategy == "tpu" and not has_tpu:
@@ -39,10 +43,11 @@ def check_strategy(
 
 
 def check_strategy_of_step(strategy: str) -> None:
-    """Refuses a strategy that Trainer cannot use in a step of a compiled pipeline.
+    """Checks that Trainer can use a strategy in a step of a compiled pipeline.
 
     Raises:
-      InputError: the strategy needs a TPU or several machines, which only a custom job has.
+      InputError: the strategy needs a TPU or several machines. A step runs on one machine without a
+        TPU; only a custom job of Vertex AI can use a TPU or several machines.
     """
     if strategy in ("tpu", "multiworker"):
         raise InputError(

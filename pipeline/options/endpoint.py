@@ -1,4 +1,7 @@
-"""The options of an endpoint of Vertex AI. Imports no TensorFlow."""
+"""The options of an endpoint of Vertex AI.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 import re
@@ -17,7 +20,7 @@ _PERCENT = Check("a whole number from 0 to 100", lambda value: 0 <= value <= 100
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """An endpoint of Vertex AI, to which a pushed model is deployed."""
+    """The Vertex AI endpoint to which a run deploys its pushed model."""
 
     name: str | None = option(
         "endpoint of Vertex AI that gets the pushed model, by its name or resource name",
@@ -46,7 +49,7 @@ class Endpoint:
 
 
 def check_endpoint(name: str, endpoint: Endpoint, cloud: Cloud) -> None:
-    """Checks that a run can deploy its model.
+    """Checks that the options suffice to deploy a model to the endpoint, if there is an endpoint.
 
     Raises:
       InputError: an option is missing, or two options contradict each other.
@@ -60,7 +63,7 @@ def check_endpoint(name: str, endpoint: Endpoint, cloud: Cloud) -> None:
 
 
 def make_endpoint_settings(name: str, endpoint: Endpoint, cloud: Cloud) -> EndpointSettings | None:
-    """Makes the settings of a deployment; None if no endpoint is given.
+    """Returns the settings of a deployment to the endpoint; None if no endpoint is given.
 
     Args:
       name: the name of the pipeline.

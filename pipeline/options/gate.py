@@ -1,4 +1,4 @@
-"""The options of the gate."""
+"""The options of the gate, which decides whether Evaluator blesses a model."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ CONFIDENCE = Check(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
-    """The conditions on the test split under which a model is blessed."""
+    """The conditions that a model must meet on the test split to be blessed."""
 
     min_accuracy: float = option(
         "required accuracy; see gate.confidence (default: the recipe's for AugReg's weights, else "

@@ -1,4 +1,4 @@
-"""The options for reading images into examples."""
+"""The options of ImageExampleGen, which converts images to tf.Examples."""
 
 import dataclasses
 from typing import Literal
@@ -8,8 +8,9 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The names of the splits in the data, which are names of folders or files, or values in a
-    manifest.
+    """The names that a dataset uses for the train, validation and test splits.
+
+    The names are names of folders, names of TFRecord files, or values in a manifest.
     """
 
     train: tuple[str, ...] = option(
@@ -32,7 +33,7 @@ class Splits:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """The features of the tf.Examples in TFRecords."""
+    """The names of the features in a dataset of TFRecords."""
 
     image: str | None = option("feature of the encoded image in TFRecords", default=None)
     label: str | None = option("feature of the label in TFRecords", default=None)
@@ -41,7 +42,7 @@ class Features:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """The options for reading images into examples."""
+    """The options of ImageExampleGen, which converts images to tf.Examples."""
 
     layout: Literal["auto", "classes", "splits"] = option(
         "meaning of the folders in --dataset: classes, or splits that contain classes (auto: "

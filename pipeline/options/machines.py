@@ -1,4 +1,7 @@
-"""The machines of the nodes of a pipeline on a cluster. Imports no TensorFlow."""
+"""The machines of the nodes of a pipeline on a cluster.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 import re
@@ -14,8 +17,9 @@ _ACCELERATOR = Check(
 _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
-# The GPUs in google.cloud.aiplatform_v1's AcceleratorType, which is too slow to import. Google
-# Kubernetes Engine labels its nodes with the same names, in lower case and with hyphens.
+# The names of GPUs, copied from google.cloud.aiplatform_v1's AcceleratorType because that library
+# is slow to import. Google Kubernetes Engine labels its nodes with the names of their GPUs, in
+# lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -32,7 +36,7 @@ GPUS = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
-# The names of Compute Engine's machine types with a TPU end in the number of chips:
+# The name of a Compute Engine machine type with a TPU ends in the number of chips, such as 4 in
 # ct5lp-hightpu-4t.
 _TPU_TYPE = re.compile(r"(?:ct|tpu)\d\w*-\w+-(\d+)t")
 OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
@@ -40,7 +44,7 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, timeout and retries of a node; None stands for the default of the cluster."""
+    """The machine, the timeout and the retries of a node; None means the default of the cluster."""
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
@@ -77,17 +81,18 @@ class Machine:
 
     @property
     def for_step(self) -> "Machine":
-        """The machine of the node's own container."""
+        """The machine that runs the node's step in a compiled pipeline."""
         return self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainerMachine(Machine):
-    """The machine of Trainer. With a `machine_type`, Trainer runs as a custom job of Vertex AI.
+    """The machine of Trainer.
 
-    For a custom job, `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines
-    of the job. The pipeline's step submits the job and waits for the end of the job. `retries` is
-    the number of retries of the step.
+    With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
+    pipeline submits the job and waits until the job ends. If Trainer runs as a custom job, the
+    options `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the job,
+    and the option `retries` applies to the Trainer step.
     """
 
     machine_type: str | None = option(
@@ -107,17 +112,21 @@ class TrainerMachine(Machine):
 
     @property
     def for_step(self) -> Machine:
-        """The machine of the node's own container."""
+        """The machine that runs the Trainer step.
+
+        If Trainer runs as a custom job, the Trainer step only waits for the custom job, so any
+        machine suffices.
+        """
         return Machine(retries=self.retries) if self.machine_type else self
 
     @property
     def has_tpu(self) -> bool:
-        """Whether the type of machine has a TPU."""
+        """Whether machines of the type `machine_type` have a TPU."""
         return self.machine_type == OLD_TPU or self.tpu_chips > 0
 
     @property
     def tpu_chips(self) -> int:
-        """The number of TPU chips in the name of the type; 0 if the name has none."""
+        """The number of TPU chips in the name of the machine type; 0 if the name has no number."""
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 
@@ -143,7 +152,7 @@ class Machines:
     report: Machine = dataclasses.field(default_factory=Machine)
 
     def for_steps(self, nodes: Container[str]) -> Iterator[tuple[str, Machine]]:
-        """Yields the name of each node in `nodes`, and the machine of its container."""
+        """Yields the name and the machine of each node in `nodes`."""
         for name, machine in vars(self).items():
             node = "".join(word.capitalize() for word in name.split("_"))
             if node in nodes:
@@ -151,10 +160,10 @@ class Machines:
 
 
 def check_machines(runner: str, machines: Machines) -> None:
-    """Refuses machines that the runner does not offer to the steps of a pipeline.
+    """Checks that the runner supports the options of all machines.
 
     Raises:
-      InputError: an accelerator is unknown, or a setting of Kubernetes is given for Vertex AI.
+      InputError: an accelerator is unknown, or Vertex AI does not support an option.
     """
     for name, machine in vars(machines).items():
         _check_accelerator(runner, name, machine)

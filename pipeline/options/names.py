@@ -1,26 +1,33 @@
-"""The names that pipelines may have. Imports no TensorFlow."""
+"""The names that pipelines may have.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # largest length of a name that TFX allows for a pipeline
+_LONGEST = 63  # the longest pipeline name that TFX allows
 
-# Further conditions of a runner on the name of a pipeline, which consists of a-z, 0-9 and -.
+# What a runner requires of the name of a pipeline, in addition to the length and to the characters
+# a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
-    # The name of a run begins with the pipeline's name (_VALID_NAME_PATTERN of
-    # google-cloud-aiplatform).
+    # On Vertex AI, the name of a run must start with a letter (_VALID_NAME_PATTERN in
+    # google-cloud-aiplatform). The name of a run starts with the name of the pipeline.
     "vertex": Check("a name that starts with a letter", lambda name: name[0].isalpha()),
 }
 
 
 def check_name(runner: str, name: str) -> None:
-    """Checks that a pipeline of `runner` can have a name, which consists of a-z, 0-9 and -.
+    """Checks that `runner` allows the name of a pipeline.
+
+    Args:
+      runner: the name of the runner.
+      name: the name of the pipeline, which contains only the characters a-z, 0-9 and -.
 
     Raises:
-      InputError: the name is too long, or does not begin with a letter although `runner` requires
-        it.
+      InputError: the name is too long, or `runner` requires a letter as the first character.
     """
     if len(name) > _LONGEST:
         raise InputError(

@@ -1,5 +1,4 @@
-"""Generates docs/options.md from the declarations of the options. This module does not import
-TensorFlow.
+"""Generates docs/options.md from the declarations of the options.
 
     python -m pipeline.options.reference > docs/options.md
 
@@ -147,7 +146,8 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
         if key.rpartition(".")[0].partition(".")[0] != group:
             continue
         shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
-        if shown in seen:  # all nodes except Trainer have the same options
+        # All nodes except Trainer have the same options, so the table shows these options once.
+        if shown in seen:
             continue
         seen.add(shown)
         meaning, default = _split_default(option.help)

@@ -1,4 +1,4 @@
-"""The options of the report."""
+"""The options of the HTML report."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from common.options import NOT_NEGATIVE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """The options of the report of a run."""
+    """The options of a run's HTML report."""
 
     heat_map_seconds: float = option(
         "seconds that Evaluator may spend on heat maps of wrong answers; 0 for no heat maps",

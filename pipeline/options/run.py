@@ -1,4 +1,4 @@
-"""The options of the runner."""
+"""The options that say where and how a pipeline runs."""
 
 import dataclasses
 from typing import Literal
@@ -9,7 +9,7 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """The options of the runner, which runs the pipeline on this machine or elsewhere."""
+    """The options that say where and how a pipeline runs."""
 
     runner: Literal["local", "beam", "kubeflow", "vertex"] = option(
         "run on this machine (local), with a Beam engine (beam; see --beam-arg), on Kubeflow "

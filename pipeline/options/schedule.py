@@ -1,7 +1,9 @@
-"""The times of scheduled runs, as cron expressions. Imports no TensorFlow.
+"""The times of scheduled runs, as cron expressions.
 
-Vertex AI expects cron's five fields (minute, hour, day of month, month, day of week), after
-`TZ=<IANA zone> `; Kubeflow Pipelines expects six fields, seconds first, in UTC.
+This module does not import TensorFlow, which takes seconds to import.
+
+Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
+day of week. Kubeflow Pipelines expects times in UTC, and the seconds before cron's five fields.
 """
 
 import re
@@ -14,7 +16,10 @@ _UTC = ("UTC", "Etc/UTC")
 
 
 def check_cron(text: str) -> None:
-    """Checks the time zone and the number of fields; the server checks the values of the fields.
+    """Checks the time zone and the number of fields of a cron expression.
+
+    This function does not check the values of the fields, because the service that runs the
+    schedule checks the values.
 
     Raises:
       InputError: the time zone is unknown, or the number of fields is neither five nor six.
@@ -30,10 +35,14 @@ def check_cron(text: str) -> None:
 
 
 def check_schedule(text: str, runner: str) -> None:
-    """Refuses a cron expression that the service of `runner`, a key of `FORMS`, does not accept.
+    """Checks that the service of a runner accepts a cron expression.
+
+    Args:
+      text: the cron expression.
+      runner: "kubeflow" or "vertex".
 
     Raises:
-      InputError: the text is no cron expression, or the service does not accept it.
+      InputError: the text is not a cron expression, or the service does not accept it.
     """
     check_cron(text)
     FORMS[runner](text)
@@ -43,7 +52,7 @@ def for_vertex(text: str) -> str:
     """Converts a cron expression for Vertex AI.
 
     Raises:
-      InputError: the seconds are not 0.
+      InputError: the seconds are not 0, but Vertex AI's schedules have no seconds.
     """
     zone, fields = _split(text)
     if len(fields) == 6:
@@ -62,7 +71,7 @@ def for_kubeflow(text: str) -> str:
     """Converts a cron expression for Kubeflow Pipelines.
 
     Raises:
-      InputError: the time zone is not UTC.
+      InputError: the time zone is not UTC, but Kubeflow Pipelines' schedules are in UTC.
     """
     zone, fields = _split(text)
     if zone is not None and zone not in _UTC:

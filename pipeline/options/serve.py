@@ -1,4 +1,4 @@
-"""The options of the exported model and of the serving directory."""
+"""The options for exporting the model and for pushing it to the serving directory."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from common.options import AT_LEAST_ONE, POSITIVE_FRACTION, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Serve:
-    """The options of the exported model and its versions; each is an option `serve.…`."""
+    """The options for exporting the model and for pushing it to the serving directory."""
 
     precision: float | None = option(
         "required share of correct predictions among the accepted predictions of the exported "

@@ -1,4 +1,4 @@
-"""The options of ServingCheck, which tests the exported model in a server-like process."""
+"""The options of ServingCheck, which loads and tests the exported model as a model server would."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from common.options import AT_LEAST_ONE, FRACTION, POSITIVE, option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingCheck:
-    """The limits for the exported model in a process that loads it as a server does."""
+    """The options of ServingCheck, such as limits on the latency and memory of the model."""
 
     images: int = option(
         "number of test images that are sent to the exported model",

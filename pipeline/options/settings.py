@@ -1,4 +1,7 @@
-"""Converts and checks the values that were given for options. Imports no TensorFlow."""
+"""Converts and checks the values that the user gave for options.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 import os
@@ -12,11 +15,11 @@ from common.options import Check
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """A value that was given for an option.
+    """A value that the user gave for an option.
 
     Attributes:
-      value: the value, not yet converted.
-      origin: the flag, or the file and key, with which the value was given, for messages.
+      value: the value as given, before its conversion to the type of the option.
+      origin: the flag, or the file and key, that set the value. Error messages name this origin.
     """
 
     value: Any
@@ -24,7 +27,12 @@ class Setting:
 
 
 class Option(NamedTuple):
-    """An option, as declared by a field of a dataclass."""
+    """An option.
+
+    Attributes:
+      field: the field of a dataclass that declares the option.
+      type: the type hint of the field.
+    """
 
     field: dataclasses.Field
     type: Any
@@ -36,12 +44,12 @@ class Option(NamedTuple):
 
     @property
     def is_switch(self) -> bool:
-        """Whether the flag of the option takes no value."""
+        """Whether the option is boolean. The flag of a boolean option takes no value."""
         return self.type is bool or bool in typing.get_args(self.type)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The allowed values; empty if they cannot be listed."""
+        """The allowed values of an option with a Literal type; empty for any other type."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
 
     @property
@@ -54,10 +62,10 @@ class Option(NamedTuple):
 
 
 def check_setting(setting: Setting, declared: Option) -> Any:
-    """Returns the value of `setting`, converted to the type of its option, after checking it.
+    """Checks the value of `setting`, and returns the value in the type of its option.
 
-    In a path, `~` is expanded, because a shell does not expand it in `--flag=~/x`, and YAML files
-    are not read by a shell.
+    This function expands `~` in paths, because no shell expands `~` in YAML files or in
+    `--flag=~/x`.
 
     Raises:
       InputError: the value has another type, or is outside the option's range.
@@ -73,18 +81,23 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        pass  # the message below reports wrong types as well as wrong values
+        # A value of the wrong type causes the same InputError as a value outside the range.
+        pass
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")
 
 
 def _convert(value: Any, hint: Any) -> Any:
-    """Converts `value`, text from the command line or a value from YAML, to the type `hint`.
+    """Converts a value to the type of its option.
+
+    Args:
+      value: text from the command line, or a value from YAML.
+      hint: the type hint of the option, such as `int` or `float | None`.
 
     Raises:
-      ValueError: the value cannot be converted to that type.
+      ValueError: the value cannot be converted to this type.
     """
-    if isinstance(hint, types.UnionType):  # the type hint is T | None
+    if isinstance(hint, types.UnionType):  # an optional type, such as `float | None`
         if value is None or value in ("null", "none"):
             return None
         return _convert(value, typing.get_args(hint)[0])

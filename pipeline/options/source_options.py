@@ -1,4 +1,7 @@
-"""The options that only some kinds of image sources accept. Imports no TensorFlow."""
+"""The options that have an effect only for some kinds of datasets, such as folders or manifests.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,7 +11,8 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The options `ingest.…` that each kind of source accepts, as arguments of its class.
+# The names of the options `ingest.…` that each kind of dataset accepts. The source class for each
+# kind of dataset has constructor arguments with the names of these options.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -21,10 +25,10 @@ _ALL = sorted({name for names in _TAKEN.values() for name in names})
 
 
 def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
-    """Returns the arguments of a source that were given as options.
+    """Returns the options that the user has set, as constructor arguments of a source's class.
 
     Args:
-      kind: a key of `components.image_example_gen.sources.kinds.KINDS`.
+      kind: the kind of source, a key of `components.image_example_gen.sources.kinds.KINDS`.
       ingest: the options.
     """
     arguments = {}
@@ -38,21 +42,20 @@ def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
 
 
 def _tuple_to_list(value: Any) -> Any:
-    """Returns a tuple as a list, as JSON represents it, and other values unchanged."""
+    """Converts a tuple to a list, because JSON has no tuples. Returns any other value unchanged."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Refuses options that the source of the images does not take.
+    """Checks that all given options have an effect for the kind of the dataset.
 
     Args:
-      kind: the kind of the source.
+      kind: the kind of the dataset, such as "folder" or "manifest".
       values: the given values, by dotted key.
-      given: the origins (a flag, or a file's key) of all options that differ from their defaults,
-        by dotted key.
+      given: by dotted key, the flag or YAML key of each option that differs from its default.
 
     Raises:
-      InputError: a given option does not apply to this kind of source.
+      InputError: an option has no effect for this kind of dataset.
     """
     for key, origin in given.items():
         name = key.removeprefix("ingest.").partition(".")[0]

@@ -1,6 +1,6 @@
 """The storage of a pipeline on Kubeflow Pipelines: object store, volumes, `cloud.state_dir`.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from common.errors import InputError
 from common.options import Check
 
-# The launcher of Kubeflow Pipelines copies artifacts in these stores to and from the container's
-# disk; neither TensorFlow nor Beam reads them.
+# The URI schemes of object stores that neither TensorFlow nor Beam can read. For minio:// and
+# s3://, the launcher of Kubeflow Pipelines copies artifacts between the object store and the
+# container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# The name of a claim becomes the name of a volume of the pod, which must be an RFC 1123 label.
+# The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses it
+# as the name of the volume in the pod.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Volumes and directories that Kubeflow Pipelines itself adds to each pod (kubeflow/pipelines,
-# release 2.17.0: backend/src/v2/compiler/argocompiler/container.go, addContainerExecutorTemplate),
-# and the volume for machines.<node>.disk_gb.
+# The user's volumes must not have the names or paths of the volumes that Kubeflow Pipelines adds to
+# each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
+# backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the name of the volume for
+# `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
 _TAKEN_NAMES = (
     "gcs-scratch",
@@ -40,7 +43,7 @@ class Volume:
 
     Attributes:
       claim: the name of the PersistentVolumeClaim, in the namespace of the runs.
-      path: the directory at which containers mount it, absolute and without `/` at its end.
+      path: the absolute path at which containers mount the volume, without a trailing `/`.
     """
 
     claim: str
@@ -65,8 +68,8 @@ class Volume:
 
 def _are_possible(texts: Sequence[str]) -> bool:
     volumes = [Volume.parse(text) for text in texts]
-    # In the pod, a volume has the name of its claim, so a claim can be mounted only once:
-    # backend/src/v2/driver/k8s.go, makeVolumeMountPatch.
+    # A pod can mount a claim only once, because Kubeflow Pipelines uses the claim's name as the
+    # name of the volume (makeVolumeMountPatch in backend/src/v2/driver/k8s.go).
     return all(
         volume._is_possible and not any(v.claim == volume.claim for v in volumes[:number])
         for number, volume in enumerate(volumes)
@@ -86,7 +89,7 @@ STATE_DIR = Check(
 
 
 def normalise(place: str) -> str:
-    """Returns the path or URI of a directory without `/` at its end; removes `..` from a path."""
+    """Removes a trailing `/` from a path or URI. In a path, this function also resolves `..`."""
     return place.rstrip("/") if "://" in place else posixpath.normpath(place)
 
 
@@ -96,25 +99,29 @@ def is_in_launcher_store(place: str) -> bool:
 
 
 def is_within(place: str, directory: str) -> bool:
-    """Whether the absolute path `place` is `directory` or lies in it, judged by the text alone."""
+    """Whether `place` is equal to `directory` or inside `directory`.
+
+    This function compares only the texts of the two absolute paths, because the paths may exist
+    only in containers.
+    """
     return f"{normalise(place)}/".startswith(f"{normalise(directory)}/")
 
 
 def check_storage(
     *, pipeline_root: str, state_dir: str | None, volumes: Sequence[str], written: Mapping[str, str]
 ) -> None:
-    """Refuses directories whose files would be lost, or that a step could not read.
+    """Checks that steps can read a pipeline's directories, and that no files are lost after a step.
 
     Args:
       pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
-      written: other directories that the steps write, by their flag.
+      written: other directories to which the steps write, by flag.
 
     Raises:
       InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no
-        `cloud.state_dir`; or a directory is on a container's own disk, which is lost at the end of
-        the step.
+        `cloud.state_dir`; or a directory is on a container's own disk, whose files are lost when
+        the step ends.
     """
     if is_in_launcher_store(pipeline_root) and not state_dir:
         raise InputError(

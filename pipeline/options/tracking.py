@@ -1,4 +1,7 @@
-"""Checks the option that names the tracker of results. Imports no TensorFlow."""
+"""Checks `run.track`, the option that names the experiment tracker.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import importlib.util
 
@@ -6,14 +9,14 @@ from common.errors import InputError
 
 
 def check_tracking(track: str, origin: str) -> None:
-    """Refuses a tracker that is not installed, before anything runs.
+    """Checks, before the pipeline runs, that MLflow is installed if the run logs to MLflow.
 
     Args:
-      track: the value of `run.track`.
-      origin: the flag, or the file and key, of the value.
+      track: the value of `run.track`, "off" or "mlflow".
+      origin: the flag, or the file and key, that set `run.track`.
 
     Raises:
-      InputError: the package of the tracker is missing.
+      InputError: the package `mlflow` is not installed.
     """
     if track == "mlflow" and importlib.util.find_spec("mlflow") is None:
         raise InputError(

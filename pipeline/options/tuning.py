@@ -1,31 +1,33 @@
-"""Refuses options that have no effect with the given `--tune`. Imports no TensorFlow."""
+"""Refuses options that have no effect with the given `--tune`.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Mapping
 
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on a linear probe, which is computed without training
-# steps.
+# The options `train.…` that have an effect on a linear probe. All other options `train.…` control
+# training steps, but a linear probe is computed without training steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
 def check_tune(
     recipe: str, *, tune: str, head: str, tuner: int, given: Mapping[str, str], origin: str
 ) -> None:
-    """Refuses a recipe for another value of `--tune`, and options that would have no effect.
+    """Checks that the recipe and all given options fit the value of `--tune`.
 
     Args:
       recipe: name of the recipe.
-      tune: "full" or "head".
-      head: "gradient" or "linear_probe".
+      tune: the value of `--tune`, "full" or "head".
+      head: the value of `--head`, "gradient" or "linear_probe".
       tuner: number of trials of a search for hyperparameters.
-      given: the options that differ from the recipe, by dotted key; each value is the flag, or the
-        file and key, with which the option was given.
-      origin: the flag, or the file and key, that gave the recipe.
+      given: by dotted key, the flag or YAML key of each option that differs from the recipe.
+      origin: the flag, or the file and key, that set the recipe.
 
     Raises:
-      InputError: the recipe is for another value of `--tune`, or an option would have no effect.
+      InputError: the recipe is not made for the value of `--tune`, or an option has no effect.
     """
     if RECIPES[recipe].tune != tune:
         fitting = [name for name, other in RECIPES.items() if other.tune == tune]

@@ -1,4 +1,7 @@
-"""Reads YAML, and refuses duplicate keys. Imports no TensorFlow."""
+"""Reads YAML, and refuses duplicate keys.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from typing import Any
 
@@ -6,9 +9,10 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a duplicate key; PyYAML's own loader silently uses the last value of a duplicate key.
+    """A YAML loader that refuses duplicate keys.
 
-    By the YAML specification (1.2.2, section 3.2.1.1), the keys of a mapping are unique.
+    PyYAML's own loader silently uses the last value of a duplicate key. The YAML specification
+    (1.2.2, section 3.2.1.1) requires unique keys in a mapping.
     """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:

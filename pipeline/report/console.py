@@ -1,7 +1,9 @@
-"""Shows a run on the console. Imports no TensorFlow.
+"""Shows a run on the console.
 
-A terminal shows a progress bar for the running node. If the output goes to a pipe or a file, each
-entry is one plain line, neither wrapped nor coloured.
+This module does not import TensorFlow, which takes seconds to import.
+
+On a terminal, the console shows a progress bar for the running node. In a pipe or a file, the
+console writes plain lines without colors, and does not wrap long lines.
 """
 
 import logging
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Console:
-    """Prints the plan, the nodes as they run, and the summary."""
+    """Prints the plan of a run, each node when it runs, and the summary."""
 
     def __init__(
         self, stdout: TextIO, stderr: TextIO, clock: Callable[[], float] = time.monotonic
@@ -44,7 +46,7 @@ class Console:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A context in which the console shows the current work, and the messages of `notice`."""
+        """A context in which the console shows progress and prints messages of `common.notice`."""
         notices = _Notices(self)
         notice_logger.addHandler(notices)
         try:
@@ -54,19 +56,19 @@ class Console:
             notice_logger.removeHandler(notices)
 
     def busy(self, text: str) -> None:
-        """Shows a spinner with `text` on a terminal, until the next entry is printed."""
+        """Shows a spinner with `text` on a terminal, until the console prints the next line."""
         self._progress.begin(text)
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints one entry in one line, even if names from the data contain line breaks."""
+        """Prints `text` in one line, and escapes line breaks, which file names may contain."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def keep_line(self, text: str) -> None:
-        """Keeps a line until `print_kept_lines` prints it below the verdict."""
+        """Stores a line, which `print_kept_lines` prints at the end of the output."""
         self._last_lines.append(text)
 
     def print_kept_lines(self) -> None:
-        """Prints the lines that `keep_line` kept."""
+        """Prints the lines that `keep_line` stored."""
         while self._last_lines:
             self.line(self._last_lines.pop(0))
 
@@ -117,7 +119,7 @@ class Console:
             self.warn(warning)
 
     def fitted(self, config: Config, fitted: Config) -> None:
-        """Warns if `pipeline.batch.fit_batch` changed the batch size."""
+        """Warns if `pipeline.batch.fit_batch` reduced the batch size."""
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
             self.warn(
@@ -160,7 +162,8 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # The validation metrics of the last epoch stay visible.
+        # Trainer reports validation metrics only at the end of an epoch. The console shows the
+        # validation metrics of an epoch until the end of the next epoch.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -174,16 +177,16 @@ class Console:
         Args:
           done: number of images.
           total: number of images that the node reads altogether.
-          pace: the speed, or None if it is unknown.
+          pace: the images per second and the remaining time; None if they are unknown.
         """
         self._progress.show(done, total, describe_images(done, total, pace))
 
     def downloads(self) -> AbstractContextManager[None]:
-        """A context in which downloads are shown."""
+        """A context in which the console shows the progress of downloads."""
         return show_downloads(self._out)
 
     def summary(self, report: Any) -> None:
-        """Prints accuracy, verdict and paths; the log gets all results.
+        """Prints accuracy, verdict and paths, and writes all results to the log.
 
         Args:
           report: a `pipeline.report.outcome.Report`.
@@ -238,7 +241,7 @@ class Console:
 
 
 class _Notices(logging.Handler):
-    """Prints each `common.notice.notice`."""
+    """Prints each message of `common.notice.notice` on the console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -249,7 +252,11 @@ class _Notices(logging.Handler):
 
 
 def _published(config: Config) -> dict[str, str]:
-    """Returns the published accuracy of the recipe with the model; empty if there is none."""
+    """Returns the accuracy that was published for this recipe and this model.
+
+    The result maps "published", the label of the accuracy on the console, to the accuracy and its
+    source. The result is empty if no accuracy was published, or if options differ from the recipe.
+    """
     recipe = RECIPES[config.recipe]
     as_published = config.weights == "pretrained" and config.has_recipe_of_dataset
     for entry in recipe.published if as_published else ():

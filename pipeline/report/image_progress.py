@@ -1,4 +1,7 @@
-"""Shows the number of images that the running node has read. Imports no TensorFlow."""
+"""Shows the number of images that the running node has read.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import contextlib
 import os
@@ -14,18 +17,21 @@ from common.image_counts import VARIABLE, read_image_count
 from common.pace import PaceMeter
 from pipeline.report.console import Console
 
-_INTERVAL = 1.0  # seconds between two readings of the counts
+_INTERVAL = 1.0  # seconds between two updates of the progress
 
 
 class ImageProgress:
-    """Follows the counts of `common.image_counts` in a thread, while a node runs."""
+    """Shows, while a node runs, how many images the node's processes have counted.
+
+    A thread reads the counts that `common.image_counts` writes.
+    """
 
     def __init__(self, console: Console, images: Mapping[str, int]) -> None:
         """
         Args:
-          console: shows the progress.
-          images: number of images that each node reads; nodes that are not in this mapping are not
-            followed.
+          console: the console that shows the progress.
+          images: number of images that each node reads, by node. The console shows no progress for
+            a node that is not in this mapping.
         """
         self._console = console
         self._images = images
@@ -45,12 +51,12 @@ class ImageProgress:
         self._stack.close()
 
     def start(self, node: str) -> None:
-        """Follows the counts of a node that starts now."""
+        """Starts to show the progress of a node."""
         self.stop()
         if not self._images.get(node):
             return
-        # Each node has its own directory, because a process of the previous node may still count
-        # images.
+        # Each node counts its images in a new directory, because a process of the previous node may
+        # still write counts.
         directory = tempfile.mkdtemp(dir=self._directory)
         os.environ[VARIABLE] = directory
         self._is_over = threading.Event()
@@ -62,7 +68,7 @@ class ImageProgress:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stops following the node."""
+        """Stops showing the progress of the node."""
         os.environ.pop(VARIABLE, None)
         if self._thread is not None:
             self._is_over.set()

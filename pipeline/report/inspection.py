@@ -21,7 +21,7 @@ class Inspection:
     Attributes:
       found: the numbers of images and of issues, one line each.
       refusals: the reasons why a run on these images would stop before the training, one line each.
-      page: the path of the page.
+      page: the path of the HTML report.
     """
 
     found: Sequence[str]
@@ -30,9 +30,7 @@ class Inspection:
 
 
 def allow_everything(config: Config) -> Config:
-    """Returns a configuration with which no check stops the run, so that the findings of all checks
-    are shown.
-    """
+    """Returns `config` with limits that never stop an inspection, so that all checks run."""
     ingest = dataclasses.replace(config.ingest, max_quarantined=1.0, allow_anomalies=True)
     return dataclasses.replace(
         config, ingest=ingest, data=dataclasses.replace(config.data, max_leak=1.0)
@@ -45,10 +43,10 @@ def describe_inspection(
     """Returns the results of an inspection, with the reasons why a run would refuse the images.
 
     Args:
-      config: the configuration with the limits of a run.
+      config: the configuration before `allow_everything` changed its limits.
       run: the nodes of the inspection.
       classes: the class names.
-      page: the path of the page.
+      page: the path of the HTML report.
     """
     (examples,) = run["ImageExampleGen"].outputs["examples"]
     counts, issues = read_counts(examples.uri), _read_issues(run)

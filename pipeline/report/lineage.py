@@ -41,7 +41,7 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
 
 
 def latest_run_id(connection: Any) -> str:
-    """Returns the id of the newest pipeline run, as TFX's executors get it."""
+    """Returns the id of the newest pipeline run: the id that TFX passes to executors."""
     with metadata.Metadata(connection) as handle:
         return _newest(handle.store).name
 

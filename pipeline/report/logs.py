@@ -1,4 +1,7 @@
-"""Sends log lines to a file, and with `--verbose` to the screen. Imports no TensorFlow."""
+"""Writes log lines to a file and, with `--verbose`, also to the screen.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 import logging
 import os
@@ -23,18 +26,19 @@ class _Formatter(logging.Formatter):
 
 @contextmanager
 def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """A context in which all output and log lines of libraries go to the file `path`.
+    """A context that redirects the output and the log lines of libraries to a file.
 
-    TensorFlow's C++ code writes to file descriptor 2 rather than to `sys.stderr`, and does so
-    already when it is imported; therefore the descriptors themselves are redirected.
+    The context redirects file descriptors 1 and 2, because TensorFlow's C++ code writes to
+    descriptor 2 and not to `sys.stderr`. TensorFlow writes log lines even while it is being
+    imported, so the context must begin before TensorFlow is imported.
 
     Args:
-      path: the log file; lines are appended to it.
-      verbose: whether log lines also go to the screen. With `verbose`, the log lines of C++ code go
-        to the screen only.
+      path: the log file. The context appends to an existing file.
+      verbose: whether log lines also go to the screen. If `verbose` is True, the context does not
+        redirect the descriptors, so the log lines of C++ code go only to the screen.
 
     Yields:
-      The original stdout and stderr, which still write to the screen.
+      Text streams for the screen, in place of stdout and stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -1,4 +1,8 @@
-"""Reads the result of a run from its artifacts, so that a cached run reports the same result."""
+"""Reads the result of a run from the artifacts of the run.
+
+If a run takes all outputs from the cache, the run has the same artifacts as the original run, so
+both runs report the same result.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,19 +37,20 @@ class Report:
       accuracy: accuracy of the exported model on the test split, in [0, 1].
       test_images: number of images in the test split.
       interval: 95 % confidence interval of the accuracy.
-      calibration: TFMA's values of `components.model_evaluator.calibration_metrics.NAMES`.
+      calibration: the metrics of `components.model_evaluator.calibration_metrics`, by name.
       worst_class: name, recall and number of images of the class with the lowest recall.
-      gate: the verdict of the gate.
+      gate: whether the gate blesses the model, and the reasons.
       serving: the findings of ServingCheck.
-      pushed_to: the model's directory for serving; None if the model was not pushed.
-      was_served: whether the model was in that directory before the run.
-      unpushed: the reason why the model was not pushed; empty if it was pushed.
-      images: numbers of images that were read, written to each split, and quarantined.
+      pushed_to: the directory of the pushed model, from which a model server loads the model; None
+        if Pusher pushed no model.
+      was_served: whether `pushed_to` contained the model before the run.
+      unpushed: the reason why Pusher did not push the model; empty if Pusher pushed the model.
+      images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
       anomalies: differences between the examples and the schema, one line each.
       page: the path or URI of the report's HTML page.
-      warning: Transform's warning about the backbone's range of pixel values; empty for none.
-      artifacts: the URIs of the artifacts, by node and output.
+      warning: Transform's warning about the range of pixel values; empty if there is no warning.
+      artifacts: the URIs of the artifacts, by names such as `Trainer.model`.
       slowest: the nodes that took the most time, with their times; empty if no node ran.
     """
 
@@ -122,7 +127,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
-    """Yields the recorded time and memory of each node, if there is a record."""
+    """Yields the time and the memory that nodes recorded in their outputs."""
     for name, node in run.items():
         artifacts = (artifact for output in node.outputs.values() for artifact in output)
         usage = next(filter(None, map(read_usage, artifacts)), None)
@@ -137,12 +142,12 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
 
 
 def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy on a slice of TFMA's metrics, and the number of images of the slice."""
+    """Returns the accuracy and the number of images from TFMA's metrics of one slice."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 
 def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
-    """Yields the name of each class with test images, its recall, and the number of its images."""
+    """Yields the name, the recall and the number of images of each class in the test split."""
     for key in result.get_slice_names():
         if key:
             ((_, label),) = key

@@ -1,4 +1,7 @@
-"""Describes the results of a run in detail, for the log. Imports no TensorFlow."""
+"""Describes the results of a run in detail, for the log.
+
+This module does not import TensorFlow, which takes seconds to import.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -47,7 +50,7 @@ def _describe_calibration(calibration: Any) -> Iterator[str]:
 
 
 def _describe_gate(verdict: Any) -> Iterator[str]:
-    """Yields measured values beside their limits, and the comparison with the champion.
+    """Yields lines that compare the model with the limits of the gate and the last blessed model.
 
     Args:
       verdict: a `components.model_evaluator.verdict.Verdict`.
@@ -55,7 +58,8 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # The reasons, which are shown below, name each class whose recall is too low.
+        # This function leaves out the recall of each class, because the verdict names all classes
+        # whose recall is too low.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:
@@ -75,5 +79,6 @@ def _describe_serving(findings: Any) -> Iterator[str]:
         f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
         for size, found in findings.latency_ms.items()
     ]
-    if parts:  # there are no times if the model could not be loaded
+    # If ServingCheck could not load the model, there are no latencies.
+    if parts:
         yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"

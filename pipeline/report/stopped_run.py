@@ -1,4 +1,4 @@
-"""Writes the report of a stopped run or of an inspection, in which the node Report does not run."""
+"""Writes the HTML report of a run that stops before the node Report, or of an inspection."""
 
 import logging
 import time
@@ -12,28 +12,32 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# The inputs of Report whose names differ from the names of the outputs, by node and output.
+# Names of Report's inputs, by node and output key. This table contains only inputs whose names
+# differ from the output keys.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
 def report_stopped_run(
     connection: Any, settings: str, directory: Path, error: Exception
 ) -> Path | None:
-    """Writes the report of a run that an error has ended.
+    """Writes the HTML report of a run that ended with an error.
 
-    A failure of the report itself is only logged, so that it does not hide the error of the run.
+    If this function fails, it only logs its error, so that the user still sees the error of the
+    run.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: `components.report.settings.ReportSettings`, as JSON.
-      directory: the directory in which the page is written, as a new file.
+      directory: the directory for the HTML file.
       error: the error that ended the run.
 
     Returns:
-      The page; None if the run had read no images, or if the report failed.
+      The path of the HTML file; None if the run ended before it read images, or if the report
+      could not be written.
     """
     try:
-        # The message of an InputError is a sentence for the user; other messages can be pages long.
+        # `one_line` shortens the messages of exceptions other than InputError, because the messages
+        # can be very long.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped
@@ -51,18 +55,18 @@ def write_data_report(
     stopped: str = "",
     is_inspection: bool = False,
 ) -> Path | None:
-    """Writes a report of the newest run in a metadata store, without the node Report.
+    """Writes the HTML report of the newest run in a metadata store, without the node Report.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
-      settings: the options of the run.
-      directory: the directory in which the page is written, as a new file.
-      stopped: the reason why the run stopped early; empty if it ran to its end.
-      is_inspection: whether the run is an inspection; the page of an inspection shows some images
+      settings: the settings of the report.
+      directory: the directory for the HTML file.
+      stopped: the reason why the run stopped early; empty if the run did not stop early.
+      is_inspection: whether the run is an inspection. The report of an inspection shows some images
         of each class.
 
     Returns:
-      The page; None if the run had read no images.
+      The path of the HTML file; None if the run ended before it read images.
     """
     run = latest_run(connection)
     artifacts = {

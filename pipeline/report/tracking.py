@@ -1,4 +1,7 @@
-"""Logs the results of a run to MLflow. No other module imports MLflow."""
+"""Logs the results of a run to MLflow.
+
+MLflow is an optional dependency, so only this module imports it.
+"""
 
 import logging
 import os
@@ -21,20 +24,21 @@ from pipeline.report.outcome import Report
 
 logger = logging.getLogger(__name__)
 
-# Without limits for its requests, MLflow tries for several minutes to reach a server that does not
-# respond.
+# The following environment variables keep MLflow from trying for several minutes to reach a server
+# that does not respond.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-# MLflow would print the address of the run with the password of the server.
+# The following environment variable keeps MLflow from printing the URL of the run, which may
+# contain a password.
 _SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-_LONGEST = 500  # largest number of characters of a parameter on older servers
+_LONGEST = 500  # the largest length of a parameter's value that older MLflow servers accept
 
 
 def track_run(config: Config, report: Report, console: Console) -> None:
     """Logs parameters, metrics, curves, the report and the model of a finished run to MLflow.
 
-    MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, name the
-    server. The name of the pipeline is the name of the experiment. If MLflow fails, the console
-    shows a warning, and the result of the run does not change.
+    MLflow's environment variables, such as MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN, set the
+    server and the credentials. The name of the pipeline is the name of the experiment. If MLflow
+    fails, the console shows a warning, and the result of the run does not change.
     """
     console.busy("logging the run to MLflow")
     for name, value in _PATIENCE.items():
@@ -42,7 +46,8 @@ def track_run(config: Config, report: Report, console: Console) -> None:
     os.environ.update(_SILENCE)
     try:
         address = _log(config, report)
-    except Exception as error:  # MLflow and the clients of its stores raise many kinds of errors
+    # This function catches all exceptions, because MLflow and its storage clients raise many types.
+    except Exception as error:
         logger.warning("MLflow failed.", exc_info=True)
         console.warn(
             f"The run was not logged to MLflow: {remove_secrets(one_line(error))}; see the log. "
@@ -53,7 +58,7 @@ def track_run(config: Config, report: Report, console: Console) -> None:
 
 
 def _log(config: Config, report: Report) -> str:
-    """Logs the run; returns the name of the server, the experiment and the id of the run."""
+    """Logs the run to MLflow, and returns a text with the server, the experiment and the run id."""
     import mlflow
 
     mlflow.set_experiment(config.name)
@@ -92,9 +97,7 @@ def _metrics(report: Report) -> Iterator[tuple[str, float]]:
 
 
 def _log_curves(mlflow: Any, model_run: str) -> None:
-    """Logs the metrics of training steps as `train_…`, and the metrics of epochs by their own
-    names.
-    """
+    """Logs the metrics of training steps, with the prefix `train_`, and the metrics of epochs."""
     from mlflow.entities import Metric
 
     history: Mapping[str, Any] = read_json(f"{model_run}/history.json", "curves of a training")
@@ -107,14 +110,14 @@ def _log_curves(mlflow: Any, model_run: str) -> None:
     ]
     client = mlflow.MlflowClient()
     run_id = mlflow.active_run().info.run_id
-    most = 1000  # largest number of metrics in a request to the server
+    most = 1000  # the largest number of metrics that MLflow accepts in one request
     for start in range(0, len(metrics), most):
         client.log_batch(run_id, metrics=metrics[start : start + most])
 
 
 @contextmanager
 def _on_this_machine(path: str) -> Iterator[Path]:
-    """A context with a local path of a file or directory; copies it if it is in a bucket."""
+    """A context that yields a local path: `path` itself, or a copy if `path` is in a bucket."""
     if "://" not in path:
         yield Path(path)
         return

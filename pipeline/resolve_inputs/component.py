@@ -1,4 +1,4 @@
-"""ResolveInputs, the first node of a run on a cluster, which finds the inputs of the run."""
+"""The node ResolveInputs, which runs first in a compiled pipeline and finds the data and model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +30,9 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds the data and the backbone; its outputs are execution properties of the other nodes.
+    """A node that finds the data and the backbone, and outputs the properties of all other nodes.
 
-    The results of this node must never be cached, since each run has to look for new data.
+    The results of ResolveInputs must never be cached, because each run must look for new data.
     """
 
     SPEC_CLASS = ResolveInputsSpec
@@ -48,5 +48,5 @@ class ResolveInputs(base_component.BaseComponent):
         super().__init__(spec=ResolveInputsSpec(settings=settings, **parameters, **outputs))
 
     def placeholders(self) -> dict[str, Any]:
-        """Returns a placeholder of each output, by the name of the property."""
+        """Returns a placeholder for each execution property, by the name of the property."""
         return {name: self.outputs[name].future()[0].value for name in PROPERTY_NAMES}

@@ -1,4 +1,4 @@
-"""Executor of `ResolveInputs`."""
+"""The executor of the node ResolveInputs."""
 
 from typing import Any
 
@@ -23,8 +23,9 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Finds the inputs of a run. For a local run, the command line finds the inputs instead of this
-    node.
+    """Finds the inputs of a run of a compiled pipeline.
+
+    In a run on this machine, the command line itself finds the inputs.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)
@@ -37,8 +38,8 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
           InputError: a parameter is missing or outside its range; the data or the model cannot be
-            found; the run would write into the directory of its data; a volume cannot be written;
-            or the state directory belongs to another pipeline.
+            found; the run would write to the directory of its data; the run cannot write to a
+            volume; or another pipeline uses the state directory.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         properties = dict(exec_properties)
@@ -60,7 +61,7 @@ class Executor(base_executor.BaseExecutor):
         for name, value in make_properties(fitted, inputs).by_name().items():
             artifact_utils.get_single_instance(output_dict[name]).value = value
         if config.machines.trainer.machine_type:
-            # `check_custom_job` refuses a custom job without a region.
+            # The region cannot be None, because `check_custom_job` requires a region.
             assert config.cloud.region is not None
             job = custom_job(config.name, config.machines.trainer, config.cloud)
             write_job_request(output_dict, JobRequest(job=job, region=config.cloud.region))

@@ -1,4 +1,4 @@
-"""Records the pipeline that owns a state directory, also on remote storage."""
+"""Records which pipeline uses a state directory, on local or remote storage."""
 
 from tfx.dsl.io import fileio
 
@@ -9,13 +9,14 @@ from pipeline.root import OWNER
 
 
 def claim(config: Config) -> None:
-    """Records that the state directory belongs to the pipeline that `config` describes.
+    """Records that the pipeline of `config` uses its state directory.
 
     The state directory is `cloud.state_dir` or, if this option is not given, the pipeline root.
+    Only one pipeline may use a state directory: otherwise, Evaluator would compare the models of
+    different pipelines.
 
     Raises:
-      InputError: the directory belongs to another pipeline, whose models would be compared with the
-        models of this pipeline.
+      InputError: another pipeline uses the state directory.
     """
     fileio.makedirs(config.state_dir)
     name = read_or_write(f"{config.state_dir}/{OWNER}", config.name)

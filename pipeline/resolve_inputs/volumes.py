@@ -8,14 +8,15 @@ from pipeline.options.config import Config
 
 
 def check_volumes(config: Config) -> None:
-    """Refuses a directory to which this step cannot write.
+    """Checks that the steps of the pipeline can write to the state and serving directories.
 
-    All steps run as the same user, so the other steps could not write to the directory either.
-    The volume of a new claim often belongs to root, but the image runs as another user. Kubernetes'
-    `fsGroup` could change the owner of the volume, but a compiled pipeline has no such field.
+    All steps run as the same user, so it is enough to run this check in one step. The volume of a
+    new PersistentVolumeClaim often belongs to root, but the container runs as another user.
+    Kubernetes' `fsGroup` could change the owner of the volume, but a compiled pipeline cannot set
+    `fsGroup`.
 
     Raises:
-      InputError: a directory cannot be written.
+      InputError: the steps cannot write to a directory.
     """
     for option, place in {
         "cloud.state_dir": config.state_dir,
@@ -26,7 +27,8 @@ def check_volumes(config: Config) -> None:
 
 
 def _check_writable(option: str, directory: Path) -> None:
-    # The check writes no file, because a server may watch the serving directory.
+    # This check does not try to write a file, because a model server may watch the serving
+    # directory and would find the file.
     existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return

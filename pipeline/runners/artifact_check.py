@@ -1,8 +1,14 @@
-"""Records the artifacts of a local run when a node ends, and checks them when the cache uses them.
+"""Detects changed artifacts in a local run, and keeps nodes from overwriting old artifacts.
 
-TFX's cache checks only whether a directory exists. TFX numbers the output directories, and begins
-again with 1 if the metadata store is lost. On Kubeflow Pipelines and Vertex AI, the server has its
-own cache and unique output directories.
+When a node ends, this module records the files of the node's artifacts. Before TFX's cache reuses
+an artifact, this module checks that the artifact's files have not changed, because the cache itself
+checks only whether the directory exists.
+
+TFX names each output directory after the number of the execution. If the metadata store is lost,
+TFX numbers the executions from 1 again, and could overwrite old artifacts.
+
+Only local runs use this module: Kubeflow Pipelines and Vertex AI have caches of their own and
+unique output directories.
 """
 
 import dataclasses
@@ -27,7 +33,8 @@ from common.notice import notice
 from common.replaced import replaced
 from components.node_usage import record_usage
 
-# A repeated training may take days, so these nodes run again only if the user wants it.
+# If an output of one of the following nodes has changed, the run ends with an error. The node does
+# not run again by itself, because a training may take days.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -35,16 +42,16 @@ _TRAINING = ("Trainer", "Tuner")
 def check_artifacts(
     pipeline_root: str, before_execution: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """A context in which TFX's LocalDagRunner records, checks and never overwrites artifacts.
+    """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
 
-    If an artifact has changed since its node ended, the node runs again; if the node trains, the
-    run ends with an error instead. Artifacts in a bucket are not checked, since reading them back
-    would double the traffic.
+    If a cached artifact has changed since its node ended, the node runs again. If a cached artifact
+    of Trainer or Tuner has changed, the run ends with an error instead. This context does not check
+    artifacts in a bucket, because the check would have to download the artifacts.
 
     Args:
       pipeline_root: the pipeline root.
-      before_execution: a function that is called with the name of each node that is not taken from
-        the cache, before it runs.
+      before_execution: a function that is called with the name of each node before the node runs,
+        but not for nodes whose outputs come from the cache.
     """
     contents = ArtifactContents(Path(pipeline_root)) if "://" not in pipeline_root else None
     make_launcher = functools.partial(
@@ -56,7 +63,7 @@ def check_artifacts(
 
 @dataclasses.dataclass(frozen=True)
 class ArtifactContents:
-    """The recorded contents of artifacts: a small file for each artifact, below the pipeline root.
+    """Describes the files of each artifact in a small JSON file below the pipeline root.
 
     Attributes:
       root: the pipeline root.
@@ -65,13 +72,17 @@ class ArtifactContents:
     root: Path
 
     def record(self, uri: str) -> None:
-        """Records the files of the artifact at `uri`, which was just written."""
+        """Records the files of the new artifact at `uri`."""
         file = self._file(uri)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(record_files(_directory(uri))))
 
     def find_damage(self, uri: str) -> str | None:
-        """Describes a change of the artifact at `uri`; None if it is unchanged or not recorded."""
+        """Describes how the artifact at `uri` has changed since its node ended.
+
+        The result is None if the artifact has not changed, or if `record` has not recorded the
+        artifact.
+        """
         file = self._file(uri)
         if not file.exists():
             return None
@@ -123,7 +134,7 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Returns the undamaged outputs of the newest execution with this cache key."""
+        """Returns the newest cached outputs with unchanged files; None if there are none."""
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
@@ -143,13 +154,14 @@ class _Launcher(launcher.Launcher):
                 f"{damage}: this is an output of {self._node}, which was in the cache; "
                 f"{self._node} runs again"
             )
-            # TFX's cache uses only artifacts in the state LIVE.
+            # The state ABANDONED keeps TFX's cache from using the changed artifact again: the cache
+            # uses only artifacts in the state LIVE.
             artifact.mlmd_artifact.state = proto.Artifact.ABANDONED
             metadata_handle.store.put_artifacts([artifact.mlmd_artifact])
 
 
 def _run_and_measure(execution_info: Any, executor: Any) -> Any:
-    """Runs an executor as TFX does, and records its time and memory in its outputs."""
+    """Calls TFX's `run_with_executor`, and records time and memory in the executor's outputs."""
     executor.Do = record_usage(executor.Do, execution_info.pipeline_run_id)
     return _run_with_executor(execution_info, executor)
 
@@ -158,7 +170,7 @@ _run_with_executor = python_executor_operator.run_with_executor
 
 
 def _directory(uri: str) -> str:
-    """Returns the directory of an artifact; if the artifact is a file, the file's directory."""
+    """Returns the artifact's directory or, if the artifact is a file, the directory of the file."""
     return uri if Path(uri).is_dir() else str(Path(uri).parent)
 
 
@@ -167,10 +179,11 @@ def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 
 
 def _unused(uri: str) -> str:
-    """Returns `uri`; if a file or directory exists there, a URI with another name.
+    """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
-    The new name has a random suffix after the number of the execution. This number is the last part
-    of the URI; if the artifact is a value in a file, it is the part before the file name.
+    The new URI has a random suffix after the number of the execution. If `uri` ends in the file
+    name `value`, the number of the execution is the second-to-last part of `uri`. Otherwise, the
+    number of the execution is the last part of `uri`.
     """
     if not tf.io.gfile.exists(uri):
         return uri
