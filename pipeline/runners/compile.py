@@ -67,8 +67,9 @@ def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.
 def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) -> None:
     """Writes `job`, which was compiled from `config`, to the file `path`.
 
-    A `.json` file gets the whole job, for Vertex AI. A `.yaml` file gets the pipeline spec, for
-    Kubeflow Pipelines, followed by the settings that only Kubernetes has: machines and volumes.
+    A `.json` file, for Vertex AI, contains the whole job. A `.yaml` file, for Kubeflow Pipelines,
+    contains the pipeline spec and, if needed, a second document with Kubernetes settings, such as
+    volumes.
     """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
@@ -84,7 +85,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects the names of parameters' producers: TFX writes names of tasks that do not exist."""
+    """Corrects `producer_task` in input parameters: TFX adds the suffix `_task` to the name."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -105,7 +106,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Sets the type of HTML outputs, so that the UI of Kubeflow Pipelines shows the pages."""
+    """Sets the type of HTML outputs to `system.HTML`, which the UI of Kubeflow Pipelines shows."""
     ours = f"title: {HtmlReport.TYPE_NAME}\n"
     for component in spec.components.values():
         for artifact in component.output_definitions.artifacts.values():
@@ -129,7 +130,7 @@ def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str
 def _describe_parameters(
     spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
 ) -> None:
-    """Adds the defaults and descriptions of the parameters, which TFX drops."""
+    """Adds the default and the description of each parameter; TFX omits both."""
     for name, definition in spec.root.input_definitions.parameters.items():
         definition.description = parameters[name].description
         default = parameters[name].default

@@ -82,12 +82,12 @@ class _Kubeflow(Backend):
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # the file may get a new token while a run is followed
+            if cloud.token_file:  # a token may expire during --wait, so the client rereads the file
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request is not repeated if its response was lost, since the service may have acted
-            # on it.
+            # urllib3 must not repeat a request whose response was lost, since the service may have
+            # acted on the request.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
@@ -128,7 +128,7 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded."""
+        """Returns `RunState.not_pushed` and `RunState.unknown` for a run that succeeded."""
         from pipeline.runners.kubeflow_metadata import read_properties
 
         try:

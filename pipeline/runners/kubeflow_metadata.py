@@ -1,15 +1,17 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web.
-These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how the properties are
-stored and offered:
+ML Metadata stores the properties, and browsers can query ML Metadata with gRPC-Web through the
+dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how
+it works:
 
-- frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
-  third_party/metadata_envoy/envoy.yaml: Envoy passes the requests on to ML Metadata.
-- backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: a run is a context of the
-  type `system.PipelineRun`, whose name is the run's id, and has the artifacts of its executions.
-- backend/src/v2/metadata/converter.go, toMLMDArtifact: all properties are custom properties.
+- frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
+- third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
+- backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: ML Metadata stores a run as a
+  context of the type `system.PipelineRun`. The name of the context is the run's id. The context
+  contains all artifacts that the run's executions wrote.
+- backend/src/v2/metadata/converter.go, toMLMDArtifact: ML Metadata stores all artifact properties
+  as custom properties.
 
 This module imports neither TensorFlow nor TFX.
 """
@@ -23,7 +25,7 @@ from ml_metadata.proto import metadata_store_service_pb2 as service
 
 CONTENT_TYPE = "application/grpc-web+proto"
 _CONTEXT_TYPE = "system.PipelineRun"
-_TRAILERS = 0x80  # flag of the frame that contains gRPC's status
+_TRAILERS = 0x80  # bit that marks the frame with gRPC's trailers, which contain the status
 _EXPECTED = "expected the dashboard's URL, and a token in cloud.token_file that it accepts"
 
 # A function that sends a body to a path of the dashboard, and returns the headers (in lower case)
@@ -40,7 +42,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
       output: the name of the node and of its output, such as `Pusher/pushed_model`.
 
     Returns:
-      The properties by name, as numbers and texts; None if the run has no such artifact.
+      Maps the names of the properties to numbers or strings; None if the run has no such artifact.
 
     Raises:
       ValueError: the response is not from ML Metadata, or reports an error of ML Metadata.
@@ -53,10 +55,10 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     if context.HasField("context"):
         _call(post, "GetArtifactsByContext", of_run, found)
     node, name = output.split("/")
-    # The newest artifact first.
+    # If several artifacts match, the newest one, which has the highest id, counts.
     for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):
-        # The driver puts a random folder name between the folder names of the node and of the
-        # output (backend/src/v2/driver/driver.go, provisionOutputs).
+        # A URI ends with NODE/RANDOM/OUTPUT, where the driver chose the random name of the middle
+        # folder (backend/src/v2/driver/driver.go, provisionOutputs).
         parts = artifact.uri.split("/")
         if (parts[-3:-2], parts[-1]) == ([node], name):
             return {

@@ -23,7 +23,7 @@ _TRAINER = ("trainer.training.progress", "trainer.training.forecast")
 def report_nodes_to(
     console: Console, is_cached: Callable[[str], bool], images: Mapping[str, int]
 ) -> Iterator[None]:
-    """A context in which `console` shows the start and end of nodes, and steps of the Trainer.
+    """A context in which `console` shows when nodes start and end, and the Trainer's progress.
 
     Args:
       console: the console.

@@ -190,11 +190,14 @@ def means(images):
 
 
 def save(directory, *, function=means, spec=IMAGES, **lists):
-    """Writes a SavedModel of `function` with one variable; `lists` replaces the model's lists, such
-    as `variables`."""
+    """Writes a SavedModel of `function` with one variable.
+
+    `lists` overrides attributes of the model that contain lists, such as `variables`.
+    """
 
     class Model(tf.Module):
-        # tf.Module's properties cannot be saved, but lists can
+        # These class attributes hide tf.Module's properties, because only the lists that `save`
+        # assigns to the instance can be saved.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

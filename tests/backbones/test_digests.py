@@ -157,7 +157,7 @@ def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, gold
     message = get_refusal("tiny_fe", precision="mixed_bfloat16")
     assert "the catalogue has the expected digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
-    # as if a person had put the file there
+    # simulates that a person has put another file there
     (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)
     fetch("tiny_fe", precision="mixed_bfloat16")
     names = {path.name for path in (tmp_path / "cache" / "checkpoints").glob("[!.]*")}

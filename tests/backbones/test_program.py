@@ -242,7 +242,10 @@ def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
 
 
 def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
-    """Only the graph itself may call the saver's functions, not a function named "the graph"."""
+    """Only the graph itself may call the saver's functions.
+
+    A function whose name is "the graph" may not.
+    """
 
     def edit(graph):
         added = graph.graph_def.library.function.add()
@@ -339,7 +342,7 @@ _OUTSIDE = re.compile(
     r"|memory_region|mlir|graph_def|(^|_)token"
 )
 # Inputs and attributes of operations that only compute, although their names suggest access to
-# files or the network: for example, the token of an XLA call is no access token.
+# files or the network. For example, the token of an XLA call is not an access token.
 _ONLY_NAMES = (
     r"TensorSliceDataset:is_files|XlaCallModule:has_token_input_output|CTCBeamSearch\w+:top_paths"
     r"|\w*Xla\w+:sorted_token_ids|Cudnn\w+:host_reserved|TPUReplicateMetadata:host_compute_core"

@@ -1,6 +1,7 @@
 """Tests of leases between real processes.
 
-`_DiskLease` uses file locks. `_BucketLease` works without locks, so it can be tested on a disk.
+`_DiskLease` uses file locks. `_BucketLease` is meant for buckets, but it uses no locks, so these
+tests use it on a disk.
 """
 
 import subprocess

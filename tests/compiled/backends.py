@@ -1,14 +1,16 @@
-"""Stand-ins for two backends, which provide a container's inputs and record its outputs.
+"""Stand-ins for Vertex AI and Kubeflow Pipelines.
 
-- `VertexAi` follows Vertex AI's documentation: each artifact has its type and a resource name.
+They prepare the inputs of a container, and record the outputs of the container.
+
+- `VertexAi` follows Vertex AI's documentation: each artifact has a type and a resource name.
 - `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in
   backend/src/v2 and the function that the code imitates. Release 2.14.3 behaves the same unless a
   comment says otherwise. docs/kubeflow.md describes a run of each release with its own driver and
   launcher.
 
-A directory stands for the bucket of a `gs://` root. Each container has its own launcher paths
-`/gcs`, `/minio`, `/s3` and `/tmp`, so these paths lie in the folder that stands for the container's
-disk.
+A local directory stands for a pipeline root in a `gs://` bucket. In a real container, the launcher
+uses the directories `/gcs`, `/minio`, `/s3` and `/tmp`. Here, these directories are in the folder
+that stands for the container's disk.
 """
 
 import abc
@@ -42,7 +44,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
-        """Returns the PipelineSpec in the file `job`, as JSON, and the pipeline root of runs."""
+        """Reads the file `job`; returns the PipelineSpec, as JSON, and the pipeline root."""
 
     @abc.abstractmethod
     def run_root(self, root: str, pipeline: str, run: str) -> str:
@@ -58,11 +60,12 @@ class Backend(abc.ABC):
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
         """Makes directories and copies inputs, as the backend does before it starts a container."""
-        for artifacts in outputs.artifacts.values():  # object stores need no parent folders
+        # Unlike an object store, the directory that stands for it needs parent folders.
+        for artifacts in outputs.artifacts.values():
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
     def arguments(self, disk: Path) -> list[str]:
-        """Returns the container's additional arguments, which only this stand-in needs."""
+        """Returns arguments that the stand-in adds to those of the compiled container."""
         return []
 
     def path(self, uri: str) -> Path:
@@ -103,7 +106,10 @@ class Backend(abc.ABC):
 
 
 class VertexAi(Backend):
-    """Runs a PipelineJob in JSON; each output artifact has a resource name before the step runs."""
+    """Imitates Vertex AI, which reads a PipelineJob in JSON.
+
+    Vertex AI names each output artifact before the step runs.
+    """
 
     _STORE = "projects/1/locations/europe-west4/metadataStores/default"
 
@@ -162,13 +168,17 @@ class VertexAi(Backend):
 
 
 class KubeflowPipelines(Backend):
-    """Runs a PipelineSpec in YAML; an output artifact gets its name after the step has run."""
+    """Imitates Kubeflow Pipelines, which reads a PipelineSpec in YAML.
+
+    Kubeflow Pipelines gives an output artifact its final name after the step has run.
+    """
 
     def __init__(self, release: str = "2.17.0", *, store: Path | None = None) -> None:
         """
         Args:
           release: "2.17.0" or "2.14.3".
-          store: the directory that stands for the object store; None if no artifact is there.
+          store: the directory that stands for the object store; None if the pipeline root is a
+            directory.
         """
         super().__init__()
         self._is_2_14 = release == "2.14.3"
@@ -261,7 +271,7 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, copy)
 
     def _upload(self, local: Path, uri: str) -> None:
-        # objectstore/object_store.go, UploadBlob, which uploads files, but no empty directories.
+        # objectstore/object_store.go, UploadBlob, which uploads files, but not empty directories.
         for file in [local] if local.is_file() else local.rglob("*"):
             if file.is_file():
                 key = Path(os.path.normpath(self.path(uri) / file.relative_to(local)))
@@ -293,7 +303,7 @@ class KubeflowPipelines(Backend):
         # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
         values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # config/env.go, GetStoreSessionInfo, for a store without a secret.
+        # config/env.go, GetStoreSessionInfo, for an object store without a Kubernetes secret.
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)

@@ -1,20 +1,21 @@
-"""Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
+"""Runs a compiled pipeline on this machine, as Vertex AI or Kubeflow Pipelines would run it.
 
-Every step is a process with the command and the arguments of the job, in an empty directory, with
-only a container's environment variables (see `tests.compiled.containers`). The job is parsed with
-kfp's own protos; a job in another format, or a job that Vertex AI or Kubeflow Pipelines would
-refuse, raises `JobError`. `tests.compiled.backends` has the differences between the two backends.
-Comments name files below backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in them
-that this module imitates.
+Each step is a process that runs the container command of the compiled job. The process starts in an
+empty directory, and has only the environment variables of a container (see
+`tests.compiled.containers`). kfp's own protos parse the job. A job in another format, or a job that
+Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`. `tests.compiled.backends`
+implements what differs between Vertex AI and Kubeflow Pipelines. Comments name files below
+backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files that this module
+imitates.
 
-A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
-pipeline root in `minio://` or `s3://`, a container cannot access the object store. The backend
-copies artifacts to and from the container's disk, which is new for each step and removed after the
-step.
+A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
+pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store. Then
+the stand-in for the launcher copies artifacts to and from the container's disk. Each step has a new
+disk.
 
-This module does not imitate machines, retries, mounted volumes (every container sees all
-directories of this machine), or the launcher's copies of input artifacts in `/gcs` (this pipeline
-does not read them).
+This module does not imitate machine types, retries, or mounted volumes: every container sees all
+directories of this machine. It does not imitate the launcher's copies of input artifacts in `/gcs`
+either, because this pipeline does not read them.
 """
 
 import dataclasses
@@ -75,7 +76,7 @@ def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, A
 
 
 class Cluster:
-    """Runs versions of a compiled pipeline, with one cache for all runs."""
+    """Runs a compiled pipeline and later versions of it, with one cache for all runs."""
 
     def __init__(
         self,
@@ -90,8 +91,8 @@ class Cluster:
         """
         Args:
           job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
-          containers: runs the containers.
-          folder: the folder for the containers' disks.
+          containers: the object that runs the containers.
+          folder: the folder in which each container has a folder as its disk.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.

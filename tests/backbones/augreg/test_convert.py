@@ -239,7 +239,7 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
 
 @pytest.mark.parametrize("given", ["{}", ".", ""])
 def test_an_empty_directory_is_filled(checkpoint, tmp_path, monkeypatch, given):
-    """`convert` writes into an empty directory without replacing it, since it may be a mount."""
+    """`convert` must not replace an empty directory, since the directory may be a mount point."""
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat()
     convert(checkpoint("tiny_plain"), given.format(tmp_path))
@@ -279,7 +279,7 @@ def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
 def test_full_size(name, parameters, tmp_path):
     """Published architectures with random weights are converted.
 
-    The files have up to 1.3 GB, and pytest would keep them, so the test removes them.
+    The test removes its files, which take up to 1.3 GB, because pytest would keep them.
     """
     path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
     try:
