@@ -71,7 +71,7 @@ def real_images(shared: Path) -> list[Path]:
 def foreground() -> Iterator[None]:
     """Sets the signal handlers of a foreground process.
 
-    Tests that run in the background or under nohup inherit ignored signals.
+    In the background or under nohup, tests would otherwise inherit that signals are ignored.
     """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

@@ -1,4 +1,4 @@
-"""Tests that the settings of nodes survive the conversion to JSON, as TFX passes them, and back."""
+"""Tests that node settings, which TFX passes as JSON, stay the same when they are converted."""
 
 import dataclasses
 import json
@@ -60,8 +60,9 @@ TRAINER = TrainerSettings(
 )
 def test_settings_survive_the_conversion_to_json(settings):
     text = to_custom_config(settings)
-    assert from_custom_config(type(settings), text) == settings  # executors get a text
-    assert from_custom_config(type(settings), json.loads(text)) == settings  # TFX decodes the text
+    # Executors get the JSON text. For user functions, TFX decodes the text.
+    assert from_custom_config(type(settings), text) == settings
+    assert from_custom_config(type(settings), json.loads(text)) == settings
 
 
 @pytest.mark.parametrize(

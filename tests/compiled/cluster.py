@@ -369,7 +369,7 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
 
 
 def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
-    # component/launcher_v2.go, compileCmdAndArgs, which does not replace any other placeholder.
+    # component/launcher_v2.go, compileCmdAndArgs, which replaces only the placeholder {{$}}.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
         raise JobError(f"unknown placeholder: {part}")

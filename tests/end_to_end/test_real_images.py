@@ -13,7 +13,7 @@ from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
 pytestmark = pytest.mark.slow
 
-HEAD = 4 * (1280 + 1) * 5  # the bytes of a head for five classes
+HEAD = 4 * (1280 + 1) * 5  # size in bytes of a classifier head for 1280 features and five classes
 
 
 def arguments(shared, tune, *more, heat_map_seconds=0):

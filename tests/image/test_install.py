@@ -15,7 +15,7 @@ from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# Together, these three pipelines have all nodes.
+# Each node of this project is in at least one of these three pipelines.
 PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
@@ -103,7 +103,10 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """The arguments are those of a compiled job, with the executor log of Kubeflow Pipelines."""
+    """The arguments are those of a compiled job.
+
+    They include the output `executor-logs`, which Kubeflow Pipelines adds.
+    """
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {

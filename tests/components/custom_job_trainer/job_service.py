@@ -1,9 +1,9 @@
 """A stand-in for Vertex AI's service of custom jobs, on loopback.
 
-The service is a real gRPC server with Google's own protos. Environment variables send gRPC's
-requests for Google's address through a proxy to this server, and make gRPC trust its certificate.
-The service refuses requests that are invalid by the API's documentation. A test defines the state
-of each job.
+The service is a real gRPC server with Google's own protos. Because of environment variables, gRPC
+sends requests for Google's address through a proxy to this server, and trusts the certificate of
+this server. The service refuses requests that are invalid according to the API's documentation.
+Each test defines which states its jobs report.
 """
 
 import datetime

@@ -75,7 +75,7 @@ def make_request(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **mach
 
 @pytest.fixture
 def step(tmp_path):
-    """Returns a function that writes a request for a job, and runs Trainer's executor."""
+    """Returns a namespace whose function `run` requests a custom job and runs the executor."""
     first, examples, model = (
         standard_artifacts.String(),
         standard_artifacts.Examples(),
@@ -198,7 +198,7 @@ class Running:
 
 
 def test_a_terminated_step_cancels_its_job(service, step, caplog):
-    """A step that gets SIGTERM cancels its own job, and no job of another step."""
+    """A step that gets SIGTERM cancels its own job, but not the job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
     service.begin = lambda job: own
@@ -233,8 +233,8 @@ def wait_for_two_lists(service):
 
 
 def end_step_while_creating(service):
-    """Sends SIGTERM to the step while Vertex AI creates its job, before the response."""
-    time.sleep(0.2)  # as in Running
+    """Sends SIGTERM to the step before Vertex AI has responded to the request to create a job."""
+    time.sleep(0.2)  # after 0.2 s, the client waits for the response: see `Running`
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for_two_lists(service)
 

@@ -220,8 +220,10 @@ def test_formats_that_only_pillow_decodes(served, encoded):
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Unsupported formats are refused before Pillow opens them; it would run Ghostscript for
-    EPS."""
+    """Unsupported formats are refused before Pillow opens them.
+
+    For an EPS file, for example, Pillow would run Ghostscript.
+    """
     with pytest.raises(UnusableError, match="not an image of a known format"):
         convert_image(encode(gradient(), format), limits(100))
 
@@ -279,7 +281,7 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """The chunk sBIT sets the value of white, unless a pixel has more bits.
+    """The chunk sBIT determines the value of white, unless a pixel has more bits than sBIT states.
 
     Ingestion and serving use the same value of white.
     """
@@ -298,8 +300,10 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 
 @pytest.mark.parametrize("peak", [4095, 4096])
 def test_the_peak_of_16_bits_is_known(peak):
-    """`normalise` returns the largest value of a 16-bit image, which shows whether it has only 12
-    bits."""
+    """`normalise` returns the largest value of a 16-bit image.
+
+    A value below 4,096 shows that the image may use only 12 bits.
+    """
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak
     assert normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)).peak == peak

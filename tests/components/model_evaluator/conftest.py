@@ -28,7 +28,7 @@ def records(tmp_path):
 
 @pytest.fixture
 def blessings(make_model, records):
-    """Records the blessings of two models, of the training "one" and then of the training "two"."""
+    """Records the blessings of two models, from the trainings "one" and "two", in this order."""
     return [
         record(records, make_model(str(index)), name) for index, name in enumerate(("one", "two"))
     ]

@@ -162,7 +162,7 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
 
 
 def state(serving, training="one"):
-    """Returns the state of the serving directory that is part of the next run's cache key."""
+    """Returns the part of the next run's cache key that describes the serving directory."""
     return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
 
 
@@ -194,7 +194,7 @@ def test_a_lost_serving_directory_changes_the_state_each_time(tmp_path, serving)
 
 @pytest.mark.usefixtures("clock")
 def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
-    """The file keeps its size, so the version keeps the identity of the exported model."""
+    """The changed file keeps its size, so `identity` does not notice the change."""
     model = write_model(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     pushed = state(serving)

@@ -78,7 +78,7 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         seen.add(len(found))
         if len(found) == 1:
             assert newest_version(str(serving)) == first
-        again = push_whole(new, serving)  # the next run
+        again = push_whole(new, serving)  # as in the next run of the pipeline
         assert newest_version(str(serving)) == again
         assert read_identities(serving)[-1] == identity(new)
         assert set(os.listdir(serving)) == {".pushed", *list_versions(str(serving)).values()}
@@ -86,7 +86,8 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    # these changes are the record, the folders, the files and the renaming
+    # A push makes more than eight changes: it writes the record, makes the folders, writes the
+    # files, and renames the version.
     assert ends.count(end) > 8
     assert seen == {1, 2}
 

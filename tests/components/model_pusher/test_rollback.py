@@ -23,7 +23,11 @@ from tests.full_disk import full_disk
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Stops the clock, so that versions get the numbers 1, 2, 3, …"""
+    """Stops the clock at 1.
+
+    A version number is the time in seconds or, if this number is taken, the next free number. So
+    the versions get the numbers 1, 2, 3, …
+    """
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)
 
 
