@@ -22,7 +22,7 @@ FIRST_WAIT = 1.0  # seconds before the first retry of a request; the wait double
 PATIENCE = 20.0  # seconds for which a failing read-only request is retried
 OUTAGE = 900.0  # seconds for which --wait retries a failing request for the state of the run
 
-# A failure of this node means that it refused the data.
+# This node checks the data. If it fails, the error message says that the data were refused.
 DATA_CHECK = "ExampleValidator"
 
 
@@ -231,7 +231,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # This checks all tasks, because the service lists the run itself as a failed task, too.
+        # All tasks are searched, because the service may list the run itself as a failed task.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-Kubeflow Pipelines and Vertex AI run the same pipeline: each node is a container, and there is no
-resolver or importer node of TFX, since Kubeflow Pipelines cannot run such nodes.
+Kubeflow Pipelines and Vertex AI run the same pipeline, in which each node is a container. The
+pipeline contains no Resolver or Importer of TFX, because Kubeflow Pipelines cannot run these nodes.
 """
 
 import json
@@ -85,7 +85,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects `producer_task` in input parameters: TFX adds the suffix `_task` to the name."""
+    """Removes the suffix `_task`, which TFX adds by mistake, from the names in `producer_task`."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -97,7 +97,8 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
     """Passes to each container the names of its declared outputs.
 
-    Kubeflow Pipelines adds an undeclared output, which `pipeline.runners.container` removes.
+    Kubeflow Pipelines adds an output that is not declared. `pipeline.runners.container` uses the
+    names to find and remove this output.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -106,7 +107,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Sets the type of HTML outputs to `system.HTML`, which the UI of Kubeflow Pipelines shows."""
+    """Sets the type of HTML outputs to `system.HTML`, so that Kubeflow Pipelines displays them."""
     ours = f"title: {HtmlReport.TYPE_NAME}\n"
     for component in spec.components.values():
         for artifact in component.output_definitions.artifacts.values():

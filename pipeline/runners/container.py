@@ -8,21 +8,21 @@ named below are in the repository kubeflow/pipelines, below backend/src/v2, at r
 - The type of each input artifact is empty: `"type": {"instanceSchema": ""}`. TFX reads the
   artifact's class from `instanceSchema`, but the driver leaves `instanceSchema` empty when it reads
   the outputs of the previous step from ML Metadata (metadata/client.go,
-  GetOutputArtifactsByExecutionId). This is so in all releases of Kubeflow Pipelines since 2.0.0.
+  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 do this.
 - The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
   component declares (driver/driver.go, provisionOutputs). TFX fails because it has no artifact
   class `system.Artifact`. All releases of Kubeflow Pipelines since 2.5.0 add this output if their
   setting `PUBLISH_LOGS` is `true`, which is the default.
 
-The ExecutorInput of Vertex AI needs neither correction, but the same compiled containers run there,
-so they use this module's entry point too.
+The ExecutorInput of Vertex AI needs neither correction. On Vertex AI, containers use this module as
+their entry point too, because both services run the same compiled pipeline.
 
-TFX does not know the type `system.HTML` either, so this module replaces it by the import path of
-the artifact class. For outputs of the type `system.HTML`, the module also replaces the URI of the
-directory by the URI of the HTML file, because the UI opens the URI. For each node, the module
-records the run time and the peak memory.
+TFX does not know the type `system.HTML` either, so this module replaces the type with the import
+path of the artifact class. In an output of the type `system.HTML`, the module also replaces the URI
+of the directory with the URI of the HTML file, because the UI opens this URI in the browser. For
+each node, the module records the run time and the peak memory.
 
-TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of these artifacts on the
+TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
 container's disk: see `pipeline.runners.launcher_paths`.
 
     python -m pipeline.runners.container --executor_class_path=CLASS \
@@ -54,8 +54,8 @@ from pipeline.runners.launcher_paths import LauncherPaths
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
 HTML = "system.HTML"  # type of the artifacts that Kubeflow Pipelines' UI shows as a page
-# The flag for the parent of the directories to which Kubeflow Pipelines' launcher copies artifacts;
-# `/` in a pod.
+# Flag that names the root of the paths to which Kubeflow Pipelines' launcher copies artifacts. The
+# root is `/` in a pod, and another directory in tests.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -83,8 +83,8 @@ def complete_executor_input(
         del outputs[name]
     for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
         if artifact.type.schema_title == HTML:
-            # TFX has no class `system.HTML`. For a title that is not the name of a TFX class, TFX
-            # imports the class from the path in the title.
+            # TFX has no class for the type `system.HTML`. If a type's title is not the name of a
+            # TFX class, TFX uses the title as the import path of a class.
             title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
             artifact.type.instance_schema = f"title: {title}\ntype: object\n"
             artifact.uri = page_of(artifact.uri)
@@ -108,8 +108,8 @@ def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
       SystemExit: the executor refuses its inputs; the message is one line.
     """
     arguments, beam_flags = flags
-    # Unknown fields are ignored, as in TFX, because Vertex AI and Kubeflow Pipelines send newer
-    # fields.
+    # Like TFX, this code ignores unknown fields, because Vertex AI and Kubeflow Pipelines send
+    # fields that are newer than the protos.
     executor_input = json_format.Parse(
         arguments.json_serialized_invocation_args,
         pipeline_spec_pb2.ExecutorInput(),

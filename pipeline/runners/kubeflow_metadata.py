@@ -3,7 +3,7 @@
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
 ML Metadata stores the properties, and browsers can query ML Metadata with gRPC-Web through the
 dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how
-it works:
+the properties are stored and how requests reach ML Metadata:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
 - third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
@@ -13,7 +13,7 @@ it works:
 - backend/src/v2/metadata/converter.go, toMLMDArtifact: ML Metadata stores all artifact properties
   as custom properties.
 
-This module imports neither TensorFlow nor TFX.
+This module imports neither TensorFlow nor TFX, because each import takes seconds.
 """
 
 import struct
@@ -42,7 +42,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
       output: the name of the node and of its output, such as `Pusher/pushed_model`.
 
     Returns:
-      Maps the names of the properties to numbers or strings; None if the run has no such artifact.
+      A dict from names of properties to numbers or strings; None if the run has no such artifact.
 
     Raises:
       ValueError: the response is not from ML Metadata, or reports an error of ML Metadata.
@@ -55,10 +55,10 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     if context.HasField("context"):
         _call(post, "GetArtifactsByContext", of_run, found)
     node, name = output.split("/")
-    # If several artifacts match, the newest one, which has the highest id, counts.
+    # The newest artifact, which has the highest id, comes first, because the first match is used.
     for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):
-        # A URI ends with NODE/RANDOM/OUTPUT, where the driver chose the random name of the middle
-        # folder (backend/src/v2/driver/driver.go, provisionOutputs).
+        # An artifact's URI ends with NODE/RANDOM/OUTPUT, where RANDOM is a random name that the
+        # driver chooses (backend/src/v2/driver/driver.go, provisionOutputs).
         parts = artifact.uri.split("/")
         if (parts[-3:-2], parts[-1]) == ([node], name):
             return {

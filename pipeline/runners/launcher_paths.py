@@ -1,9 +1,10 @@
 """Maps URIs of Kubeflow Pipelines' object store to paths on the container's disk, and back.
 
 Before the command of a container runs, the launcher copies input artifacts from `minio://` and
-`s3://` to the container's disk; afterwards it copies output artifacts from the disk to the store.
-So a step that works on these copies needs no credentials for the store. These are the relevant
-functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
+`s3://` to the container's disk. After the command, the launcher copies output artifacts from the
+disk to the store. A step that reads and writes only the disk needs no credentials for the store.
+These are the relevant functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they
+are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path. At these paths, each pod mounts
   empty volumes, to which every user can write (compiler/argocompiler/container.go,
@@ -11,11 +12,12 @@ functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are 
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
   (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.
-- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files, but no empty directories.
-  They skip outputs that do not exist.
+- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files, but not empty directories.
+  The launcher skips outputs that do not exist.
 
-`gs://` URIs stay unchanged, although the launcher copies their artifacts too. TensorFlow and Beam
-can read Google Cloud Storage, and Beam workers on other machines cannot read the copies.
+This module leaves `gs://` URIs unchanged, although the launcher copies their artifacts too.
+TensorFlow and Beam can read Google Cloud Storage, and Beam workers on other machines cannot read
+the copies.
 """
 
 import posixpath
@@ -54,7 +56,7 @@ class LauncherPaths:
 
     @property
     def is_needed(self) -> bool:
-        """Whether any artifact of the step is in a store that only the launcher reads."""
+        """Whether any artifact of the step is in a store that only the launcher can access."""
         return bool(self._paths)
 
     def map_inputs(self, executor_input: pipeline_spec_pb2.ExecutorInput) -> None:

@@ -1,6 +1,6 @@
-"""Follows the nodes of a local run through log records.
+"""Learns from log records when nodes of a local run start and end, and shows their progress.
 
-TFX's LocalDagRunner offers no hooks, so the log lines are the only source.
+TFX's LocalDagRunner offers no hooks, so the only signs of a start or an end are its log records.
 """
 
 import logging
@@ -36,8 +36,8 @@ def report_nodes_to(
     loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # absl's own function sets the log level, because TensorFlow sets the level to absl's value
-    # whenever it saves a model.
+    # The log level is set with absl's function, because TensorFlow resets the level to the value
+    # that absl has stored whenever it saves a model.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)

@@ -53,8 +53,8 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     # grows.
     policy.backoff_factor = 1.0
     attempts = machine.retries + 1
-    # `timeout_minutes` does not include the time in which a node waits for a machine or a retry, so
-    # this adds an hour for each attempt.
+    # `timeout_minutes` does not include the time in which a node waits for a machine or a retry. So
+    # `longest` includes an additional hour for each attempt.
     if machine.timeout_minutes:
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
@@ -130,7 +130,7 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.disk_gb:
         # The volume is an emptyDir, because every user may write to an emptyDir. The volume of a
         # PersistentVolumeClaim would belong to root, and no field of the PlatformSpec changes the
-        # owner, but the containers do not run as root.
+        # owner. The image's user, who is not root, could not write to it.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -20,7 +20,8 @@ class Answer:
     Attributes:
       body: the content of the whole file.
       status: HTTP status.
-      header: additional header fields, which override the computed ones; None omits a field.
+      header: additional header fields; a field overrides the server's own field of the same name,
+        and None omits the field.
       etag: the `ETag` header; None omits it.
       sent: the number of bytes after which the connection is closed; None sends the whole body.
       stalled: the seconds for which the server waits before it closes the connection.

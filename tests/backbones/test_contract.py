@@ -76,7 +76,10 @@ def cut(size):
 
 
 def flip_byte(part):
-    """Returns a function that flips all bits of the byte at `part` (0 to 1) of a file's length."""
+    """Returns a function that flips all bits of one byte in the content of a file.
+
+    `part` (0 to 1) is the position of the byte as a fraction of the file's length.
+    """
 
     def flip(content):
         at = int(part * len(content))
@@ -253,7 +256,7 @@ def test_interface_lists_of_another_type_are_refused(tmp_path, name, value, expe
 
 
 def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
-    """The classifiers of the TF-Hub collection have no trainable variables."""
+    """For example, the published ViT classifiers on TF-Hub have no trainable variables."""
     save(tmp_path, trainable_variables=[])
     assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
     with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:

@@ -1,4 +1,4 @@
-"""Tests that node settings, which TFX passes as JSON, stay the same when they are converted."""
+"""Tests that the settings of nodes stay the same when they are converted to JSON and back."""
 
 import dataclasses
 import json

@@ -112,7 +112,7 @@ def test_a_lease_by_the_url_of_a_bucket():
     """`ram://` stands for a bucket.
 
     A second write to `ram://` appends to the file, but a bucket would replace the object. So the
-    test uses a long renewal interval.
+    renewal interval is so long that the lease is not written a second time.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

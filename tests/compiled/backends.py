@@ -1,12 +1,12 @@
 """Stand-ins for Vertex AI and Kubeflow Pipelines.
 
-They prepare the inputs of a container, and record the outputs of the container.
+The stand-ins prepare the inputs of a container, and record the outputs of the container.
 
 - `VertexAi` follows Vertex AI's documentation: each artifact has a type and a resource name.
 - `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in
   backend/src/v2 and the function that the code imitates. Release 2.14.3 behaves the same unless a
-  comment says otherwise. docs/kubeflow.md describes a run of each release with its own driver and
-  launcher.
+  comment says otherwise. docs/kubeflow.md describes a run with the driver and the launcher of each
+  of the two releases.
 
 A local directory stands for a pipeline root in a `gs://` bucket. In a real container, the launcher
 uses the directories `/gcs`, `/minio`, `/s3` and `/tmp`. Here, these directories are in the folder

@@ -9,13 +9,13 @@ backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files th
 imitates.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
-pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store. Then
-the stand-in for the launcher copies artifacts to and from the container's disk. Each step has a new
-disk.
+pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store. In this
+case, the stand-in for the launcher copies artifacts to and from the container's disk. Each step has
+a new disk.
 
 This module does not imitate machine types, retries, or mounted volumes: every container sees all
-directories of this machine. It does not imitate the launcher's copies of input artifacts in `/gcs`
-either, because this pipeline does not read them.
+directories of this machine. The module does not imitate the launcher's copies of input artifacts in
+`/gcs` either, because this pipeline does not read these copies.
 """
 
 import dataclasses

@@ -23,7 +23,7 @@ class Run:
       err: the text on stderr.
       ran: the nodes that were not taken from the cache.
       artifacts: the URIs of the artifacts in the log; the keys have the form "node.output".
-      log: the lines about the results in the log.
+      log: the lines of the log that contain results.
     """
 
     status: int

@@ -160,7 +160,7 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """An inspection changes the limits of two nodes so that they never stop it.
+    """In an inspection, the limits of two nodes are set so that no data stop the run.
 
     So only these two nodes run again.
     """

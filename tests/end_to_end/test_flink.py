@@ -61,7 +61,7 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Returns a function that runs the pipeline with some flags; it returns the run and its log."""
+    """Returns a function that runs the pipeline with some flags and returns the run and the log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)

@@ -163,7 +163,7 @@ def test_the_image_runs_the_command_line(python):
 
 
 def test_pip_is_visible_in_the_worker_image(python, installed, project):
-    """Beam's `boot` ends in the worker image if `python -m pip show` does not find Beam."""
+    """In the worker image, Beam's program `boot` exits if `pip show` does not find Beam."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
         pytest.skip("this machine's Python has no pip, unlike the Python of the image's base")
     assert python("-m", "pip", "show", "apache-beam").returncode

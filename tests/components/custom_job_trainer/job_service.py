@@ -50,7 +50,7 @@ class Execution(Protocol):
     """The interface of a started job."""
 
     def state(self) -> tuple[JobState, str]:
-        """Returns the state of the job, and the reason of a failure."""
+        """Returns the state of the job, and the reason for a failure."""
 
     def stop(self) -> None:
         """Ends the job."""
@@ -203,7 +203,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
 
     Args:
       service: the object that implements the methods.
-      folder: the folder for the certificate and the account.
+      folder: the folder for the certificate and the credentials of a service account.
     """
     key = rsa.generate_private_key(65537, 2048)
     certificate = _certificate(key)

@@ -234,7 +234,7 @@ def wait_for_two_lists(service):
 
 def end_step_while_creating(service):
     """Sends SIGTERM to the step before Vertex AI has responded to the request to create a job."""
-    time.sleep(0.2)  # after 0.2 s, the client waits for the response: see `Running`
+    time.sleep(0.2)  # long enough that the client is waiting for the response: see `Running`
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for_two_lists(service)
 

@@ -39,7 +39,7 @@ def test_swapped_labels_are_found_with_their_true_class(features):
 
 
 def test_two_copies_with_the_same_wrong_label_do_not_confirm_each_other(features):
-    copies = 6  # more than a fold of the data would otherwise contain of one class
+    copies = 6  # more than the images of one class that a fold contains without the copies
     together = np.concatenate([features, np.repeat(features[:1], copies, axis=0)])
     given = np.concatenate([LABELS, np.full(copies, 1)])
     given[0] = 1
@@ -57,7 +57,10 @@ def test_a_class_with_few_images_is_not_judged(features):
 
 
 def test_a_class_whose_images_are_all_the_same_is_not_judged(features):
-    """The images of such a class are all in one fold, so no probe is trained on the class."""
+    """Copies of an image are always in the same fold, so one fold contains this whole class.
+
+    So the probe that would judge these images is trained without the class.
+    """
     pairs = [Pair(0, other, 1.0) for other in range(1, PER_CLASS)]
     probabilities = predict_out_of_fold(features, LABELS, pairs)
     assert np.isnan(probabilities[:PER_CLASS]).all()

@@ -90,8 +90,9 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Returns a folder with 40 PNGs in two classes, three copies of one JPEG, and four files that
-    are no images.
+    """Returns a folder of PNGs, JPEGs and files that are not images.
+
+    The folder contains 40 PNGs in two classes, three copies of one JPEG, and four other files.
     """
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")

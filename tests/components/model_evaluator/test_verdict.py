@@ -1,4 +1,4 @@
-"""Tests of the verdict whether a new model is blessed, on tables of predictions."""
+"""Tests of `judge`, which decides from a table of predictions whether a new model is blessed."""
 
 import dataclasses
 
@@ -183,7 +183,8 @@ def test_a_drop_that_is_not_significant_is_a_warning():
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
         (reason,) = verdict(make_comparison(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
-    # At this higher confidence, a drop that the default confidence would refuse is not significant.
+    # With the default confidence, this drop is significant, so the model is refused. With a higher
+    # confidence, the drop is not significant.
     assert verdict(make_comparison(60, 1, 12, 10), confidence=0.999).blessed
 
 

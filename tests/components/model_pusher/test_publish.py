@@ -30,7 +30,13 @@ def push_whole(model, serving):
 
 
 def push_with_fault(model, serving, number: int, fault: str) -> str:
-    """Pushes in a child process, with a fault at change number `number` of the serving directory.
+    """Pushes in a child process, and ends it or lets it fail before a change of the directory.
+
+    Args:
+      model: the model to push.
+      serving: the serving directory.
+      number: the number of the change at which the fault happens, counted from 1.
+      fault: "kill", which ends the process, or "full disk", which makes the change fail.
 
     Returns:
       "failed"; "killed"; "pushed" if the push succeeded despite the fault; "undisturbed" if the

@@ -25,7 +25,7 @@ from tests.full_disk import full_disk
 def clock(monkeypatch):
     """Stops the clock at 1.
 
-    A version number is the time in seconds or, if this number is taken, the next free number. So
+    A version number is the time in seconds, but at least one more than the last version number. So
     the versions get the numbers 1, 2, 3, …
     """
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)

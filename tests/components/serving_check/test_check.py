@@ -139,7 +139,7 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
 
 
 def shift_classes_in_batches(outputs):
-    """Returns the outputs for the next class if the batch has more than one image."""
+    """Changes each prediction to the next class, but only in batches of more than one image."""
     turned = (outputs["label_id"] + 1) % 3
     others = {
         "probabilities": tf.roll(outputs["probabilities"], 1, 1),

@@ -103,7 +103,7 @@ def flip_a_bit_of_one_image(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """It does not matter for the fingerprint when, where and by which process data are prepared."""
+    """The fingerprint stays the same if TFDS prepares the data in another folder or process."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
