@@ -11,7 +11,7 @@ def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
     """Returns the fingerprint of `source`.
 
     If an earlier run could not read some images, and one of them is readable now, the fingerprint
-    changes. So ImageExampleGen reads the images again.
+    changes, so that ImageExampleGen reads the images again.
 
     Args:
       source: the data source; its method `prepare` must have been called.

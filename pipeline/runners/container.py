@@ -8,17 +8,17 @@ named below are in the repository kubeflow/pipelines, below backend/src/v2, at r
 - The type of each input artifact is empty: `"type": {"instanceSchema": ""}`. TFX reads the
   artifact's class from `instanceSchema`, but the driver leaves `instanceSchema` empty when it reads
   the outputs of the previous step from ML Metadata (metadata/client.go,
-  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 do this.
+  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send empty types.
 - The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
   component declares (driver/driver.go, provisionOutputs). TFX fails because it has no artifact
-  class `system.Artifact`. All releases of Kubeflow Pipelines since 2.5.0 add this output if their
-  setting `PUBLISH_LOGS` is `true`, which is the default.
+  class `system.Artifact`. All releases of Kubeflow Pipelines since 2.5.0 add `executor-logs` if
+  their setting `PUBLISH_LOGS` is `true`, which is the default.
 
 The ExecutorInput of Vertex AI needs neither correction. On Vertex AI, containers use this module as
 their entry point too, because both services run the same compiled pipeline.
 
-TFX does not know the type `system.HTML` either, so this module replaces the type with the import
-path of the artifact class. In an output of the type `system.HTML`, the module also replaces the URI
+TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
+import path of a class. In an output of the type `system.HTML`, the module also replaces the URI
 of the directory with the URI of the HTML file, because the UI opens this URI in the browser. For
 each node, the module records the run time and the peak memory.
 

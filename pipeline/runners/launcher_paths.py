@@ -6,9 +6,9 @@ disk to the store. A step that reads and writes only the disk needs no credentia
 These are the relevant functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they
 are the same in 2.14.3):
 
-- LocalPathForURI (component/launcher_v2.go) maps a URI to a path. At these paths, each pod mounts
-  empty volumes, to which every user can write (compiler/argocompiler/container.go,
-  addContainerExecutorTemplate).
+- LocalPathForURI (component/launcher_v2.go) maps a URI to a path.
+- addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes at the
+  launcher's paths in each pod. Every user can write to these volumes.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
   (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.

@@ -53,8 +53,8 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     # grows.
     policy.backoff_factor = 1.0
     attempts = machine.retries + 1
-    # `timeout_minutes` does not include the time in which a node waits for a machine or a retry. So
-    # `longest` includes an additional hour for each attempt.
+    # `longest` includes an additional hour for each attempt, because `timeout_minutes` does not
+    # include the time in which a node waits for a machine or a retry.
     if machine.timeout_minutes:
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
@@ -128,9 +128,9 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # The volume is an emptyDir, because every user may write to an emptyDir. The volume of a
-        # PersistentVolumeClaim would belong to root, and no field of the PlatformSpec changes the
-        # owner. The image's user, who is not root, could not write to it.
+        # The volume is an emptyDir, because every user may write to an emptyDir. The image's user,
+        # who is not root, could not write to the volume of a PersistentVolumeClaim. Such a volume
+        # belongs to root, and no field of the PlatformSpec changes its owner.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -142,8 +142,8 @@ def chain_of_links():
     """Returns an archive that exploits CVE-2025-4517.
 
     `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
-    4,096 characters. So `tarfile` does not notice that the target of the last link is outside the
-    folder into which it unpacks.
+    4,096 characters. In this archive, the links lead to a longer path, so `tarfile` does not notice
+    that the target of the last link is outside the folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:

@@ -199,8 +199,8 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     """
 
     class Model(tf.Module):
-        # These class attributes hide tf.Module's properties, because only the lists that `save`
-        # assigns to the instance can be saved.
+        # None hides tf.Module's properties of these names, because a SavedModel can store lists,
+        # but not properties. Below, `save` assigns the lists to the instance.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

@@ -23,7 +23,7 @@ def test_ten_entries_and_those_of_the_last_week_are_kept(tmp_path):
     remove_unused(tmp_path, now=1e9)
     assert names(tmp_path) == {*(f"new{n}" for n in range(9)), "ten", ".old.lock", ".writing"}
     write_entries(tmp_path, {f"newer{n}": 6 for n in range(9)}, now=1e9)
-    # This stands for the digest file that `backbones.digests` writes next to a downloaded file.
+    # An empty file stands for the digest file that `backbones.digests` writes for a download.
     (tmp_path / "ten.sha256").touch()
     remove_unused(tmp_path, now=1e9)
     assert not {"ten", "ten.sha256"} & names(tmp_path)

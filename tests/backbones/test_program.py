@@ -221,9 +221,9 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
     ],
 )
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
-    """The saver's functions may contain only the usual operations to save and restore variables.
+    """The saver's functions may access files only to save and restore variables.
 
-    These operations may access only the file prefix that is an argument of the function.
+    The prefix of the files' names must be an argument of the function.
     """
 
     def edit(graph):
@@ -245,9 +245,9 @@ def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
 
 
 def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
-    """Only the graph itself may call the saver's functions.
+    """A function with the name "the graph" may not call the saver's functions.
 
-    A function whose name is "the graph" may not.
+    Only the graph itself may call the saver's functions, and messages call it "the graph", too.
     """
 
     def edit(graph):

@@ -296,9 +296,9 @@ def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
 def test_an_unusable_cached_checkpoint_is_renamed(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """The file is renamed instead of deleted, since a person may have put it there.
+    """An unusable checkpoint is renamed, but not deleted, since a person may have put it there.
 
-    Then the model is requested from all hosts.
+    After the renaming, the model is requested from all hosts.
     """
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name

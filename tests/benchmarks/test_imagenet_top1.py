@@ -242,7 +242,7 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 def test_a_usage_error_is_reported_without_tensorflow(project, tmp_path):
     """The benchmark reports a missing folder without an import of TensorFlow.
 
-    The test runs it from a directory outside the project.
+    The test runs the benchmark from a directory outside the project.
     """
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"

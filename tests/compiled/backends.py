@@ -8,9 +8,9 @@ The stand-ins prepare the inputs of a container, and record the outputs of the c
   comment says otherwise. docs/kubeflow.md describes a run with the driver and the launcher of each
   of the two releases.
 
-A local directory stands for a pipeline root in a `gs://` bucket. In a real container, the launcher
-uses the directories `/gcs`, `/minio`, `/s3` and `/tmp`. Here, these directories are in the folder
-that stands for the container's disk.
+A local directory stands for a pipeline root in a `gs://` bucket. The directories `/gcs`, `/minio`,
+`/s3` and `/tmp`, which the launcher uses in a real container, are in the folder that stands for the
+container's disk.
 """
 
 import abc

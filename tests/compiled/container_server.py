@@ -2,13 +2,14 @@
 
     python -P container_server.py
 
-Each line on stdin describes a container in JSON. `module` and `arguments` are the command `python
--m MODULE ARGUMENT…`. The other keys are `directory`, `environment`, and `log`, the file for stdout
-and stderr. After the container has ended, this program prints the exit status on stdout. If a
-signal ended the container, the status is the negative number of the signal. SIGALRM kills a
-container that runs longer than `limit` seconds.
+Each line on stdin describes a container in JSON. The keys `module` and `arguments` describe the
+command `python -m MODULE ARGUMENT…`. The other keys are `directory`, `environment`, `limit`, and
+`log`, the file for stdout and stderr. SIGALRM kills a container that runs longer than `limit`
+seconds. After a container has ended, this program prints the exit status of the container on
+stdout. If a signal ended the container, the status is the negative number of the signal.
 
-This program imports no module of the project: each container imports the project's modules itself.
+This program imports no module of the project, because each container must import the project's
+modules itself.
 """
 
 import json
@@ -22,7 +23,7 @@ import tempfile
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401
 from tfx.extensions.google_cloud_ai_platform import runner
 
-runner._POLLING_INTERVAL_IN_SECONDS = 1  # TFX asks for a custom job's state every 30 s
+runner._POLLING_INTERVAL_IN_SECONDS = 1  # by default, TFX asks for a custom job's state every 30 s
 
 
 def main() -> None:

@@ -160,9 +160,9 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """In an inspection, the limits of two nodes are set so that no data stop the run.
+    """An inspection changes the limits of ExampleValidator and DataCheck, so only they run again.
 
-    So only these two nodes run again.
+    With the changed limits, no data can stop the inspection.
     """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
@@ -219,8 +219,8 @@ def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
 def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
     """Without the metadata store, execution numbers start with 1 again.
 
-    So the run uses the execution numbers of the first run, but it must not overwrite the first
-    run's model. The run finds the champion, although the metadata store is lost.
+    The new run has the same execution numbers as the first run, but it must not overwrite the first
+    run's model. The new run finds the champion, although the metadata store is lost.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

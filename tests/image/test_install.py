@@ -103,10 +103,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """The arguments are those of a compiled job.
-
-    They include the output `executor-logs`, which Kubeflow Pipelines adds.
-    """
+    """The arguments are those of a compiled job, and Kubeflow Pipelines' output `executor-logs`."""
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {

@@ -57,9 +57,10 @@ def test_a_class_with_few_images_is_not_judged(features):
 
 
 def test_a_class_whose_images_are_all_the_same_is_not_judged(features):
-    """Copies of an image are always in the same fold, so one fold contains this whole class.
+    """Copies of an image are always in the same fold.
 
-    So the probe that would judge these images is trained without the class.
+    The probe that judges the images of a fold is trained on the other folds. If all images of a
+    class are copies, this probe does not know the class.
     """
     pairs = [Pair(0, other, 1.0) for other in range(1, PER_CLASS)]
     probabilities = predict_out_of_fold(features, LABELS, pairs)

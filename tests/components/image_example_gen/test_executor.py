@@ -113,8 +113,10 @@ def written(source, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def similar(tmp_path_factory):
-    """Returns a folder with 30 different images, each of them three times: as it is, mirrored in
-    another format, and smaller. One more file cannot be decoded.
+    """Returns a folder with 30 images and two altered copies of each image.
+
+    One copy is mirrored and has another format, and the other copy is smaller. The folder also
+    contains a file that cannot be decoded.
     """
     folder = tmp_path_factory.mktemp("similar")
     for number in range(30):

@@ -43,10 +43,9 @@ def test_without_a_blessing_there_is_no_champion(records):
 
 
 def test_the_copy_survives_the_replacement_of_the_model(make_model, records, tmp_path):
-    """A new model may get the URI of an old model.
+    """A new model gets the URI of an old model if the metadata store was removed.
 
-    This happens if the metadata store was removed, because execution numbers then start with 1
-    again.
+    Without the metadata store, the execution numbers in URIs start with 1 again.
     """
     model = make_model("7", 1.0)
     blessing = record(records, model, "one")

@@ -222,10 +222,7 @@ def test_a_model_that_uses_too_much_memory_is_stopped(tmp_path, images):
     ],
 )
 def test_a_process_that_crashes_or_hangs(images, tmp_path, end, reason):
-    """The serving process crashes or hangs in the first request.
-
-    A faulty TensorFlow kernel could have this effect.
-    """
+    """The serving process crashes or hangs in the first request, as with a faulty TensorFlow op."""
     python = tmp_path / "python"
     shapes = {name: {"x": [None, 2, 2, 3]} for name in ("from_examples", "from_pixels")}
     python.write_text(

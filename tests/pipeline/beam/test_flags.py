@@ -33,7 +33,7 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2", "--direct_running_mode=multi_processing"], {}),
         (["--runner=FlinkRunner", "--flink_master", "[local]", "--parallelism=2"], {}),
         (["--runner=SparkRunner", "--spark_master_url=local[2]"], COMPILED),
-        # This flag belongs to the job server, and Beam for Python does not know it.
+        # Beam for Python does not know the flag --checkpointing_interval of the Flink job server.
         (["--runner=FlinkRunner", "--flink_master=[local]", "--checkpointing_interval=9"], {}),
         (["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE], COMPILED),
         ([*DATAFLOW, IMAGE], COMPILED),
