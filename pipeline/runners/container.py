@@ -14,13 +14,13 @@ named below are in the repository kubeflow/pipelines, below backend/src/v2, at r
   class `system.Artifact`. All releases of Kubeflow Pipelines since 2.5.0 add `executor-logs` if
   their setting `PUBLISH_LOGS` is `true`, which is the default.
 
-The ExecutorInput of Vertex AI needs neither correction. On Vertex AI, containers use this module as
+Vertex AI sends an ExecutorInput that TFX can read. On Vertex AI, containers use this module as
 their entry point too, because both services run the same compiled pipeline.
 
 TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
-import path of a class. In an output of the type `system.HTML`, the module also replaces the URI
-of the directory with the URI of the HTML file, because the UI opens this URI in the browser. For
-each node, the module records the run time and the peak memory.
+import path of a class. In an output of the type `system.HTML`, the module also replaces the URI of
+the directory with the URI of the HTML file, because the UI opens this URI in the browser. For each
+node, the module records the run time and the peak memory.
 
 TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
 container's disk: see `pipeline.runners.launcher_paths`.

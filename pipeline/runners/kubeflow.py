@@ -25,7 +25,7 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    # Instead of JSON, the body of the response is plain text or a proxy's page, or it is empty.
+    # Instead of JSON, the body of the response may be plain text, a proxy's page, or empty.
     except (TypeError, ValueError, KeyError):
         body = error.body or ""
         text = (body.decode(errors="replace") if isinstance(body, bytes) else body).strip()

@@ -1,4 +1,4 @@
-"""Adds the configured machine types, retries and volumes to a compiled pipeline."""
+"""Adds the configured resources, retries and volumes of the nodes to a compiled pipeline."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

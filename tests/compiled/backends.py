@@ -216,7 +216,8 @@ class KubeflowPipelines(Backend):
             outputs.parameters[key].output_file = f"{disk}/tmp/kfp/outputs/{key}"
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
-        else:  # driver/driver.go, lines 797 to 803; component/launcher_v2.go, LocalPathForURI
+        else:
+            # as in driver/driver.go, lines 797 to 803, and in LocalPathForURI (launcher_v2.go)
             outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 
@@ -234,7 +235,7 @@ class KubeflowPipelines(Backend):
             Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
         if not self._is_2_14:
             Path(outputs.output_file).parent.mkdir(parents=True, exist_ok=True)
-            # component/launcher_v2.go, qualifyExecutorLogsForRetry, at the first attempt
+            # as in qualifyExecutorLogsForRetry in component/launcher_v2.go at the first attempt
             outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
         for artifacts in outputs.artifacts.values():
             local = _local_path(artifacts.artifacts[0].uri, disk)
@@ -259,8 +260,8 @@ class KubeflowPipelines(Backend):
             shutil.rmtree(disk / scheme, ignore_errors=True)
 
     def _download(self, uri: str, local: Path) -> None:
-        # objectstore/object_store.go, DownloadBlob: 2.14.3 copies all objects whose keys begin with
-        # the artifact's key, so with `model` it also copies `model_run`.
+        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects with keys
+        # that begin with the artifact's key. So for the key `model`, it also copies `model_run`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))
@@ -271,7 +272,8 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, copy)
 
     def _upload(self, local: Path, uri: str) -> None:
-        # objectstore/object_store.go, UploadBlob, which uploads files, but not empty directories.
+        # Like UploadBlob in objectstore/object_store.go, this method does not upload empty
+        # directories.
         for file in [local] if local.is_file() else local.rglob("*"):
             if file.is_file():
                 key = Path(os.path.normpath(self.path(uri) / file.relative_to(local)))
@@ -279,7 +281,7 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, key)
 
     def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
-        # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
+        # as in GetOutputArtifactsByExecutionId and ToRuntimeArtifact in metadata/client.go
         sent = _copy(artifact)
         sent.type.instance_schema = ""
         return sent
@@ -290,20 +292,20 @@ class KubeflowPipelines(Backend):
         provisioned: pb.RuntimeArtifact,
         written: pb.RuntimeArtifact | None,
     ) -> pb.RuntimeArtifact:
-        # component/launcher_v2.go, uploadOutputArtifacts and mergeRuntimeArtifacts
+        # as in uploadOutputArtifacts and mergeRuntimeArtifacts in component/launcher_v2.go
         artifact = _copy(provisioned)
         if written is not None and key != EXECUTOR_LOGS:
             if written.uri:
                 artifact.uri = written.uri
             artifact.metadata.update(dict(written.metadata))
-        # objectstore/config.go, KeyFromURI, which refuses a URI outside the root of the run.
+        # KeyFromURI in objectstore/config.go refuses a URI outside the root of the run, too.
         run_root = provisioned.uri.rsplit("/", 3)[0]
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
-        # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
+        # as in RecordArtifact in metadata/client.go and toMLMDArtifact in metadata/converter.go
         values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # config/env.go, GetStoreSessionInfo, for an object store without a Kubernetes secret.
+        # as in GetStoreSessionInfo in config/env.go for an object store without a Kubernetes secret
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)

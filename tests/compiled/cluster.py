@@ -130,7 +130,7 @@ class Cluster:
           **parameters: values of runtime parameters; missing parameters have their defaults.
 
         Returns:
-          The steps by task name.
+          The `Step` of each task by the name of the task.
 
         Raises:
           JobError: the backend would refuse the job or a parameter.
@@ -148,8 +148,8 @@ class Cluster:
             component = self._spec.components[task.component_ref.name]
             disk = self._folder / f"{run}-{name}"
             outputs = self._backend.outputs(component.output_definitions, run_root, name, disk)
-            # driver/container.go, Container, and driver/cache.go: a cached task starts no launcher,
-            # and its outputs are the artifacts of the earlier execution.
+            # As in Container (driver/container.go) and in driver/cache.go, a cached task starts no
+            # launcher, and the outputs of the task are the artifacts of the earlier execution.
             key = self._cache_key(component, inputs, outputs)
             if task.caching_options.enable_cache and key in self._cache:
                 steps[name] = dataclasses.replace(self._cache[key], cached=True)
@@ -202,7 +202,7 @@ class Cluster:
             environment=environment,
             log=log,
         )
-        # component/launcher_v2.go, execute and getExecutorOutputFile
+        # as in execute and getExecutorOutputFile in component/launcher_v2.go
         text = log.read_text(errors="replace")
         if status:
             raise StepFailed(f"{name}: exit status {status}\n{text[-4000:]}")
@@ -369,7 +369,7 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
 
 
 def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
-    # component/launcher_v2.go, compileCmdAndArgs, which replaces only the placeholder {{$}}.
+    # Like compileCmdAndArgs in component/launcher_v2.go, this replaces only the placeholder {{$}}.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
         raise JobError(f"unknown placeholder: {part}")
@@ -379,8 +379,8 @@ def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
-    # component/launcher_v2.go, collectOutputParameters. TFX writes parameters to the
-    # ExecutorOutput, and not to a file for each parameter.
+    # As in collectOutputParameters in component/launcher_v2.go, the parameters come from the
+    # ExecutorOutput, because TFX does not write a file for each parameter.
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:
