@@ -11,7 +11,7 @@ imitates.
 A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
 pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store. In this
 case, the stand-in for the launcher copies artifacts to and from the container's disk. Each step has
-a new disk.
+a disk of its own, and the launcher's copies are removed from the disk after the step.
 
 This module does not imitate machine types, retries, or mounted volumes: every container sees all
 directories of this machine. The module does not imitate the launcher's copies of input artifacts in

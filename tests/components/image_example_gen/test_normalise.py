@@ -77,7 +77,7 @@ def test_rotated_images_become_upright(orientation):
     [
         b"Exif\x00\x00rubbish",
         b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
-        # In the last two cases, the EXIF orientation is a string and the invalid number 99.
+        # The last two cases have a string and the invalid number 99 as the EXIF orientation.
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
     ],
