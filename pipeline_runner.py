@@ -18,7 +18,7 @@ pipeline failed, 2 bad usage, 3 the data or the model failed a check, which the 
 name, 130 interrupted, 143 terminated.
 """
 
-if __name__ == "__main__":  # signals must work before the following imports, which take a while
+if __name__ == "__main__":  # sets signal handlers before the following imports, which are slow
     from common.termination import end_on_signals
 
     end_on_signals("pipeline_runner.py")

@@ -22,7 +22,8 @@ FIRST_WAIT = 1.0  # seconds before the first retry of a request; the wait double
 PATIENCE = 20.0  # seconds for which a failing read-only request is retried
 OUTAGE = 900.0  # seconds for which --wait retries a failing request for the state of the run
 
-# This node checks the data. If it fails, the error message says that the data were refused.
+# The node that checks the data. If this node fails, the error message says that the data were
+# refused.
 DATA_CHECK = "ExampleValidator"
 
 
@@ -73,8 +74,8 @@ class Backend(abc.ABC):
     Every method raises InputError with a message of one line if the service refuses the request.
 
     Attributes:
-      title: the name of the service, for messages.
-      pages: the name of the website that shows runs and schedules, for messages.
+      title: the name of the service in messages.
+      pages: the name, in messages, of the website that shows runs and schedules.
       errors: maps each exception class of the client library, except `connection_errors`, to a
         function that returns the message for the user.
       connection_errors: the exception classes that mean that a connection failed.
@@ -96,7 +97,7 @@ class Backend(abc.ABC):
         """Whether a read-only request that failed with `error` may succeed in a retry."""
 
     def _request(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; retries it only if `is_refusal` allows it."""
+        """Makes a request that changes something; retries it only if the service refused it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -231,7 +232,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # All tasks are searched, because the service may list the run itself as a failed task.
+        # The service may also list the run itself as a failed task, so this looks at all tasks.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

@@ -97,8 +97,8 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
     """Passes to each container the names of its declared outputs.
 
-    Kubeflow Pipelines adds an output that is not declared. `pipeline.runners.container` uses the
-    names to find and remove this output.
+    Kubeflow Pipelines adds the output `executor-logs`, which no component declares and TFX cannot
+    read. `pipeline.runners.container` removes each output whose name was not passed.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]

@@ -10,17 +10,18 @@ named below are in the repository kubeflow/pipelines, below backend/src/v2, at r
   the outputs of the previous step from ML Metadata (metadata/client.go,
   GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send empty types.
 - The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
-  component declares (driver/driver.go, provisionOutputs). TFX fails because it has no artifact
-  class `system.Artifact`. All releases of Kubeflow Pipelines since 2.5.0 add `executor-logs` if
-  their setting `PUBLISH_LOGS` is `true`, which is the default.
+  component declares (driver/driver.go, provisionOutputs). TFX's entry point fails on this output,
+  because TFX has no artifact class for the type `system.Artifact`. All releases of Kubeflow
+  Pipelines since 2.5.0 add `executor-logs` if their setting `PUBLISH_LOGS` is `true`, which is the
+  default.
 
 Vertex AI sends an ExecutorInput that TFX can read. On Vertex AI, containers use this module as
 their entry point too, because both services run the same compiled pipeline.
 
 TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
-import path of a class. In an output of the type `system.HTML`, the module also replaces the URI of
-the directory with the URI of the HTML file, because the UI opens this URI in the browser. For each
-node, the module records the run time and the peak memory.
+import path of a class. If an output has the type `system.HTML`, the module also replaces the URI of
+the output's directory with the URI of the HTML file in it, because the UI opens the output's URI in
+the browser. For each node, the module records the run time and the peak memory.
 
 TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
 container's disk: see `pipeline.runners.launcher_paths`.
@@ -54,8 +55,8 @@ from pipeline.runners.launcher_paths import LauncherPaths
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
 HTML = "system.HTML"  # type of the artifacts that Kubeflow Pipelines' UI shows as a page
-# Flag that names the root of the paths to which Kubeflow Pipelines' launcher copies artifacts. The
-# root is `/` in a pod, and another directory in tests.
+# Flag for the parent of the directories to which Kubeflow Pipelines' launcher copies artifacts. The
+# parent is `/` in a pod, and another directory in tests.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -66,7 +67,8 @@ def complete_executor_input(
 ) -> None:
     """Sets artifact types that TFX can read, and removes outputs that are not declared.
 
-    For an input artifact without a type, the function sets the declared type of the input.
+    If an input artifact has no type, the function uses the type that the component declares for the
+    input.
 
     Args:
       executor_input: the arguments of the container; changed in place.
@@ -102,7 +104,7 @@ def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
-    """Runs the executor whose class `flags` name.
+    """Runs the executor whose class is named in `flags`.
 
     Raises:
       SystemExit: the executor refuses its inputs; the message is one line.

@@ -35,7 +35,7 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # the client raises TimeoutError after five refusals
+    TimeoutError: lambda error: (  # the client raises TimeoutError after five failed health checks
         f"{error} Check that this is the address of the API or the dashboard, and that it accepts "
         "the token in cloud.token_file."
     ),

@@ -1,19 +1,19 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-ML Metadata stores the properties, and browsers can query ML Metadata with gRPC-Web through the
-dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how
-the properties are stored and how requests reach ML Metadata:
+ML Metadata stores the properties of artifacts. Like a browser, this module queries ML Metadata with
+gRPC-Web through the dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3
+and 2.17.0, show how the properties are stored and how requests reach ML Metadata:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
 - third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
 - backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: ML Metadata stores a run as a
-  context of the type `system.PipelineRun`. The name of the context is the run's id. The context
+  context of the type `system.PipelineRun`, with the run's id as the name. The context of a run
   contains all artifacts that the run's executions wrote.
 - backend/src/v2/metadata/converter.go, toMLMDArtifact: ML Metadata stores all artifact properties
   as custom properties.
 
-This module imports neither TensorFlow nor TFX, because each import takes seconds.
+This module imports neither TensorFlow nor TFX, because importing either of them takes seconds.
 """
 
 import struct

@@ -1,23 +1,23 @@
 """Maps URIs of Kubeflow Pipelines' object store to paths on the container's disk, and back.
 
 Before the command of a container runs, the launcher copies input artifacts from `minio://` and
-`s3://` to the container's disk. After the command, the launcher copies output artifacts from the
-disk to the store. A step that reads and writes only the disk needs no credentials for the store.
-These are the relevant functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they
-are the same in 2.14.3):
+`s3://` to the container's disk. After the command has ended, the launcher copies output artifacts
+from the disk to the object store. A container that reads and writes only the copies on its disk
+needs no credentials for the object store. These are the relevant functions in kubeflow/pipelines,
+release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path.
 - addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes at the
-  launcher's paths in each pod. Every user can write to these volumes.
+  launcher's paths in each pod. Every user can write to the mounted volumes.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
-  (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.
+  (mergeRuntimeArtifacts), so this module replaces the paths in the ExecutorOutput with URIs.
 - DownloadBlob and UploadBlob (objectstore/object_store.go) copy files, but not empty directories.
-  The launcher skips outputs that do not exist.
+  The launcher skips an output that the container did not write.
 
-This module leaves `gs://` URIs unchanged, although the launcher copies their artifacts too.
-TensorFlow and Beam can read Google Cloud Storage, and Beam workers on other machines cannot read
-the copies.
+This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
+TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
+workers on other machines could not even read the copies.
 """
 
 import posixpath

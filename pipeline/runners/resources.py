@@ -43,9 +43,10 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo's `maxDuration` does not limit a single wait between attempts. Argo starts no attempt later
-    than `maxDuration` after the beginning of the first attempt. The default of `maxDuration` is 0,
-    which would prevent every retry.
+    Argo gets `backoff_max_duration` as `maxDuration`. Argo starts no attempt later than
+    `maxDuration` after the beginning of the first attempt. On Vertex AI, in contrast,
+    `backoff_max_duration` limits each single wait between attempts. The default of `maxDuration` is
+    0, which would prevent every retry.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
@@ -129,8 +130,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
         # The volume is an emptyDir, because every user may write to an emptyDir. The image's user,
-        # who is not root, could not write to the volume of a PersistentVolumeClaim. Such a volume
-        # belongs to root, and no field of the PlatformSpec changes its owner.
+        # who is not root, could not write to the volume of a PersistentVolumeClaim, because such a
+        # volume belongs to root, and no field of the PlatformSpec changes the owner of a volume.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -73,7 +73,7 @@ class Server:
 
     @property
     def ranges(self) -> list[str | None]:
-        """Returns the `Range` header of each request, or None."""
+        """Returns the `Range` header of each request; None for a request without this header."""
         return [header.get("Range") for _, header in self.requests]
 
     def _next(self, path: str) -> Answer:

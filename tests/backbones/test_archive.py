@@ -141,9 +141,10 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 def chain_of_links():
     """Returns an archive that exploits CVE-2025-4517.
 
-    `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
-    4,096 characters. In this archive, the links lead to a longer path, so `tarfile` does not notice
-    that the target of the last link is outside the folder for the unpacked files.
+    `tarfile` finds the target of a link with `realpath`, which does not resolve links in a path of
+    more than 4,096 characters. In this archive, each link of the chain stands for a folder name of
+    247 characters, so the resolved path is too long for `realpath`. `tarfile` therefore does not
+    notice that the target of the last link is outside the folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
@@ -225,7 +226,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(unpack_bytes, compression):
 
 
 def test_an_archive_is_refused_by_the_declared_size_of_a_member(unpack_bytes):
-    """The archive contains only the member's header, so the refusal needs no content."""
+    """The archive contains only the member's header, which declares a size of 1,000 TB."""
     info = member("saved_model.pb")
     info.size = 10**15
     with pytest.raises(InputError, match="unpacks to more than 1 GB"):
@@ -240,8 +241,8 @@ def test_an_archive_on_a_full_disk(unpack_bytes, monkeypatch):
 
 
 def test_a_huge_extended_header_is_refused(unpack_bytes):
-    """`tarfile` would read the whole header of 100 MB into memory. A gzip file stores such a header
-    in 100 KB.
+    """`tarfile` would read the whole header of 100 MB into memory, although the gzip file has only
+    100 KB.
     """
     header = member("pax", tarfile.XHDTYPE)
     header.size = 100_000_000

@@ -199,8 +199,8 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     """
 
     class Model(tf.Module):
-        # None hides tf.Module's properties of these names, because a SavedModel can store lists,
-        # but not properties. Below, `save` assigns the lists to the instance.
+        # A SavedModel can store lists, but not properties. So None hides the properties `variables`
+        # and `trainable_variables` of tf.Module, and `save` assigns lists to the instance below.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

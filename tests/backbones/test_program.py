@@ -223,7 +223,7 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
     """The saver's functions may access files only to save and restore variables.
 
-    The prefix of the files' names must be an argument of the function.
+    The prefix of the files' names must be an argument of the saver's function.
     """
 
     def edit(graph):

@@ -265,7 +265,7 @@ def test_unusable_archives_are_named_and_removed(server, locations, tmp_path, ti
         resolve_model("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unusable SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    # the message hides the query string, which may be a signature
+    # the message hides the query string, which may contain a signature
     shown = TFHUB.partition("?")[0] + "?…"
     assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message

@@ -43,7 +43,7 @@ def make_image(answer, height=12, width=20):
 
 
 # For each image, its class and the model's prediction. Five of the eight predictions are right. For
-# two of the other images, the right class is among the five most probable classes.
+# two of the three wrong predictions, the right class is among the five most probable classes.
 ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 

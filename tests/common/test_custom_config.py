@@ -60,7 +60,7 @@ TRAINER = TrainerSettings(
 )
 def test_settings_survive_the_conversion_to_json(settings):
     text = to_custom_config(settings)
-    # Executors get the JSON text. For user functions, TFX decodes the text.
+    # TFX passes the JSON text to executors, and the decoded text to functions such as `run_fn`.
     assert from_custom_config(type(settings), text) == settings
     assert from_custom_config(type(settings), json.loads(text)) == settings
 

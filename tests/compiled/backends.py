@@ -217,7 +217,7 @@ class KubeflowPipelines(Backend):
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
         else:
-            # as in driver/driver.go, lines 797 to 803, and in LocalPathForURI (launcher_v2.go)
+            # imitates driver/driver.go, lines 797 to 803, and LocalPathForURI in launcher_v2.go
             outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 
@@ -235,7 +235,7 @@ class KubeflowPipelines(Backend):
             Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
         if not self._is_2_14:
             Path(outputs.output_file).parent.mkdir(parents=True, exist_ok=True)
-            # as in qualifyExecutorLogsForRetry in component/launcher_v2.go at the first attempt
+            # imitates qualifyExecutorLogsForRetry in component/launcher_v2.go (first attempt)
             outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
         for artifacts in outputs.artifacts.values():
             local = _local_path(artifacts.artifacts[0].uri, disk)
@@ -281,7 +281,7 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, key)
 
     def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
-        # as in GetOutputArtifactsByExecutionId and ToRuntimeArtifact in metadata/client.go
+        # imitates GetOutputArtifactsByExecutionId and ToRuntimeArtifact in metadata/client.go
         sent = _copy(artifact)
         sent.type.instance_schema = ""
         return sent
@@ -292,7 +292,7 @@ class KubeflowPipelines(Backend):
         provisioned: pb.RuntimeArtifact,
         written: pb.RuntimeArtifact | None,
     ) -> pb.RuntimeArtifact:
-        # as in uploadOutputArtifacts and mergeRuntimeArtifacts in component/launcher_v2.go
+        # imitates uploadOutputArtifacts and mergeRuntimeArtifacts in component/launcher_v2.go
         artifact = _copy(provisioned)
         if written is not None and key != EXECUTOR_LOGS:
             if written.uri:
@@ -302,10 +302,10 @@ class KubeflowPipelines(Backend):
         run_root = provisioned.uri.rsplit("/", 3)[0]
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
-        # as in RecordArtifact in metadata/client.go and toMLMDArtifact in metadata/converter.go
+        # imitates RecordArtifact in metadata/client.go and toMLMDArtifact in metadata/converter.go
         values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # as in GetStoreSessionInfo in config/env.go for an object store without a Kubernetes secret
+        # imitates GetStoreSessionInfo in config/env.go, for an object store without a secret
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)

@@ -9,13 +9,13 @@ backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files th
 imitates.
 
 A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
-pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store. In this
-case, the stand-in for the launcher copies artifacts to and from the container's disk. Each step has
-a disk of its own, and the launcher's copies are removed from the disk after the step.
+pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store, so the
+stand-in for the launcher copies artifacts to and from the container's disk. Each step has a disk of
+its own, and the launcher's copies are removed from the disk after the step.
 
 This module does not imitate machine types, retries, or mounted volumes: every container sees all
-directories of this machine. The module does not imitate the launcher's copies of input artifacts in
-`/gcs` either, because this pipeline does not read these copies.
+directories of this machine. The real launcher also copies input artifacts from `gs://` to `/gcs`;
+this module does not, because the pipeline does not read the copies in `/gcs`.
 """
 
 import dataclasses
@@ -202,7 +202,7 @@ class Cluster:
             environment=environment,
             log=log,
         )
-        # as in execute and getExecutorOutputFile in component/launcher_v2.go
+        # imitates execute and getExecutorOutputFile in component/launcher_v2.go
         text = log.read_text(errors="replace")
         if status:
             raise StepFailed(f"{name}: exit status {status}\n{text[-4000:]}")
@@ -369,7 +369,7 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
 
 
 def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
-    # Like compileCmdAndArgs in component/launcher_v2.go, this replaces only the placeholder {{$}}.
+    # Like compileCmdAndArgs in component/launcher_v2.go, this function replaces only `{{$}}`.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
         raise JobError(f"unknown placeholder: {part}")

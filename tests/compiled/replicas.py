@@ -46,8 +46,8 @@ class Replicas:
     def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
         disk = self._folder / name
         environment = prepare_disk(disk, self._bin) | cluster
-        # The command below contains the directory `bin`, because Popen would search the PATH of
-        # this process instead of the container's PATH.
+        # The command is a path in `bin`, because Popen would search for a bare name in the PATH of
+        # this process, not in the container's PATH.
         command, *arguments = [*container.command, *container.args]
         with (disk / "log").open("wb") as log:
             self.processes[name] = subprocess.Popen(

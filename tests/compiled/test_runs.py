@@ -126,7 +126,7 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
-    # `--wait` recognises Pusher's output by the URI, which must have this form.
+    # `--wait` recognises Pusher's output by the URI, which must match the following pattern.
     uri = PurePosixPath(third["Pusher"].artifacts["pushed_model"].uri.removeprefix(STORE))
     assert uri.match("/*/*/Pusher/*/pushed_model")
     assert len(kubeflow.served) == 1

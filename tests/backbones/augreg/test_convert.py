@@ -273,7 +273,7 @@ def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
     ("name", "parameters"),
     [
         ("vit_b16", 86_567_656),  # the model that most users choose
-        ("vit_r50_l32", 328_994_856),  # the largest, and a hybrid
+        ("vit_r50_l32", 328_994_856),  # the largest model, which is a hybrid
     ],
 )
 def test_full_size(name, parameters, tmp_path):
@@ -296,7 +296,7 @@ def test_full_size(name, parameters, tmp_path):
 
 
 def test_a_hybrid_whose_resnet_has_only_a_root(tmp_path):
-    """R-Ti/16 is an example: its ResNet has a root and no blocks."""
+    """For example, the ResNet of R-Ti/16 has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

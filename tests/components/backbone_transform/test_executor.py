@@ -25,8 +25,8 @@ class Backbone(ReusableModule):
     """A backbone whose features show how the executor calls it.
 
     The features of an image are the mean of its pixels, the batch size, and the number of images in
-    the batch that are not uniform. `__call__` has no argument `training`, because a backbone need
-    not have one.
+    the batch whose pixels are not all equal. `__call__` has no argument `training`, because a
+    backbone need not have one.
     """
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])

@@ -75,7 +75,7 @@ class JobService:
     Attributes:
       jobs: the created jobs by name.
       requests: the methods of all requests, in order: create, get, list, cancel.
-      allowed: the timeout in seconds of the last request, by method.
+      allowed: for each method, the timeout of the last request, in seconds.
       targets: the addresses that the client asked the proxy for.
     """
 

@@ -178,9 +178,9 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 class Running:
     """A job that runs until it is stopped, and can send SIGTERM to the client.
 
-    The signal arrives 0.2 s after a request for the state, while the client waits. During a
-    request, SystemExit could leave a lock of gRPC locked, and the service in the same process would
-    wait for that lock.
+    The signal arrives 0.2 s after a request for the state, while the client waits. If the signal
+    arrived during a request, SystemExit could leave a lock of gRPC locked, and the service, which
+    runs in the same process, would wait for that lock.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:

@@ -115,8 +115,8 @@ def written(source, tmp_path_factory):
 def similar(tmp_path_factory):
     """Returns a folder with 30 images and two altered copies of each image.
 
-    One copy is mirrored and has another format, and the other copy is smaller. The folder also
-    contains a file that cannot be decoded.
+    The first copy of an image is mirrored, and a PNG instead of a JPEG. The second copy is smaller
+    than the image. The folder also contains a file that cannot be decoded.
     """
     folder = tmp_path_factory.mktemp("similar")
     for number in range(30):

@@ -147,7 +147,7 @@ def test_the_error_of_an_undecodable_image(source, reason):
 
 
 def test_a_truncated_file_is_decoded_or_refused(jpeg):
-    """A file that is truncated at any byte raises UnusableError or no error."""
+    """The conversion of a truncated file either succeeds or raises UnusableError."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
@@ -302,7 +302,7 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 def test_the_peak_of_16_bits_is_known(peak):
     """`normalise` returns the largest value of a 16-bit image.
 
-    A value below 4,096 shows that the image may use only 12 bits.
+    If the largest value is below 4,096, the image may use only 12 bits.
     """
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak

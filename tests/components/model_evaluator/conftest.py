@@ -22,7 +22,7 @@ def make_model(tmp_path):
 
 @pytest.fixture
 def records(tmp_path):
-    """Returns the directory of the records of blessed models."""
+    """Returns the directory in which blessed models are recorded."""
     return str(tmp_path / "blessed")
 
 

@@ -53,8 +53,8 @@ def write_predictions(evaluation, *, compared, is_better):
 def evaluate(make_model, records, tmp_path, monkeypatch):
     """Returns a function that runs the executor on a new model.
 
-    A stand-in for TFX's executor writes the table of predictions. According to this table, the new
-    model is worse than the champions in `refused`, and better than any other champion.
+    A stand-in for TFX's executor writes a table of predictions in which the new model is worse than
+    the champions in `refused`, and better than any other champion.
     """
     compared = []
 

@@ -147,10 +147,11 @@ def test_mcnemars_test(better, worse, p):
 
 
 def make_comparison(both, better, worse, neither=0):
-    """Returns a table with the given numbers of images.
+    """Returns a table of predictions by the new model and the champion.
 
-    The numbers are those of images that both models, only the new model, only the champion, or
-    neither of them classify correctly.
+    Both models classify `both` images correctly. Only the new model classifies `better` images
+    correctly, and only the champion `worse` images. Neither model classifies `neither` images
+    correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither

@@ -14,7 +14,7 @@ from trainer.serving.export import ServedClassifier
 
 
 def export_model(directory: Path) -> str:
-    """Writes a small SavedModel, for which `identity` returns another value after each call."""
+    """Writes a small SavedModel; each call writes a model with a different `identity`."""
     module = tf.Module()
     module.weight = tf.Variable(tf.ones([100]))
     tf.saved_model.save(module, str(directory))

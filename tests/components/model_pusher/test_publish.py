@@ -30,7 +30,7 @@ def push_whole(model, serving):
 
 
 def push_with_fault(model, serving, number: int, fault: str) -> str:
-    """Pushes in a child process, and ends it or lets it fail before a change of the directory.
+    """Pushes a model in a child process, with a fault at one change of the serving directory.
 
     Args:
       model: the model to push.
@@ -181,7 +181,7 @@ def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # A killed process would not remove leftovers, so this upload does not remove them either.
+    # The failed upload stands for a killed process, which would not remove its leftovers.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

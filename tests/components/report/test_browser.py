@@ -67,7 +67,10 @@ addEventListener("load", async () => {
 
 
 def write_page(text: str, file: Path) -> Path:
-    """Writes a page with the harness, but without the security policy, which would forbid it."""
+    """Writes a page with the harness.
+
+    The page has no security policy, because the policy would forbid the harness.
+    """
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")
     script = f"<script>{Path(axe).read_text()}</script>" if axe else ""

@@ -66,7 +66,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(model, server_process):
-    """Returns test images; the predictions of `model` stand for those in Evaluator's table."""
+    """Returns test images, with predictions of `model` in place of those in Evaluator's table."""
     asked = {"serving_default": {"image_bytes": list(IMAGES.values())}}
     outputs = server_process.ask(model, asked)["serving_default"]
     return [
@@ -107,7 +107,7 @@ def export_wrong(directory, answer=None, *, always_valid=False):
 
 
 def test_a_good_model_passes(server_process, model, images, monkeypatch):
-    """If the folder serving_suite exists in the shared data, its files are sent as well."""
+    """The test also sends the files in serving_suite, if the shared data have this folder."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")) / "serving_suite"
     suite = [
         Probe(str(path), path.read_bytes(), None)
@@ -120,8 +120,8 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    # There are no times of larger batches: each larger batch is sent once, and the first batch of a
-    # size is not timed.
+    # Only requests of one image are timed: each larger batch is sent once, and the first batch of
+    # each size is not timed.
     assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {

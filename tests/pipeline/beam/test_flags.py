@@ -1,4 +1,4 @@
-"""Tests that wrong flags for Beam are refused in one line, with Beam's own checks."""
+"""Tests that wrong flags for Beam are refused, and that the error message has one line."""
 
 import logging
 
@@ -41,7 +41,7 @@ COMPILED = {"run.runner": "vertex"}
         ([*DATAFLOW, IMAGE, "--machine_type=n1-standard-4", "--max_num_workers=9"], COMPILED),
         ([*DATAFLOW, IMAGE], {"dataset": "tf_flowers", "data_dir": "gs://b/tfds", **COMPILED}),
         ([*DATAFLOW, IMAGE], {"pipeline_root": "gs://my-bucket/root"}),
-        # Beam's local workers run in the same container, so they have the data directory of TFDS.
+        # Beam's local workers run in the node's container, so they have the data directory of TFDS.
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )

@@ -40,7 +40,7 @@ def test_views_are_kept_and_see_later_values():
         assert view.streaming
         assert not others.view_as(StandardOptions).streaming
         options.view_as(TypeOptions).runtime_type_check = True
-        # A view of `view` has the values of `options`, too.
+        # A view that is made from `view` also has the values of `options`.
         assert view.view_as(TypeOptions).runtime_type_check
         assert not others.view_as(TypeOptions).runtime_type_check
     assert options.view_as(StandardOptions) is not view

@@ -64,7 +64,7 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
     unknown = TfdsSource("tf_flower", str(tmp_path))
     with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
         unknown.check()
-    # If the data directory contains a prepared dataset, TFDS need not know its name.
+    # A dataset in the data directory is accepted, even if TFDS does not know the dataset's name.
     (tmp_path / "tf_flower").mkdir()
     unknown.check()
     with pytest.raises(InputError, match=r"tfds:a b: is no name.*tfds:NAME\[/CONFIG\]\[:VERSION\]"):
