@@ -142,7 +142,9 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Creates a schedule that runs the compiled pipeline in the file `job`.
+        """Creates a schedule that runs the compiled pipeline in the file `job` at set times.
+
+        `config` contains the times.
 
         Returns:
           The URL of the schedule's page.
@@ -232,7 +234,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # The service may also list the run itself as a failed task, so this looks at all tasks.
+        # The service may also list the run itself as a failed task, so every task is checked.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

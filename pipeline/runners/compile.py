@@ -69,7 +69,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
     A `.json` file, for Vertex AI, contains the whole job. A `.yaml` file, for Kubeflow Pipelines,
     contains the pipeline spec and, if needed, a second document with Kubernetes settings, such as
-    volumes.
+    volumes and spot machines.
     """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":

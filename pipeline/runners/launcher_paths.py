@@ -3,8 +3,8 @@
 Before the command of a container runs, the launcher copies input artifacts from `minio://` and
 `s3://` to the container's disk. After the command has ended, the launcher copies output artifacts
 from the disk to the object store. A container that reads and writes only the copies on its disk
-needs no credentials for the object store. These are the relevant functions in kubeflow/pipelines,
-release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
+needs neither credentials nor a file system plugin for the object store. These are the relevant
+functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path.
 - addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes at the

@@ -247,7 +247,7 @@ def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
 def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
     """A function with the name "the graph" may not call the saver's functions.
 
-    Only the graph itself may call the saver's functions, and messages call it "the graph", too.
+    Only the graph itself, which messages call "the graph", may call the saver's functions.
     """
 
     def edit(graph):

@@ -217,7 +217,8 @@ class KubeflowPipelines(Backend):
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
         else:
-            # imitates driver/driver.go, lines 797 to 803, and LocalPathForURI in launcher_v2.go
+            # imitates driver/driver.go, lines 797 to 803, and LocalPathForURI in
+            # component/launcher_v2.go
             outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 

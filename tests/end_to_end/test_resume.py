@@ -1,4 +1,7 @@
-"""Tests a run that is terminated while Trainer runs, and the next run, which continues it."""
+"""Tests a run that is terminated while Trainer runs, and the next run, which continues it.
+
+The pipeline contains a Tuner, which ends before the first run is terminated.
+"""
 
 import base64
 import dataclasses
