@@ -22,8 +22,7 @@ FIRST_WAIT = 1.0  # seconds before the first retry of a request; the wait double
 PATIENCE = 20.0  # seconds for which a failing read-only request is retried
 OUTAGE = 900.0  # seconds for which --wait retries a failing request for the state of the run
 
-# The node that checks the data. If this node fails, the error message says that the data were
-# refused.
+# If the node ExampleValidator fails, the error message says that the node has refused the data.
 DATA_CHECK = "ExampleValidator"
 
 
@@ -142,9 +141,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Creates a schedule that runs the compiled pipeline in the file `job` at set times.
-
-        `config` contains the times.
+        """Schedules the compiled pipeline in the file `job`; `config` contains the times.
 
         Returns:
           The URL of the schedule's page.

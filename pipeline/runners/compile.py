@@ -98,7 +98,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
     """Passes to each container the names of its declared outputs.
 
     Kubeflow Pipelines adds the output `executor-logs`, which no component declares and TFX cannot
-    read. `pipeline.runners.container` removes each output whose name was not passed.
+    read. `pipeline.runners.container` removes every output that is not declared.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]

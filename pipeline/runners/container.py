@@ -10,18 +10,18 @@ named below are in the repository kubeflow/pipelines, below backend/src/v2, at r
   the outputs of the previous step from ML Metadata (metadata/client.go,
   GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send empty types.
 - The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
-  component declares (driver/driver.go, provisionOutputs). TFX's entry point fails on this output,
-  because TFX has no artifact class for the type `system.Artifact`. All releases of Kubeflow
-  Pipelines since 2.5.0 add `executor-logs` if their setting `PUBLISH_LOGS` is `true`, which is the
-  default.
+  component declares (driver/driver.go, provisionOutputs). TFX's entry point fails if there is an
+  `executor-logs`, because TFX has no artifact class for the type `system.Artifact`. All releases of
+  Kubeflow Pipelines since 2.5.0 add `executor-logs` if their setting `PUBLISH_LOGS` is `true`,
+  which is the default.
 
 Vertex AI sends an ExecutorInput that TFX can read. On Vertex AI, containers use this module as
 their entry point too, because both services run the same compiled pipeline.
 
 TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
-import path of a class. If an output has the type `system.HTML`, the module also replaces the URI of
-the output's directory with the URI of the HTML file in it, because the UI opens the output's URI in
-the browser. For each node, the module records the run time and the peak memory.
+import path of a class. The module also replaces the URI of an HTML output's directory with the URI
+of the HTML file, because the UI of Kubeflow Pipelines opens the output's URI in the browser. For
+each node, the module records the run time and the peak memory.
 
 TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
 container's disk: see `pipeline.runners.launcher_paths`.

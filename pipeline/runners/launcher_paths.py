@@ -17,7 +17,7 @@ functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are 
 
 This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
 TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
-workers on other machines could not even read the copies.
+workers on other machines could not read the copies, which are on the container's disk.
 """
 
 import posixpath

@@ -43,10 +43,10 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo gets `backoff_max_duration` as `maxDuration`. Argo starts no attempt later than
-    `maxDuration` after the beginning of the first attempt. On Vertex AI, in contrast,
-    `backoff_max_duration` limits each single wait between attempts. The default of `maxDuration` is
-    0, which would prevent every retry.
+    Kubeflow Pipelines passes `backoff_max_duration` to Argo as `maxDuration`. Argo starts no
+    attempt later than `maxDuration` after the beginning of the first attempt. On Vertex AI, in
+    contrast, `backoff_max_duration` limits each single wait between attempts. The default of
+    `maxDuration` is 0, which would prevent every retry.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60

@@ -199,8 +199,9 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     """
 
     class Model(tf.Module):
-        # A SavedModel can store lists, but not properties. So None hides the properties `variables`
-        # and `trainable_variables` of tf.Module, and `save` assigns lists to the instance below.
+        # A SavedModel can store lists, but not properties, so the value None hides tf.Module's
+        # properties `variables` and `trainable_variables`. Later, `save` assigns lists to both
+        # attributes.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

@@ -60,7 +60,7 @@ class Backend(abc.ABC):
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
         """Makes directories and copies inputs, as the backend does before it starts a container."""
-        # Unlike an object store, the directory that stands for it needs parent folders.
+        # Unlike objects in a store, files in a directory need parent folders.
         for artifacts in outputs.artifacts.values():
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
@@ -262,7 +262,7 @@ class KubeflowPipelines(Backend):
 
     def _download(self, uri: str, local: Path) -> None:
         # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects with keys
-        # that begin with the artifact's key. So for the key `model`, it also copies `model_run`.
+        # that begin with the artifact's key, such as `model_run` for the key `model`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))
@@ -306,7 +306,8 @@ class KubeflowPipelines(Backend):
         # imitates RecordArtifact in metadata/client.go and toMLMDArtifact in metadata/converter.go
         values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # imitates GetStoreSessionInfo in config/env.go, for an object store without a secret
+        # imitates GetStoreSessionInfo in config/env.go, for an object store without a Kubernetes
+        # secret
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)

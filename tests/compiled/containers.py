@@ -1,6 +1,6 @@
 """Runs the containers of a compiled pipeline, with the packages of the container image.
 
-The import of TensorFlow and TFX takes eight seconds of processor time. To save this time, each
+The import of TensorFlow and TFX takes eight seconds of processor time. To save time, each
 container is a fork of a process that has imported TensorFlow and TFX: see
 `tests.compiled.container_server`. tests/image/test_install.py and `tests.compiled.replicas` start
 the containers' entry point as a new process instead.

@@ -39,7 +39,8 @@ def model(tmp_path_factory):
         patch.setenv("no_proxy", "127.0.0.1")
         path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
         body = archive(files_of(directory))
-        # The first download breaks off, so that the test covers the partial file and the log, too.
+        # The first download breaks off, so that there are a partial file and a log line to search
+        # for secrets.
         url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 

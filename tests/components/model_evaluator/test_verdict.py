@@ -150,8 +150,8 @@ def make_comparison(both, better, worse, neither=0):
     """Returns a table of predictions by the new model and the champion.
 
     Both models classify `both` images correctly. Only the new model classifies `better` images
-    correctly, and only the champion `worse` images. Neither model classifies `neither` images
-    correctly.
+    correctly. Only the champion classifies `worse` images correctly. Neither model classifies
+    `neither` images correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither

@@ -69,7 +69,7 @@ addEventListener("load", async () => {
 def write_page(text: str, file: Path) -> Path:
     """Writes a page with the harness.
 
-    The page has no security policy, because the policy would forbid the harness.
+    The page has no security policy, because the policy would block the harness's script.
     """
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")

@@ -43,7 +43,7 @@ def test_csv(text):
 def test_vertex_csv():
     """The rows have the format of a CSV file for Vertex AI.
 
-    cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data describes this format.
+    Source: cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data.
     """
     text = "test,gs://b/1.jpeg,daisy\ntraining,gs://b/2.gif,daisy\ngs://b/3.gif,roses\n"
     text += "UNASSIGNED,gs://b/4.gif,roses\n,gs://b/5.gif,roses\n"
