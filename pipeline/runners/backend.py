@@ -34,7 +34,7 @@ class Schedule:
       id: the id of the schedule in the service.
       name: the name of the pipeline.
       state: the state, such as ACTIVE or PAUSED.
-      cron: the times, in cron's fields.
+      cron: the times of the runs, as a cron expression.
       next_run: the time of the next run; empty if it is not known.
     """
 

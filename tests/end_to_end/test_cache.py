@@ -166,7 +166,7 @@ def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
     """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write pages
+    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write reports
     text = page.read_text()
     assert "Inspected" in text
     assert '<ul class="sheet"><li><img' in text

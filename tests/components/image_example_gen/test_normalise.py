@@ -354,7 +354,8 @@ def test_real_images_pass_and_tensorflow_decodes_them(real_images):
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset, these two .jpg files are in fact a GIF and a PNG with alpha.
+    # In the published dataset, Abyssinian_34.jpg and Abyssinian_5.jpg are a GIF and a PNG with
+    # alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 
