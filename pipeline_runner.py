@@ -13,12 +13,12 @@
     python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
 
-Exit status: 0 pushed (or pushed already; compiled, submitted, scheduled), 1 the pipeline failed,
-2 bad usage, 3 a check of the data or of the model failed (the last lines name it), 130 interrupted,
-143 terminated.
+Exit status: 0 success (in a local run: the model was pushed, or had been pushed already), 1 the
+pipeline failed, 2 bad usage, 3 the data or the model failed a check, which the last printed lines
+name, 130 interrupted, 143 terminated.
 """
 
-if __name__ == "__main__":  # signals must work before the following imports, which take a while
+if __name__ == "__main__":  # sets signal handlers before the following imports, which are slow
     from common.termination import end_on_signals
 
     end_on_signals("pipeline_runner.py")

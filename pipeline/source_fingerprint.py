@@ -1,4 +1,4 @@
-"""Computes the fingerprint of a source, which is part of the cache key of its examples."""
+"""Computes the fingerprint of a data source, which is part of ImageExampleGen's cache key."""
 
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from components.image_example_gen.unread import read_unread
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
     """Returns the fingerprint of `source`.
 
-    The fingerprint also changes when an image that an earlier run could not read is readable again.
+    If an earlier run could not read some images, and one of them is readable now, the fingerprint
+    changes, so that ImageExampleGen reads the images again.
 
     Args:
-      source: the source, after `prepare`.
-      unread_notes: directory of the notes that `components.image_example_gen.unread` writes.
+      source: the data source; its method `prepare` must have been called.
+      unread_notes: the directory in which `components.image_example_gen.unread` lists the images
+        that earlier runs could not read.
       cache: the cache directory, as for `Source.fingerprint`.
     """
     fingerprint = source.fingerprint(cache)

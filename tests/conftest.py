@@ -71,7 +71,7 @@ def real_images(shared: Path) -> list[Path]:
 def foreground() -> Iterator[None]:
     """Sets the signal handlers of a foreground process.
 
-    Tests that run in the background or under nohup inherit ignored signals.
+    Without this fixture, tests in the background or under nohup would ignore some signals.
     """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

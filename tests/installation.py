@@ -31,8 +31,10 @@ def make_environment(project: Path, folder: Path) -> Path:
     """Makes a virtual environment with the project's wheel, as in an image.
 
     The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
-    the environment that runs the tests. That environment's editable installation of the project is
-    not visible, because Python ignores .pth files in a directory that a .pth file adds.
+    the environment that runs the tests. The project's own modules come from the wheel, even if the
+    environment that runs the tests has an editable installation of the project: an editable
+    installation uses a .pth file, and Python ignores .pth files in a directory that a .pth file
+    adds.
 
     Returns:
       The `bin` directory of the environment.

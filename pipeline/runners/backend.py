@@ -18,11 +18,11 @@ from pipeline.report.console import Console
 
 Result = TypeVar("Result")
 
-FIRST_WAIT = 1.0  # seconds before a failed request is repeated; the time doubles up to 30 seconds
-PATIENCE = 20.0  # seconds for which a failed request that changes nothing is repeated
-OUTAGE = 900.0  # seconds for which the state of a followed run may be unavailable
+FIRST_WAIT = 1.0  # seconds before the first retry of a request; the wait doubles up to 30 seconds
+PATIENCE = 20.0  # seconds for which a failing read-only request is retried
+OUTAGE = 900.0  # seconds for which --wait retries a failing request for the state of the run
 
-# Name of the node that checks the data, and fails if it refuses the data.
+# If the node ExampleValidator fails, the error message says that the node has refused the data.
 DATA_CHECK = "ExampleValidator"
 
 
@@ -34,7 +34,7 @@ class Schedule:
       id: the id of the schedule in the service.
       name: the name of the pipeline.
       state: the state, such as ACTIVE or PAUSED.
-      cron: the times, in cron's fields.
+      cron: the times of the runs, as a cron expression.
       next_run: the time of the next run; empty if it is not known.
     """
 
@@ -68,16 +68,16 @@ class RunState:
 
 
 class Backend(abc.ABC):
-    """A connection to Vertex AI or Kubeflow Pipelines, called the service below.
+    """A connection to a service that runs pipelines: Vertex AI or Kubeflow Pipelines.
 
     Every method raises InputError with a message of one line if the service refuses the request.
 
     Attributes:
       title: the name of the service in messages.
       pages: the name, in messages, of the website that shows runs and schedules.
-      errors: for each class of the client's errors, a function that makes the message; the classes
-        in `connection_errors` are not among the keys.
-      connection_errors: the classes of errors that mean that a connection failed.
+      errors: maps each exception class of the client library, except `connection_errors`, to a
+        function that returns the message for the user.
+      connection_errors: the exception classes that mean that a connection failed.
     """
 
     title: str
@@ -93,10 +93,10 @@ class Backend(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def is_temporary(error: Exception) -> bool:
-        """Whether a request that changes nothing may succeed when it is repeated."""
+        """Whether a read-only request that failed with `error` may succeed in a retry."""
 
     def _request(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; repeats it only after a refusal."""
+        """Makes a request that changes something; retries it only if the service refused it."""
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -108,7 +108,7 @@ class Backend(abc.ABC):
     def _query(
         self, what: str, question: Callable[[], Result], *, patience: float | None = None
     ) -> Result:
-        """Makes a request that changes nothing; after errors, repeats it for `patience` seconds."""
+        """Makes a read-only request; retries it for `patience` seconds after temporary errors."""
         again = retry.Retry(
             self.is_temporary, initial=FIRST_WAIT, maximum=30.0, timeout=patience or PATIENCE
         )
@@ -116,10 +116,10 @@ class Backend(abc.ABC):
             return again(question)()
 
     def _errors(self, after_failed_connection: str) -> Errors:
-        """Returns the functions that make the messages of all errors.
+        """Returns `errors`, completed with a message for each class in `connection_errors`.
 
         Args:
-          after_failed_connection: the advice in the message of a failed connection.
+          after_failed_connection: what the user should do after a failed connection.
         """
         failed = {
             kind: lambda e: f"the connection failed ({e}); {after_failed_connection}"
@@ -141,7 +141,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Schedules the compiled pipeline in the file `job` at the times of `config`.
+        """Schedules the compiled pipeline in the file `job`; `config` contains the times.
 
         Returns:
           The URL of the schedule's page.
@@ -149,7 +149,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def schedules(self) -> list[Schedule]:
-        """Returns all schedules of pipelines."""
+        """Returns all schedules in the service."""
 
     @abc.abstractmethod
     def pause(self, schedule: str) -> None:
@@ -231,7 +231,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # More than one task may have failed, since the service lists the run itself as a task.
+        # The service may also list the run itself as a failed task, so every task is checked.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

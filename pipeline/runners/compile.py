@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI, as a PipelineJob of schema 2.1.
 
-Kubeflow Pipelines and Vertex AI run the same pipeline: each node is a container, and there is no
-resolver or importer node of TFX, since Kubeflow Pipelines cannot run such nodes.
+Kubeflow Pipelines and Vertex AI run the same pipeline, in which each node is a container. The
+pipeline contains no Resolver or Importer of TFX, because Kubeflow Pipelines cannot run these nodes.
 """
 
 import json
@@ -67,8 +67,9 @@ def read_pipeline_spec(job: pipeline_spec_pb2.PipelineJob) -> pipeline_spec_pb2.
 def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) -> None:
     """Writes `job`, which was compiled from `config`, to the file `path`.
 
-    A `.json` file gets the whole job, for Vertex AI. A `.yaml` file gets the pipeline spec, for
-    Kubeflow Pipelines, followed by the settings that only Kubernetes has: machines and volumes.
+    A `.json` file, for Vertex AI, contains the whole job. A `.yaml` file, for Kubeflow Pipelines,
+    contains the pipeline spec and, if needed, a second document with Kubernetes settings, such as
+    volumes and spot machines.
     """
     content = json_format.MessageToDict(job)
     if path.suffix == ".json":
@@ -84,7 +85,7 @@ def write_job(job: pipeline_spec_pb2.PipelineJob, path: Path, config: Config) ->
 
 
 def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Corrects the names of parameters' producers: TFX writes names of tasks that do not exist."""
+    """Removes the suffix `_task`, which TFX adds by mistake, from the names in `producer_task`."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         for parameter in task.inputs.parameters.values():
@@ -96,7 +97,8 @@ def _name_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
     """Passes to each container the names of its declared outputs.
 
-    Kubeflow Pipelines adds an undeclared output, which `pipeline.runners.container` removes.
+    Kubeflow Pipelines adds the output `executor-logs`, which no component declares and TFX cannot
+    read. `pipeline.runners.container` removes every output that is not declared.
     """
     for component in spec.components.values():
         executor = spec.deployment_spec["executors"][component.executor_label]
@@ -105,7 +107,7 @@ def _declare_outputs(spec: pipeline_spec_pb2.PipelineSpec) -> None:
 
 
 def _declare_pages(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Sets the type of HTML outputs, so that the UI of Kubeflow Pipelines shows the pages."""
+    """Sets the type of HTML outputs to `system.HTML`, so that Kubeflow Pipelines displays them."""
     ours = f"title: {HtmlReport.TYPE_NAME}\n"
     for component in spec.components.values():
         for artifact in component.output_definitions.artifacts.values():
@@ -129,7 +131,7 @@ def _keep_downloaded_models(spec: pipeline_spec_pb2.PipelineSpec, state_dir: str
 def _describe_parameters(
     spec: pipeline_spec_pb2.PipelineSpec, parameters: dict[str, RuntimeParameter]
 ) -> None:
-    """Adds the defaults and descriptions of the parameters, which TFX drops."""
+    """Adds the default and the description of each parameter; TFX omits both."""
     for name, definition in spec.root.input_definitions.parameters.items():
         definition.description = parameters[name].description
         default = parameters[name].default

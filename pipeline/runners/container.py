@@ -2,27 +2,29 @@
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends an ExecutorInput that TFX's entry point
-cannot read (tensorflow/tfx#7768). This module corrects the two causes below. The driver's code is
-in the repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+cannot read (tensorflow/tfx#7768). This module corrects two parts of the ExecutorInput. The files
+named below are in the repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
-- An input artifact has no type: `"type": {"instanceSchema": ""}`. The driver reads the outputs of
-  the previous step from ML Metadata and leaves the schema empty (metadata/client.go,
-  GetOutputArtifactsByExecutionId), but TFX reads the artifact's class from the schema. All releases
-  of Kubeflow Pipelines since 2.0.0 leave the schema empty.
-- There is an output artifact that no component declares: `executor-logs`, of the type
-  `system.Artifact` (driver/driver.go, provisionOutputs), if `PUBLISH_LOGS` is `true`, its default.
-  TFX looks for an artifact class of that name. All releases of Kubeflow Pipelines since 2.5.0 add
-  the output `executor-logs`.
+- The type of each input artifact is empty: `"type": {"instanceSchema": ""}`. TFX reads the
+  artifact's class from `instanceSchema`, but the driver leaves `instanceSchema` empty when it reads
+  the outputs of the previous step from ML Metadata (metadata/client.go,
+  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send empty types.
+- The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
+  component declares (driver/driver.go, provisionOutputs). TFX's entry point fails if there is an
+  `executor-logs`, because TFX has no artifact class for the type `system.Artifact`. All releases of
+  Kubeflow Pipelines since 2.5.0 add `executor-logs` if their setting `PUBLISH_LOGS` is `true`,
+  which is the default.
 
-Vertex AI sends full types and only declared outputs; containers on Vertex AI use this module's
-entry point too.
+Vertex AI sends an ExecutorInput that TFX can read. On Vertex AI, containers use this module as
+their entry point too, because both services run the same compiled pipeline.
 
-This module also gives TFX the class for outputs of the type `system.HTML`, which TFX does not know.
-The URI of an output of this type becomes the URI of the HTML file itself, which the UI opens. The
-module also records the time and the memory of each node.
+TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
+import path of a class. The module also replaces the URI of an HTML output's directory with the URI
+of the HTML file, because the UI of Kubeflow Pipelines opens the output's URI in the browser. For
+each node, the module records the run time and the peak memory.
 
-Artifacts in Kubeflow Pipelines' own object store, which TFX cannot read, are given to TFX as files
-on the container's disk: see `pipeline.runners.launcher_paths`.
+TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
+container's disk: see `pipeline.runners.launcher_paths`.
 
     python -m pipeline.runners.container --executor_class_path=CLASS \
         --json_serialized_invocation_args=EXECUTOR_INPUT \
@@ -53,7 +55,8 @@ from pipeline.runners.launcher_paths import LauncherPaths
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
 HTML = "system.HTML"  # type of the artifacts that Kubeflow Pipelines' UI shows as a page
-# The directory that contains the launcher's directories; in a pod, it is `/`.
+# Flag for the parent of the directories to which Kubeflow Pipelines' launcher copies artifacts. The
+# parent is `/` in a pod, and another directory in tests.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -62,11 +65,13 @@ def complete_executor_input(
     inputs_spec: pipeline_spec_pb2.ComponentInputsSpec,
     declared_outputs: Collection[str],
 ) -> None:
-    """Gives each artifact the type that TFX knows, and removes outputs that are not declared.
+    """Sets artifact types that TFX can read, and removes outputs that are not declared.
+
+    If an input artifact has no type, the function uses the type that the component declares for the
+    input.
 
     Args:
-      executor_input: the arguments of the container; changed in place. Only empty types are
-        replaced.
+      executor_input: the arguments of the container; changed in place.
       inputs_spec: the inputs that the component declares, with their types.
       declared_outputs: the names of the output artifacts that the component declares.
     """
@@ -80,7 +85,8 @@ def complete_executor_input(
         del outputs[name]
     for artifact in (artifact for found in outputs.values() for artifact in found.artifacts):
         if artifact.type.schema_title == HTML:
-            # If TFX has no class for a type, it uses the title of the type as an import path.
+            # TFX has no class for the type `system.HTML`. If a type's title is not the name of a
+            # TFX class, TFX uses the title as the import path of a class.
             title = f"{HtmlReport.__module__}.{HtmlReport.__name__}"
             artifact.type.instance_schema = f"title: {title}\ntype: object\n"
             artifact.uri = page_of(artifact.uri)
@@ -98,14 +104,14 @@ def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
-    """Runs the executor that `flags` name.
+    """Runs the executor whose class is named in `flags`.
 
     Raises:
       SystemExit: the executor refuses its inputs; the message is one line.
     """
     arguments, beam_flags = flags
-    # Unknown fields are ignored, as in TFX, because Vertex AI and Kubeflow Pipelines send newer
-    # fields.
+    # Like TFX, this code ignores unknown fields, because Vertex AI and Kubeflow Pipelines send
+    # fields that are newer than the protos.
     executor_input = json_format.Parse(
         arguments.json_serialized_invocation_args,
         pipeline_spec_pb2.ExecutorInput(),
@@ -133,7 +139,7 @@ def main(flags: tuple[argparse.Namespace, list[str]]) -> None:
 
 
 def _map_output_file(file: str, paths: LauncherPaths) -> None:
-    """Replaces paths by URIs in the ExecutorOutput that TFX wrote to `file`."""
+    """Converts paths back to URIs in the ExecutorOutput that TFX wrote to `file`."""
     with fileio.open(file, "r") as stream:
         executor_output = json_format.Parse(stream.read(), pipeline_spec_pb2.ExecutorOutput())
     paths.map_outputs(executor_output)

@@ -25,7 +25,7 @@ _PAGE = 100
 def _api_error_message(error: kfp_server_api.ApiException) -> str:
     try:
         message = json.loads(error.body)["message"]
-    # The body of the response is not JSON: it is plain text, a proxy's page, or empty.
+    # Instead of JSON, the body of the response may be plain text, a proxy's page, or empty.
     except (TypeError, ValueError, KeyError):
         body = error.body or ""
         text = (body.decode(errors="replace") if isinstance(body, bytes) else body).strip()
@@ -35,7 +35,7 @@ def _api_error_message(error: kfp_server_api.ApiException) -> str:
 
 _ERRORS: Errors = {
     kfp_server_api.ApiException: _api_error_message,
-    TimeoutError: lambda error: (  # the client raises TimeoutError after five refusals
+    TimeoutError: lambda error: (  # the client raises TimeoutError after five failed health checks
         f"{error} Check that this is the address of the API or the dashboard, and that the "
         "server accepts the token in cloud.token_file."
     ),
@@ -82,12 +82,12 @@ class _Kubeflow(Backend):
                 namespace=cloud.namespace or "kubeflow",
                 existing_token=_token(cloud.token_file),
             )
-            if cloud.token_file:  # the file may get a new token while a run is followed
+            if cloud.token_file:  # a token may expire during --wait, so the client rereads the file
                 self._client._existing_config.refresh_api_key_hook = _make_token_hook(
                     cloud.token_file
                 )
-            # A request is not repeated if its response was lost, since the service may have acted
-            # on it.
+            # urllib3 must not repeat a request whose response was lost, since the service may have
+            # acted on the request.
             pool = self._client._run_api.api_client.rest_client.pool_manager
             pool.connection_pool_kw["retries"] = urllib3.Retry(
                 total=3, connect=3, read=False, redirect=3, other=0, status=0
@@ -128,7 +128,7 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """Returns `RunState.not_pushed` and `RunState.unknown` of a run that succeeded."""
+        """Returns `RunState.not_pushed` and `RunState.unknown` for a run that succeeded."""
         from pipeline.runners.kubeflow_metadata import read_properties
 
         try:

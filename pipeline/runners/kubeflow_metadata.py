@@ -1,17 +1,19 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-The properties are in ML Metadata, which the dashboard's server offers to browsers by gRPC-Web.
-These files of kubeflow/pipelines, at the releases 2.14.3 and 2.17.0, show how the properties are
-stored and offered:
+ML Metadata stores the properties of artifacts. Like a browser, this module queries ML Metadata with
+gRPC-Web through the dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3
+and 2.17.0, show how the properties are stored and how requests reach ML Metadata:
 
-- frontend/server/app.ts, `/ml_metadata.*`: the server passes requests on to Envoy, and
-  third_party/metadata_envoy/envoy.yaml: Envoy passes the requests on to ML Metadata.
-- backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: a run is a context of the
-  type `system.PipelineRun`, whose name is the run's id, and has the artifacts of its executions.
-- backend/src/v2/metadata/converter.go, toMLMDArtifact: all properties are custom properties.
+- frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
+- third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
+- backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: ML Metadata stores a run as a
+  context of the type `system.PipelineRun`, with the run's id as the name. The context of a run
+  contains all artifacts that the run's executions wrote.
+- backend/src/v2/metadata/converter.go, toMLMDArtifact: ML Metadata stores all artifact properties
+  as custom properties.
 
-This module imports neither TensorFlow nor TFX.
+This module imports neither TensorFlow nor TFX, because importing either of them takes seconds.
 """
 
 import struct
@@ -23,7 +25,7 @@ from ml_metadata.proto import metadata_store_service_pb2 as service
 
 CONTENT_TYPE = "application/grpc-web+proto"
 _CONTEXT_TYPE = "system.PipelineRun"
-_TRAILERS = 0x80  # flag of the frame that contains gRPC's status
+_TRAILERS = 0x80  # bit that marks the frame with gRPC's trailers, which contain the status
 _EXPECTED = (
     "expected the dashboard's URL, and in cloud.token_file a token that the dashboard accepts"
 )
@@ -42,7 +44,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
       output: the name of the node and of its output, such as `Pusher/pushed_model`.
 
     Returns:
-      The properties by name, as numbers and texts; None if the run has no such artifact.
+      A dict from names of properties to numbers or strings; None if the run has no such artifact.
 
     Raises:
       ValueError: the response is not from ML Metadata, or reports an error of ML Metadata.
@@ -55,10 +57,10 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     if context.HasField("context"):
         _call(post, "GetArtifactsByContext", of_run, found)
     node, name = output.split("/")
-    # The newest artifact first.
+    # The newest artifact, which has the highest id, comes first, because the first match is used.
     for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):
-        # The driver puts a random folder name between the folder names of the node and of the
-        # output (backend/src/v2/driver/driver.go, provisionOutputs).
+        # An artifact's URI ends with NODE/RANDOM/OUTPUT, where RANDOM is a random name that the
+        # driver chooses (backend/src/v2/driver/driver.go, provisionOutputs).
         parts = artifact.uri.split("/")
         if (parts[-3:-2], parts[-1]) == ([node], name):
             return {

@@ -1,21 +1,23 @@
 """Maps URIs of Kubeflow Pipelines' object store to paths on the container's disk, and back.
 
 Before the command of a container runs, the launcher copies input artifacts from `minio://` and
-`s3://` to the container's disk; afterwards it copies output artifacts from the disk to the store.
-So a step needs neither credentials nor a file system for the store. The relevant functions in
-kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
+`s3://` to the container's disk. After the command has ended, the launcher copies output artifacts
+from the disk to the object store. A container that reads and writes only the copies on its disk
+needs neither credentials nor a file system plugin for the object store. These are the relevant
+functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
-- LocalPathForURI (component/launcher_v2.go) maps a URI to a path. The pods have empty volumes at
-  the launcher's paths (compiler/argocompiler/container.go, addContainerExecutorTemplate), to which
-  every user can write.
+- LocalPathForURI (component/launcher_v2.go) maps a URI to a path.
+- addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes at the
+  launcher's paths in each pod. Every user can write to the mounted volumes.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
-  (mergeRuntimeArtifacts), so in the ExecutorOutput, paths have to become URIs.
-- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files only. Empty directories, and
-outputs that do not exist, are left out.
+  (mergeRuntimeArtifacts), so this module replaces the paths in the ExecutorOutput with URIs.
+- DownloadBlob and UploadBlob (objectstore/object_store.go) copy files, but not empty directories.
+  The launcher skips an output that the container did not write.
 
-`gs://` is not mapped, although the launcher copies those artifacts too: TensorFlow and Beam read
-buckets of Google Cloud Storage themselves, also on other machines.
+This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
+TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
+workers on other machines could not read the copies, which are on the container's disk.
 """
 
 import posixpath
@@ -32,15 +34,15 @@ from pipeline.options.storage import is_in_launcher_store
 class LauncherPaths:
     """The mapping between URIs and paths for the artifacts of one step.
 
-    URIs in the properties of artifacts are mapped as well: for example, a blessing contains the
-    URIs of the current and of the last blessed model.
+    The mapping also covers URIs in the properties of artifacts. For example, a ModelBlessing
+    artifact contains the URIs of the current model and of the last blessed model.
     """
 
     def __init__(self, executor_input: pipeline_spec_pb2.ExecutorInput, root: str = "/") -> None:
         """
         Args:
           executor_input: the arguments of the container, not yet mapped.
-          root: the directory that contains the launcher's directories; `/` in a pod.
+          root: the parent of the directories to which the launcher copies artifacts; `/` in a pod.
         """
         buckets = {
             "/".join(artifact.uri.split("/")[:3])  # URI of a bucket, such as minio://mlpipeline
@@ -54,13 +56,13 @@ class LauncherPaths:
 
     @property
     def is_needed(self) -> bool:
-        """Whether any artifact of the step is in a store that only the launcher reads."""
+        """Whether any artifact of the step is in a store that only the launcher can access."""
         return bool(self._paths)
 
     def map_inputs(self, executor_input: pipeline_spec_pb2.ExecutorInput) -> None:
-        """Replaces URIs by paths in all artifacts, in place.
+        """Replaces URIs with paths in all artifacts, in place.
 
-        The property `STORE_URI` of an input artifact keeps its URI.
+        In each input artifact, the property `STORE_URI` keeps the original URI of the artifact.
         """
         copies = [
             (artifact, artifact.uri)
@@ -74,25 +76,25 @@ class LauncherPaths:
             artifact.metadata[STORE_URI] = uri
 
     def map_outputs(self, executor_output: pipeline_spec_pb2.ExecutorOutput) -> None:
-        """Replaces paths by URIs in all artifacts, in place."""
+        """Replaces paths with URIs in all artifacts, in place."""
         for artifacts in executor_output.artifacts.values():
             _map_artifacts(artifacts, self.to_uris)
 
     def to_paths(self, text: str) -> str:
-        """Replaces, in `text`, each URI in a bucket of this step by the launcher's path."""
+        """Replaces the URIs of this step's artifacts in `text` with paths on the disk."""
         for bucket, path in self._paths.items():
             text = _replace_start(text, bucket, path)
         return text
 
     def to_uris(self, text: str) -> str:
-        """Replaces, in `text`, each path that `to_paths` wrote by the URI in the bucket."""
+        """Undoes `to_paths`: replaces the paths in `text` with URIs."""
         for bucket, path in self._paths.items():
             text = _replace_start(text, path, bucket)
         return text
 
 
 def _replace_start(text: str, start: str, new: str) -> str:
-    """Replaces `start` by `new` where a path or URI in `text` starts with it."""
+    """Replaces the prefix `start` of each path or URI in `text` with `new`."""
     return re.sub(rf"(?<![\w./-]){re.escape(start)}(?![\w.-])", lambda _: new, text)
 
 
@@ -113,7 +115,7 @@ def _map_artifacts(
 
 
 def _map_value(value: struct_pb2.Value, convert: Callable[[str], str]) -> None:
-    """Converts all texts in `value`, in place."""
+    """Applies `convert` to each string in `value`, in place."""
     match value.WhichOneof("kind"):
         case "string_value":
             value.string_value = convert(value.string_value)

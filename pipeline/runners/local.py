@@ -35,8 +35,8 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     """Runs the pipeline to its end; returns its result.
 
     Raises:
-      InputError: a remote pipeline root belongs to another pipeline, or Beam's flags name no
-        environment for workers on other machines.
+      InputError: another pipeline uses the same remote pipeline root, or Beam's workers are
+        containers, and no flag names their image.
       Exception: the exception of a node that fails.
     """
     pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
@@ -48,7 +48,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
 
 
 def _note_cached_run(root: str, page: str) -> None:
-    """Records the run for `--history`; a failure to do so does not fail the finished run."""
+    """Records the run for `--history`; if this fails, only prints a notice."""
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
@@ -70,7 +70,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
 
 
 def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
-    """Reads and checks the images, and writes a page about them; no check stops the inspection.
+    """Reads and checks the images, and writes a report, even if checks find problems.
 
     Raises:
       InputError: the same errors as in `run`.
@@ -103,7 +103,7 @@ def _run(
     options: RunOptions | None = None,
 ) -> dict[str, NodeRun]:
     """Runs all or some nodes of the pipeline; returns the nodes that ran."""
-    # The command line has claimed a local root before TFX was loaded.
+    # For a local pipeline root, the command line has called `claim_root` before it imported TFX.
     if "://" in config.pipeline_root:
         claim(config)
     connection = _connection(config)

@@ -1,6 +1,6 @@
-"""Follows the nodes of a local run through log records.
+"""Learns from log records when nodes of a local run start and end, and shows their progress.
 
-TFX's LocalDagRunner offers no hooks, so the log lines are the only source.
+TFX's LocalDagRunner offers no hooks, so the only signs of a start or an end are its log records.
 """
 
 import logging
@@ -23,7 +23,7 @@ _TRAINER = ("trainer.training.progress", "trainer.training.forecast")
 def report_nodes_to(
     console: Console, is_cached: Callable[[str], bool], images: Mapping[str, int]
 ) -> Iterator[None]:
-    """A context in which `console` shows the start and end of nodes, and steps of the Trainer.
+    """A context in which `console` shows when nodes start and end, and the Trainer's progress.
 
     Args:
       console: the console.
@@ -36,8 +36,8 @@ def report_nodes_to(
     loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # absl's own function sets the log level, because TensorFlow sets the level to absl's value
-    # whenever it saves a model.
+    # absl's function sets the log level, because TensorFlow, whenever it saves a model, resets the
+    # level to the value that absl has stored.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)

@@ -1,4 +1,4 @@
-"""Writes the machines of a configuration into a compiled pipeline."""
+"""Adds the configured resources, retries and volumes of the nodes to a compiled pipeline."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -43,15 +43,19 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Argo's `maxDuration` does not limit a single wait between attempts. Argo starts no attempt later
-    than `maxDuration` after the beginning of the first attempt. The default of `maxDuration` is 0.
+    Kubeflow Pipelines passes `backoff_max_duration` to Argo as `maxDuration`. Argo starts no
+    attempt later than `maxDuration` after the beginning of the first attempt. On Vertex AI, in
+    contrast, `backoff_max_duration` limits each single wait between attempts. The default of
+    `maxDuration` is 0, which would prevent every retry.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    # The wait between two attempts stays the same, since Argo cannot limit a wait that grows.
+    # A factor of 1 keeps the wait between attempts constant, because Argo cannot limit a wait that
+    # grows.
     policy.backoff_factor = 1.0
     attempts = machine.retries + 1
-    # The time limit of a node does not include waiting for a machine or for a retry.
+    # `longest` includes an additional hour for each attempt, because `timeout_minutes` does not
+    # include the time in which a node waits for a machine or a retry.
     if machine.timeout_minutes:
         longest = attempts * (machine.timeout_minutes * 60 + _HOUR)
     else:
@@ -74,7 +78,7 @@ def _set_resources(container: Any, machine: Machine, on_kubernetes: bool) -> Non
 def platform_spec(
     machines: Machines, volumes: Sequence[Volume], nodes: Collection[str]
 ) -> dict[str, Any]:
-    """Returns settings of `nodes` that only Kubernetes has, such as volumes and spot machines.
+    """Returns the Kubernetes settings of `nodes`, such as volumes and spot machines.
 
     Args:
       machines: the machines of the nodes.
@@ -82,8 +86,8 @@ def platform_spec(
       nodes: the names of the nodes.
 
     Returns:
-      The PlatformSpec that Kubeflow Pipelines reads beside the pipeline, as JSON; empty if no such
-      setting is given.
+      The PlatformSpec that Kubeflow Pipelines reads in addition to the PipelineSpec, as JSON; empty
+      if no node has such settings.
     """
     configs = {node: _mounts(volumes) for node in nodes}
     for node, machine in machines.for_steps(nodes):
@@ -125,9 +129,9 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # The volume is an emptyDir, to which every user may write. A claimed volume belongs to
-        # root, but the image does not run as root, and no field of the PlatformSpec changes the
-        # owner.
+        # The volume is an emptyDir, because every user may write to an emptyDir. The image's user,
+        # who is not root, could not write to the volume of a PersistentVolumeClaim, because such a
+        # volume belongs to root, and no field of the PlatformSpec changes the owner of a volume.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

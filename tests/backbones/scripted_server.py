@@ -20,7 +20,8 @@ class Answer:
     Attributes:
       body: the content of the whole file.
       status: HTTP status.
-      header: additional header fields, which override the computed ones; None omits a field.
+      header: additional header fields; a field overrides the server's own field of the same name,
+        and None omits the field.
       etag: the `ETag` header; None omits it.
       sent: the number of bytes after which the connection is closed; None sends the whole body.
       stalled: the seconds for which the server waits before it closes the connection.
@@ -72,7 +73,7 @@ class Server:
 
     @property
     def ranges(self) -> list[str | None]:
-        """Returns the `Range` header of each request, or None."""
+        """Returns the `Range` header of each request; None for a request without this header."""
         return [header.get("Range") for _, header in self.requests]
 
     def _next(self, path: str) -> Answer:

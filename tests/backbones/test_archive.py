@@ -141,8 +141,10 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 def chain_of_links():
     """Returns an archive that exploits CVE-2025-4517.
 
-    `tarfile` finds the target of a link with `realpath`, which does not resolve a path of more than
-    4,096 characters. So `tarfile` does not see that the last link leads outside.
+    `tarfile` finds the target of a link with `realpath`, which does not resolve links in a path of
+    more than 4,096 characters. In this archive, each link of the chain stands for a folder name of
+    247 characters, so the resolved path is too long for `realpath`. `tarfile` therefore does not
+    notice that the target of the last link is outside the folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
@@ -150,7 +152,7 @@ def chain_of_links():
         path += f"{folder}/"
     deep = f"{'/'.join(steps)}/{'l' * 254}"
     links += [member(deep, SYMLINK, "../" * len(steps))]
-    # Three folders up: `content`, the temporary folder, and `cache`.
+    # The archive is unpacked into `cache`/TEMPORARY/`content`, so `outside` is three folders up.
     links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
     return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
 
@@ -224,7 +226,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(unpack_bytes, compression):
 
 
 def test_an_archive_is_refused_by_the_declared_size_of_a_member(unpack_bytes):
-    """The archive ends after the member's header, so none of its content is read."""
+    """The archive contains only the member's header, which declares a size of 1,000 TB."""
     info = member("saved_model.pb")
     info.size = 10**15
     with pytest.raises(InputError, match="unpacks to more than 1 GB"):
@@ -239,8 +241,9 @@ def test_an_archive_on_a_full_disk(unpack_bytes, monkeypatch):
 
 
 def test_a_huge_extended_header_is_refused(unpack_bytes):
-    """`tarfile` would read a header of 100 MB into memory, which takes only 100 KB in a gzip
-    file."""
+    """`tarfile` would read the whole header of 100 MB into memory, although the gzip file has only
+    100 KB.
+    """
     header = member("pax", tarfile.XHDTYPE)
     header.size = 100_000_000
     content = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size))

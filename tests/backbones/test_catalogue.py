@@ -2,7 +2,8 @@ import pytest
 
 from backbones.catalogue import MODELS
 
-# Parameters of the official models at 224 x 224: with a head of 1,000 classes, and without a head.
+# For each official model at 224 x 224, the number of parameters with a classifier head for 1,000
+# classes, and without the head.
 PARAMETERS = {
     "vit_s16": (22_050_664, 21_665_664),
     "vit_b8": (86_576_872, 85_807_872),

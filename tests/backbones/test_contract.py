@@ -76,7 +76,10 @@ def cut(size):
 
 
 def flip_byte(part):
-    """Returns a function that flips all bits of the byte at `part` (0 to 1) of a file's length."""
+    """Returns a function that flips all bits of one byte in the content of a file.
+
+    `part` (0 to 1) is the position of the byte as a fraction of the file's length.
+    """
 
     def flip(content):
         at = int(part * len(content))
@@ -190,11 +193,15 @@ def means(images):
 
 
 def save(directory, *, function=means, spec=IMAGES, **lists):
-    """Writes a SavedModel of `function` with one variable; `lists` replaces the model's lists, such
-    as `variables`."""
+    """Writes a SavedModel of `function` with one variable.
+
+    `lists` overrides attributes of the model that contain lists, such as `variables`.
+    """
 
     class Model(tf.Module):
-        # tf.Module's properties cannot be saved, but lists can
+        # A SavedModel can store lists, but not properties, so the value None hides tf.Module's
+        # properties `variables` and `trainable_variables`. Later, `save` assigns lists to both
+        # attributes.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])
@@ -250,7 +257,7 @@ def test_interface_lists_of_another_type_are_refused(tmp_path, name, value, expe
 
 
 def test_a_backbone_without_trainable_variables_can_be_used_but_not_tuned(tmp_path, tiny_backbone):
-    """The classifiers of the TF-Hub collection have no trainable variables."""
+    """For example, the published ViT classifiers on TF-Hub have no trainable variables."""
     save(tmp_path, trainable_variables=[])
     assert read_shapes(tmp_path) == Shapes(height=8, width=8, features=3)
     with pytest.raises(InputError, match=f"{tmp_path}: .* --tune head") as error:

@@ -1,7 +1,7 @@
 """Tests of the SHA-256 digests of downloads.
 
 The digest of the first download is recorded, and later downloads must have the same digest. If the
-catalogue contains a digest, the first download must match it, too.
+catalogue contains a digest of the file, even the first download must have that digest.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ def test_the_digest_of_an_unusable_model_is_not_recorded(fetch, get_refusal, ser
 
 
 def test_a_checkpoint_that_has_changed_since_its_download(fetch, server, tmp_path, golden):
-    """The changed checkpoint is renamed, and downloaded again."""
+    """The changed file is renamed, and the original checkpoint is downloaded again."""
     url = server.answer("/x.npz", Answer(body=golden.read_bytes()))
     converted = fetch(url)
     (kept,) = (tmp_path / "cache" / "downloaded").glob("*.npz")
@@ -157,7 +157,7 @@ def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, gold
     message = get_refusal("tiny_fe", precision="mixed_bfloat16")
     assert "the catalogue has the expected digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
-    # as if a person had put the file there
+    # as if a person had put the refused file into the cache
     (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)
     fetch("tiny_fe", precision="mixed_bfloat16")
     names = {path.name for path in (tmp_path / "cache" / "checkpoints").glob("[!.]*")}

@@ -292,7 +292,7 @@ def test_progress(server, target, caplog):
 
 
 def test_a_redirection_to_http_is_refused(server, target):
-    """The insecure address gets no request."""
+    """The download fails before it sends a request to the insecure address."""
     elsewhere = {"Location": "http://example.org/file?signature=1"}
     url = server.answer("/file", Answer(status=302, header=elsewhere))
     with pytest.raises(DownloadError, match=r"redirected to http://example\.org/file\?…, where"):

@@ -23,7 +23,7 @@ def test_ten_entries_and_those_of_the_last_week_are_kept(tmp_path):
     remove_unused(tmp_path, now=1e9)
     assert names(tmp_path) == {*(f"new{n}" for n in range(9)), "ten", ".old.lock", ".writing"}
     write_entries(tmp_path, {f"newer{n}": 6 for n in range(9)}, now=1e9)
-    # the digest file that `backbones.digests` writes beside a download
+    # An empty file stands for the digest file that `backbones.digests` writes for a download.
     (tmp_path / "ten.sha256").touch()
     remove_unused(tmp_path, now=1e9)
     assert not {"ten", "ten.sha256"} & names(tmp_path)
@@ -37,7 +37,7 @@ def test_using_an_entry_keeps_it_and_removes_old_entries(tmp_path):
 
 
 def test_an_entry_of_a_read_only_cache_is_used(tmp_path):
-    """The entry is missing: like that of a read-only entry, its time of use cannot be set."""
+    """A missing entry stands for a read-only entry, whose time of use cannot be set either."""
     assert use_entry(tmp_path / "x" / "y") == tmp_path / "x" / "y"
 
 

@@ -221,7 +221,10 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
     ],
 )
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
-    """The saver may restore only from the file prefix that it gets as an argument."""
+    """The saver's functions may access files only to save and restore variables.
+
+    The prefix of the files' names must be an argument of the saver's function.
+    """
 
     def edit(graph):
         function(graph, part).node_def.add(name="more", op=operation, input=inputs)
@@ -242,7 +245,10 @@ def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
 
 
 def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
-    """Only the graph itself may call the saver's functions, not a function named "the graph"."""
+    """A function with the name "the graph" may not call the saver's functions.
+
+    Only the graph itself, which messages call "the graph", may call the saver's functions.
+    """
 
     def edit(graph):
         added = graph.graph_def.library.function.add()
@@ -338,8 +344,8 @@ _OUTSIDE = re.compile(
     r"file|path|prefix|host|address|url|uri|logdir|shard_dir|directory|protocol|descriptor"
     r"|memory_region|mlir|graph_def|(^|_)token"
 )
-# Inputs and attributes of operations that only compute, although their names suggest access to
-# files or the network: for example, the token of an XLA call is no access token.
+# Inputs and attributes whose names suggest access to files or the network, although their
+# operations only compute. For example, the token of an XLA call is not an access token.
 _ONLY_NAMES = (
     r"TensorSliceDataset:is_files|XlaCallModule:has_token_input_output|CTCBeamSearch\w+:top_paths"
     r"|\w*Xla\w+:sorted_token_ids|Cudnn\w+:host_reserved|TPUReplicateMetadata:host_compute_core"

@@ -35,7 +35,7 @@ RESOLVE = (
     "cache = Path(sys.argv[1]); "
     "print(resolve('vit_b16_fe', weights='pretrained', cache=cache, locations=locations))"
 )
-# Resolving a cached SavedModel does not import TensorFlow, which takes seconds.
+# Resolving a cached SavedModel must not import TensorFlow, because the import takes seconds.
 QUICK = f"{RESOLVE}; assert 'tensorflow' not in sys.modules"
 
 
@@ -66,7 +66,7 @@ def packed(tiny_backbone):
 
 @pytest.fixture
 def golden(project):
-    """Returns a small AugReg checkpoint with a head."""
+    """Returns a small AugReg checkpoint with a classifier head."""
     folder = project / "tests" / "backbones" / "augreg" / "golden"
     return folder / "tiny_plain.params.npz"
 
@@ -265,7 +265,7 @@ def test_unusable_archives_are_named_and_removed(server, locations, tmp_path, ti
         resolve_model("vit_b16_fe", tmp_path, locations=locations)
     unfit, message = "the server sent an archive with an unusable SavedModel", str(error.value)
     assert f"{KAGGLE}: {unfit} (this SavedModel cannot be loaded" in message
-    # the message hides the query string, which may be a signature
+    # the message hides the query string, which may contain a signature
     shown = TFHUB.partition("?")[0] + "?…"
     assert f"{shown}: {unfit} (saved_model.pb: missing or corrupt" in message
     assert f"{AUGREG}: HTTP 404" in message
@@ -296,7 +296,10 @@ def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
 def test_an_unusable_cached_checkpoint_is_renamed(
     server, locations, tmp_path, *, packed, golden, content
 ):
-    """The file is kept, since a person may have put it there, and all hosts are tried."""
+    """An unusable checkpoint is renamed, but not deleted, since a person may have put it there.
+
+    After the renaming, the model is requested from all hosts.
+    """
     name = MODELS["vit_b16_fe"].variant.checkpoint
     kept = tmp_path / "checkpoints" / name
     kept.parent.mkdir()
@@ -492,7 +495,7 @@ def test_a_checkpoint_that_cannot_be_read(tmp_path, golden, monkeypatch):
 
 
 def test_the_error_without_a_network_names_all_attempts_and_a_remedy(tmp_path, monkeypatch):
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses every connection
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens on this port
     started = time.monotonic()
     with pytest.raises(InputError) as error:
         resolve_model("vit_b16_fe", tmp_path)

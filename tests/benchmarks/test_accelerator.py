@@ -26,7 +26,7 @@ SMALL = [
 
 @pytest.mark.slow
 def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch, capsys):
-    """XLA does not compile a step again, although the weights change between two steps."""
+    """XLA compiles each step once: changed weights do not cause another compilation."""
     flags = f"--xla_dump_to={tmp_path}/xla --xla_dump_hlo_module_re=inference_(compiled|_update).*"
     monkeypatch.setenv("XLA_FLAGS", flags)
     main([*SMALL, "--output", str(tmp_path / "table.md")])
@@ -42,8 +42,9 @@ def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch
         if "device and CPU" in name:
             assert float(ratio) < 1e-2
     modules = [name for name in os.listdir(tmp_path / "xla") if "before_optimizations.txt" in name]
-    # XLA compiles a training step four times: for the loop, one replica, mirrored replicas, and
-    # memory. With mirrored replicas, XLA does not compile the optimizer's update.
+    # XLA compiles a training step once for each of four measurements: the loop, one replica,
+    # mirrored replicas, and memory. XLA compiles the optimizer's update for three of the
+    # measurements, but not for mirrored replicas.
     assert sum("inference_compiled" in name for name in modules) == 4
     assert sum("inference__update" in name for name in modules) == 3
 

@@ -20,7 +20,10 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 
 
 class ColourReader(ReusableModule):
-    """For the colour (r, g, 0), predicts class 4 r + g, and ranks classes by their distance."""
+    """A classifier that predicts class 4 r + g for an image of the colour (r, g, 0).
+
+    The closer the index of another class is to 4 r + g, the more probable is this class.
+    """
 
     def __init__(self, classes=1000):
         super().__init__()
@@ -39,8 +42,8 @@ def make_image(answer, height=12, width=20):
     return PIL.Image.fromarray(np.broadcast_to(colour, [height, width, 3]).copy())
 
 
-# The class of each image, and the model's prediction. Five of the eight predictions are right. For
-# two more images, the class is among the five most probable ones.
+# For each image, its class and the model's prediction. Five of the eight predictions are right. For
+# two of the three wrong predictions, the right class is among the five most probable classes.
 ANSWERS = [(0, 0), (0, 1), (7, 7), (7, 7), (281, 281), (281, 279), (999, 999), (999, 990)]
 
 
@@ -237,7 +240,10 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 
 
 def test_a_usage_error_is_reported_without_tensorflow(project, tmp_path):
-    """The benchmark reports a missing folder, without TensorFlow and from another directory."""
+    """The benchmark reports a missing folder without an import of TensorFlow.
+
+    The test runs the benchmark from a directory outside the project.
+    """
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"
         "sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -13,7 +13,7 @@ SMALL = ["--model", "vit_mini_fe", "--batch-size", "2", "--steps", "1", "--round
 def rows(capsys, *arguments):
     """Runs the benchmark; returns the rows by name, and the lines with the model and the data.
 
-    Each row is a tuple: a list of numbers, and a goal.
+    Each row is a tuple of the measured numbers and the required ratio, such as ">= 0.95".
     """
     main([*arguments, *SMALL])
     model, data, _, *lines = capsys.readouterr().out.splitlines()

@@ -38,7 +38,7 @@ def reads(monkeypatch):
 
 @pytest.fixture
 def clock_ahead(monkeypatch):
-    """Sets the clock 10 seconds ahead, so that all files count as unchanged for a while."""
+    """Sets the clock 10 seconds ahead, so that the index trusts the modification times of files."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 

@@ -1,4 +1,4 @@
-"""Tests that the settings of nodes survive the conversion to JSON, as TFX passes them, and back."""
+"""Tests that the settings of nodes stay the same when they are converted to JSON and back."""
 
 import dataclasses
 import json
@@ -60,8 +60,9 @@ TRAINER = TrainerSettings(
 )
 def test_settings_survive_the_conversion_to_json(settings):
     text = to_custom_config(settings)
-    assert from_custom_config(type(settings), text) == settings  # executors get a text
-    assert from_custom_config(type(settings), json.loads(text)) == settings  # TFX decodes the text
+    # TFX passes the JSON text to executors, and the decoded text to functions such as `run_fn`.
+    assert from_custom_config(type(settings), text) == settings
+    assert from_custom_config(type(settings), json.loads(text)) == settings
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 
 
 def test_a_file_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
-    """Without the first fsync, a power failure could leave an empty file."""
+    """Without the fsync before the renaming, a power failure could leave an empty file."""
     calls = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))

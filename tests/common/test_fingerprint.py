@@ -26,7 +26,7 @@ def test_the_fingerprint_of_a_directory_depends_on_names_and_contents(tmp_path):
 def package(tmp_path, monkeypatch):
     """Writes a package whose module `a` imports `b`, and `b` imports a function of `c`.
 
-    Only type checkers follow the import of `d` by `c`.
+    `c` imports `d` only if `TYPE_CHECKING` is true, so a run never imports `d`.
     """
     folder = tmp_path / "firstparty"
     folder.mkdir()
@@ -119,8 +119,8 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project, monkeypatch):
-    """The table of names lists each package whose name differs from that of its distribution."""
-    monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)  # finds no others
+    """The table of names lists each package whose name differs from its distribution's name."""
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)  # returns {}
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [
         ".".join(path.relative_to(project).with_suffix("").parts).removesuffix(".__init__")

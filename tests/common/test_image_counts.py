@@ -33,7 +33,9 @@ def test_each_node_has_a_count_of_its_own(tmp_path, monkeypatch):
     first.mkdir()
     monkeypatch.setenv(image_counts.VARIABLE, str(first))
     count_images(3)
-    monkeypatch.setenv(image_counts.VARIABLE, str(second))  # a node without a folder has ended
+    # The second node's folder does not exist yet. The images of a node without a folder are not
+    # counted, because the folder is removed when the node ends.
+    monkeypatch.setenv(image_counts.VARIABLE, str(second))
     count_images(1)
     second.mkdir()
     assert read_image_count(first) == 3

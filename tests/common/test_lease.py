@@ -1,6 +1,7 @@
 """Tests of leases between real processes.
 
-`_DiskLease` uses file locks. `_BucketLease` works without locks, so it can be tested on a disk.
+`_DiskLease` uses file locks. `_BucketLease` is meant for buckets, but it uses no locks, so these
+tests use it on a disk.
 """
 
 import subprocess
@@ -110,8 +111,9 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 def test_a_lease_by_the_url_of_a_bucket():
     """`ram://` stands for a bucket.
 
-    A second write to `ram://` appends to the file, but a bucket would replace the object. So the
-    test uses a long renewal interval.
+    The renewal interval is so long that no lease is renewed, because a renewal would write the file
+    a second time. A second write to `ram://` appends to the file, but a bucket would replace the
+    object.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

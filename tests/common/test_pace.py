@@ -4,7 +4,7 @@ from common.pace import PaceMeter
 
 
 def follow(total, counts):
-    """Returns the estimated pace after each count, with one count per second."""
+    """Returns the estimated pace after each count of images; the counts are one second apart."""
     meter = PaceMeter(total)
     return [meter.add(float(now), done) for now, done in enumerate(counts)]
 

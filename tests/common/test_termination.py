@@ -104,7 +104,11 @@ def is_alive(process: int) -> bool:
 
 
 def test_child_processes_are_ended(program):
-    """A child that ignores SIGTERM in its own session is ended, and so is an orphaned child."""
+    """A program that gets SIGTERM also ends its child processes.
+
+    In this test, one child process ignores SIGTERM and has its own session, and another child
+    process is orphaned.
+    """
     running = program(
         """
         deaf = [
@@ -182,7 +186,8 @@ def test_without_unsaved_steps_the_process_ends_at_once(program):
 def test_a_second_signal_ends_at_once(program):
     running = program(WORK.format(unsaved=True, seconds=600))
     running.send(signal.SIGINT)
-    # some wrappers send the terminal's signal again
+    # A signal that follows at once does not count as a second signal, because some wrappers forward
+    # a signal that the terminal has already sent to the process.
     running.send(signal.SIGINT)
     time.sleep(0.7)
     assert running.process.poll() is None

@@ -40,7 +40,7 @@ def test_secrets_of_urls_are_left_out(text, shown):
 
 
 def test_a_long_line_is_processed_quickly():
-    """Logs have lines of a megabyte, so the time of the function must be linear in their length."""
+    """Logs contain lines of a megabyte, so the run time must grow only linearly with the length."""
     text = "https://host/path/of/some/length," * 50_000
     assert remove_secrets(text) == text
     assert remove_secrets(f"{text}?x=1") == f"{text}?…"

@@ -57,7 +57,8 @@ def test_edits_of_wording_are_ignored(before, after):
         ("x == 'an image'", "x == 'the image'"),
         ("x: Literal['an image']", "x: Literal['the image']"),
         ("why = 'no such file'\nraise E(why)", "why = 'no file'\nraise E(why)"),
-        # An exception handler may depend on the class of an exception and on its arguments.
+        # Edits of an exception's class or arguments change the behaviour, because an exception
+        # handler may depend on them.
         ("raise E('no file')", "raise F('no file')"),
         ("raise E('no file') from a", "raise E('no file')"),
         ("raise E('image')", "raise E('label')"),

@@ -1,14 +1,16 @@
-"""Stand-ins for two backends, which provide a container's inputs and record its outputs.
+"""Stand-ins for Vertex AI and Kubeflow Pipelines.
 
-- `VertexAi` follows Vertex AI's documentation: each artifact has its type and a resource name.
+The stand-ins prepare the inputs of a container, and record the outputs of the container.
+
+- `VertexAi` follows Vertex AI's documentation: each artifact has a type and a resource name.
 - `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in
   backend/src/v2 and the function that the code imitates. Release 2.14.3 behaves the same unless a
-  comment says otherwise. docs/kubeflow.md describes a run of each release with its own driver and
-  launcher.
+  comment says otherwise. docs/kubeflow.md describes a run with the driver and the launcher of each
+  of the two releases.
 
-A directory stands for the bucket of a `gs://` root. Each container has its own launcher paths
-`/gcs`, `/minio`, `/s3` and `/tmp`, so these paths lie in the folder that stands for the container's
-disk.
+A local directory stands for a pipeline root in a `gs://` bucket. The directories `/gcs`, `/minio`,
+`/s3` and `/tmp`, which the launcher uses in a real container, are in the folder that stands for the
+container's disk.
 """
 
 import abc
@@ -42,7 +44,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
-        """Returns the PipelineSpec in the file `job`, as JSON, and the pipeline root of runs."""
+        """Reads the file `job`; returns the PipelineSpec, as JSON, and the pipeline root."""
 
     @abc.abstractmethod
     def run_root(self, root: str, pipeline: str, run: str) -> str:
@@ -58,11 +60,12 @@ class Backend(abc.ABC):
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
         """Makes directories and copies inputs, as the backend does before it starts a container."""
-        for artifacts in outputs.artifacts.values():  # object stores need no parent folders
+        # Unlike objects in a store, files in a directory need parent folders.
+        for artifacts in outputs.artifacts.values():
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
     def arguments(self, disk: Path) -> list[str]:
-        """Returns the container's additional arguments, which only this stand-in needs."""
+        """Returns arguments that the stand-in adds to those of the compiled container."""
         return []
 
     def path(self, uri: str) -> Path:
@@ -103,7 +106,10 @@ class Backend(abc.ABC):
 
 
 class VertexAi(Backend):
-    """Runs a PipelineJob in JSON; each output artifact has a resource name before the step runs."""
+    """Imitates Vertex AI, which reads a PipelineJob in JSON.
+
+    Vertex AI names each output artifact before the step runs.
+    """
 
     _STORE = "projects/1/locations/europe-west4/metadataStores/default"
 
@@ -162,13 +168,17 @@ class VertexAi(Backend):
 
 
 class KubeflowPipelines(Backend):
-    """Runs a PipelineSpec in YAML; an output artifact gets its name after the step has run."""
+    """Imitates Kubeflow Pipelines, which reads a PipelineSpec in YAML.
+
+    Kubeflow Pipelines gives an output artifact its final name after the step has run.
+    """
 
     def __init__(self, release: str = "2.17.0", *, store: Path | None = None) -> None:
         """
         Args:
           release: "2.17.0" or "2.14.3".
-          store: the directory that stands for the object store; None if no artifact is there.
+          store: the directory that stands for the object store; None if the pipeline root is a
+            directory.
         """
         super().__init__()
         self._is_2_14 = release == "2.14.3"
@@ -206,7 +216,9 @@ class KubeflowPipelines(Backend):
             outputs.parameters[key].output_file = f"{disk}/tmp/kfp/outputs/{key}"
         if self._is_2_14:  # component/launcher_v2.go, OutputMetadataFilepath
             outputs.output_file = f"{disk}/tmp/kfp_outputs/output_metadata.json"
-        else:  # driver/driver.go, lines 797 to 803; component/launcher_v2.go, LocalPathForURI
+        else:
+            # imitates driver/driver.go, lines 797 to 803, and LocalPathForURI in
+            # component/launcher_v2.go
             outputs.output_file = str(_local_path(f"{task_root}/output_metadata.json", disk))
         return outputs
 
@@ -224,7 +236,7 @@ class KubeflowPipelines(Backend):
             Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
         if not self._is_2_14:
             Path(outputs.output_file).parent.mkdir(parents=True, exist_ok=True)
-            # component/launcher_v2.go, qualifyExecutorLogsForRetry, at the first attempt
+            # imitates qualifyExecutorLogsForRetry in component/launcher_v2.go (first attempt)
             outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
         for artifacts in outputs.artifacts.values():
             local = _local_path(artifacts.artifacts[0].uri, disk)
@@ -249,8 +261,8 @@ class KubeflowPipelines(Backend):
             shutil.rmtree(disk / scheme, ignore_errors=True)
 
     def _download(self, uri: str, local: Path) -> None:
-        # objectstore/object_store.go, DownloadBlob: 2.14.3 copies all objects whose keys begin with
-        # the artifact's key, so with `model` it also copies `model_run`.
+        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects with keys
+        # that begin with the artifact's key, such as `model_run` for the key `model`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))
@@ -261,7 +273,8 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, copy)
 
     def _upload(self, local: Path, uri: str) -> None:
-        # objectstore/object_store.go, UploadBlob, which uploads files, but no empty directories.
+        # Like UploadBlob in objectstore/object_store.go, this method does not upload empty
+        # directories.
         for file in [local] if local.is_file() else local.rglob("*"):
             if file.is_file():
                 key = Path(os.path.normpath(self.path(uri) / file.relative_to(local)))
@@ -269,7 +282,7 @@ class KubeflowPipelines(Backend):
                 shutil.copyfile(file, key)
 
     def send_artifact(self, artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
-        # metadata/client.go, GetOutputArtifactsByExecutionId and ToRuntimeArtifact
+        # imitates GetOutputArtifactsByExecutionId and ToRuntimeArtifact in metadata/client.go
         sent = _copy(artifact)
         sent.type.instance_schema = ""
         return sent
@@ -280,20 +293,21 @@ class KubeflowPipelines(Backend):
         provisioned: pb.RuntimeArtifact,
         written: pb.RuntimeArtifact | None,
     ) -> pb.RuntimeArtifact:
-        # component/launcher_v2.go, uploadOutputArtifacts and mergeRuntimeArtifacts
+        # imitates uploadOutputArtifacts and mergeRuntimeArtifacts in component/launcher_v2.go
         artifact = _copy(provisioned)
         if written is not None and key != EXECUTOR_LOGS:
             if written.uri:
                 artifact.uri = written.uri
             artifact.metadata.update(dict(written.metadata))
-        # objectstore/config.go, KeyFromURI, which refuses a URI outside the root of the run.
+        # KeyFromURI in objectstore/config.go refuses a URI outside the root of the run, too.
         run_root = provisioned.uri.rsplit("/", 3)[0]
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")
-        # metadata/client.go, RecordArtifact; metadata/converter.go, toMLMDArtifact
+        # imitates RecordArtifact in metadata/client.go and toMLMDArtifact in metadata/converter.go
         values = {name: _store_value(key, name, value) for name, value in artifact.metadata.items()}
         values.setdefault("display_name", key)
-        # config/env.go, GetStoreSessionInfo, for a store without a secret.
+        # imitates GetStoreSessionInfo in config/env.go, for an object store without a Kubernetes
+        # secret
         provider = artifact.uri.split("://")[0] if _is_stored(artifact.uri) else "gs"
         session = f'{{"Provider":"{provider}","Params":{{"fromEnv":"true"}}}}'
         values.setdefault("store_session_info", session)

@@ -1,20 +1,21 @@
-"""Executes a compiled pipeline on this machine, as Vertex AI and Kubeflow Pipelines do.
+"""Runs a compiled pipeline on this machine, as Vertex AI or Kubeflow Pipelines would run it.
 
-Every step is a process with the command and the arguments of the job, in an empty directory, with
-only a container's environment variables (see `tests.compiled.containers`). The job is parsed with
-kfp's own protos; a job in another format, or a job that Vertex AI or Kubeflow Pipelines would
-refuse, raises `JobError`. `tests.compiled.backends` has the differences between the two backends.
-Comments name files below backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in them
-that this module imitates.
+Each step is a process that runs the container command of the compiled job. The process starts in an
+empty directory, and has only the environment variables of a container (see
+`tests.compiled.containers`). kfp's own protos parse the job. A job in another format, or a job that
+Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`. `tests.compiled.backends`
+implements what differs between Vertex AI and Kubeflow Pipelines. Comments name files below
+backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files that this module
+imitates.
 
-A directory stands for a `gs://` bucket, which the containers read and write themselves. With a
-pipeline root in `minio://` or `s3://`, a container cannot access the object store. The backend
-copies artifacts to and from the container's disk, which is new for each step and removed after the
-step.
+A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
+pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store, so the
+stand-in for the launcher copies artifacts to and from the container's disk. Each step has a disk of
+its own, and the launcher's copies are removed from the disk after the step.
 
-This module does not imitate machines, retries, mounted volumes (every container sees all
-directories of this machine), or the launcher's copies of input artifacts in `/gcs` (this pipeline
-does not read them).
+This module does not imitate machine types, retries, or mounted volumes: every container sees all
+directories of this machine. The real launcher also copies input artifacts from `gs://` to `/gcs`;
+this module does not, because the pipeline does not read the copies in `/gcs`.
 """
 
 import dataclasses
@@ -75,7 +76,7 @@ def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, A
 
 
 class Cluster:
-    """Runs versions of a compiled pipeline, with one cache for all runs."""
+    """Runs a compiled pipeline and later versions of it, with one cache for all runs."""
 
     def __init__(
         self,
@@ -90,8 +91,8 @@ class Cluster:
         """
         Args:
           job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
-          containers: runs the containers.
-          folder: the folder for the containers' disks.
+          containers: the object that runs the containers.
+          folder: the folder in which each container has a folder as its disk.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.
@@ -129,7 +130,7 @@ class Cluster:
           **parameters: values of runtime parameters; missing parameters have their defaults.
 
         Returns:
-          The steps by task name.
+          The `Step` of each task by the name of the task.
 
         Raises:
           JobError: the backend would refuse the job or a parameter.
@@ -147,8 +148,8 @@ class Cluster:
             component = self._spec.components[task.component_ref.name]
             disk = self._folder / f"{run}-{name}"
             outputs = self._backend.outputs(component.output_definitions, run_root, name, disk)
-            # driver/container.go, Container, and driver/cache.go: a cached task starts no launcher,
-            # and its outputs are the artifacts of the earlier execution.
+            # As in Container (driver/container.go) and in driver/cache.go, a cached task starts no
+            # launcher, and the outputs of the task are the artifacts of the earlier execution.
             key = self._cache_key(component, inputs, outputs)
             if task.caching_options.enable_cache and key in self._cache:
                 steps[name] = dataclasses.replace(self._cache[key], cached=True)
@@ -201,7 +202,7 @@ class Cluster:
             environment=environment,
             log=log,
         )
-        # component/launcher_v2.go, execute and getExecutorOutputFile
+        # imitates execute and getExecutorOutputFile in component/launcher_v2.go
         text = log.read_text(errors="replace")
         if status:
             raise StepFailed(f"{name}: exit status {status}\n{text[-4000:]}")
@@ -368,7 +369,7 @@ def read_parameters(spec: pb.PipelineSpec, given: Mapping[str, Any]) -> dict[str
 
 
 def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
-    # component/launcher_v2.go, compileCmdAndArgs, which does not replace any other placeholder.
+    # Like compileCmdAndArgs in component/launcher_v2.go, this function replaces only `{{$}}`.
     resolved = part.replace("{{$}}", json_format.MessageToJson(executor_input, indent=None))
     if "{{$" in part.replace("{{$}}", ""):
         raise JobError(f"unknown placeholder: {part}")
@@ -378,8 +379,8 @@ def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
-    # component/launcher_v2.go, collectOutputParameters. TFX writes parameters to the
-    # ExecutorOutput, and not to a file for each parameter.
+    # As in collectOutputParameters in component/launcher_v2.go, the parameters come from the
+    # ExecutorOutput, because TFX does not write a file for each parameter.
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:

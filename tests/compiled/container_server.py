@@ -2,12 +2,14 @@
 
     python -P container_server.py
 
-Each line on stdin is a container in JSON: `module` and `arguments` (the command is `python -m
-MODULE ARGUMENT…`), `directory`, `environment`, and `log`, the file for stdout and stderr. When the
-container has ended, its exit status is a line on stdout; a negative status is the number of a
-signal. A container that runs longer than `limit` seconds is killed by SIGALRM.
+Each line on stdin describes a container in JSON. The keys `module` and `arguments` describe the
+command `python -m MODULE ARGUMENT…`. The other keys are `directory`, `environment`, `limit`, and
+`log`, the file for stdout and stderr. SIGALRM kills a container that runs longer than `limit`
+seconds. After a container has ended, this program prints the exit status of the container on
+stdout. If a signal ended the container, the status is the negative number of the signal.
 
-This program imports no module of the project, so each container imports them itself.
+This program imports no module of the project, because each container must import the project's
+modules itself.
 """
 
 import json
@@ -17,11 +19,11 @@ import signal
 import sys
 import tempfile
 
-# This module imports TensorFlow and all of TFX's executors.
+# The following module imports TensorFlow and all of TFX's executors.
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401
 from tfx.extensions.google_cloud_ai_platform import runner
 
-runner._POLLING_INTERVAL_IN_SECONDS = 1  # TFX asks for a custom job's state every 30 s
+runner._POLLING_INTERVAL_IN_SECONDS = 1  # by default, TFX asks for a custom job's state every 30 s
 
 
 def main() -> None:
@@ -44,12 +46,12 @@ def run_container(
     log: str,
     limit: int,
 ) -> None:
-    """Runs a container in a forked process, which behaves like a new Python process."""
+    """Runs a container in this forked process, as if the process were a new Python process."""
     signal.alarm(limit)
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
-    tempfile.tempdir = None  # Python has cached the server's folder
+    tempfile.tempdir = None  # makes Python forget the temporary folder of the server
     output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     for descriptor, file in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
         os.dup2(file, descriptor)

@@ -1,9 +1,9 @@
 """Runs the containers of a compiled pipeline, with the packages of the container image.
 
-The import of TensorFlow and TFX takes eight seconds of processor time. So a container is not a new
-Python process, but a fork of a process that has imported them; see
+The import of TensorFlow and TFX takes eight seconds of processor time. To save time, each
+container is a fork of a process that has imported TensorFlow and TFX: see
 `tests.compiled.container_server`. tests/image/test_install.py and `tests.compiled.replicas` start
-the entry point as new processes.
+the containers' entry point as a new process instead.
 """
 
 import json
@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-_PYTHON = ("python", "-m")  # what the command of each container begins with
+_PYTHON = ("python", "-m")  # first two words of every container's command
 _LIMIT = 900  # seconds
 
 

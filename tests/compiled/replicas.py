@@ -5,7 +5,7 @@ and `CLUSTER_SPEC` name all containers, in the format that Vertex AI documents f
 training; a single container has no `TF_CONFIG`. A job succeeds when its chief succeeds, and fails
 when any container fails.
 
-Machines, restarts and preemption are not imitated.
+This module does not imitate machine types, restarts and preemption.
 """
 
 import json
@@ -46,7 +46,8 @@ class Replicas:
     def _start(self, name: str, container: ContainerSpec, cluster: dict[str, str]) -> None:
         disk = self._folder / name
         environment = prepare_disk(disk, self._bin) | cluster
-        # Popen would search the PATH of this process instead of the container's PATH.
+        # The command is a path in `bin`, because Popen would search for a bare name in the PATH of
+        # this process, not in the container's PATH.
         command, *arguments = [*container.command, *container.args]
         with (disk / "log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
@@ -62,7 +63,7 @@ class Replicas:
         return (self._folder / name / "log").read_text(errors="replace")
 
     def state(self) -> tuple[JobState, str]:
-        """Returns the state of the job, and the reason of a failure."""
+        """Returns the state of the job, and the reason for a failure."""
         ended = {name: process.poll() for name, process in self.processes.items()}
         for name, status in ended.items():
             if status:

@@ -1,8 +1,8 @@
 """Tests that the stand-in sends the same inputs as Kubeflow Pipelines' driver and launcher.
 
-`RECORDED` is the ExecutorInput of StatisticsGen that the driver of release 2.17.0 made and the
-launcher gave to the container, in the digits pipeline of docs/kubeflow.md. Ids are shortened, a
-directory stands for the bucket, and parameters and descriptions are left out.
+`RECORDED` is the ExecutorInput that the container of StatisticsGen received in a run of the digits
+pipeline of docs/kubeflow.md, with the driver and the launcher of release 2.17.0. In `RECORDED`, ids
+are shortened, a directory replaces the bucket, and parameters and descriptions are left out.
 """
 
 import re

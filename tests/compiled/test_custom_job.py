@@ -2,8 +2,8 @@
 
 Vertex AI is mocked: `tests.compiled.cluster` runs the pipeline, a service on loopback
 (`tests.components.custom_job_trainer.job_service`) accepts the custom job, and
-`tests.compiled.replicas` runs it. TFX's client is real; it asks for the state of the job every
-second, instead of every 30 s.
+`tests.compiled.replicas` runs the job's containers. TFX's client is real, but the client asks for
+the state of the job every second instead of every 30 s.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Runs the compiled pipeline step by step, with the installed packages of the container image.
 
-These runs are on Kubeflow Pipelines; `test_custom_job.py` has a run on Vertex AI.
-`tests.compiled.cluster` stands for the backend, and its docstring lists the differences. A step can
-access neither the source tree nor the model cache of this machine.
+These tests imitate runs on Kubeflow Pipelines; `test_custom_job.py` imitates a run on Vertex AI.
+`tests.compiled.cluster` stands for Kubeflow Pipelines, and its docstring tells what it does not
+imitate. A step can access neither the source tree nor the model cache of this machine.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ def ran(steps):
 
 
 HEAD = ("--tune", "head", "--set", "gate.max_drop=1", "--data-check", "full")
-STORE = "minio://mlpipeline/digits"  # the object store of a default installation
+STORE = "minio://mlpipeline/digits"  # a folder in the bucket of a default installation
 
 
 @dataclasses.dataclass
@@ -38,7 +38,7 @@ class Kubeflow:
 
     Attributes:
       cluster: the stand-in for Kubeflow Pipelines.
-      arguments: the arguments of the command line, without the tuner.
+      arguments: the arguments of the command line, except `--tuner`, which the third run omits.
       state: the folder `cloud.state_dir`, in a volume.
       runs: the steps of each run. The second run repeats the first. The third run trains another
         model and requires an accuracy that no model reaches.
@@ -91,7 +91,7 @@ def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
 
 
 def test_the_next_model_is_compared_with_the_champion(kubeflow):
-    """The baseline is the copy of the first run's model in the volume."""
+    """The third run compares its model with the copy of the first run's model in the volume."""
     first, _, third = kubeflow.runs
     blessing = properties(third, "Evaluator", "blessing")
     assert blessing["current_model"] == third["Trainer"].artifacts["model"].uri
@@ -126,14 +126,17 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
-    # `--wait` finds the properties of Pusher's output by a URI of this form.
+    # `--wait` recognises Pusher's output by the URI, which must match the following pattern.
     uri = PurePosixPath(third["Pusher"].artifacts["pushed_model"].uri.removeprefix(STORE))
     assert uri.match("/*/*/Pusher/*/pushed_model")
     assert len(kubeflow.served) == 1
 
 
 def test_fail_on_unblessed(kubeflow, compile_to, tmp_path):
-    """In a new version of the pipeline, all nodes are cached, except Pusher, which fails."""
+    """The option --fail-on-unblessed changes only Pusher, so the other nodes are cached.
+
+    Pusher fails, because the model is not blessed.
+    """
     arguments = (*kubeflow.arguments, "--fail-on-unblessed")
     kubeflow.cluster.upload(compile_to(tmp_path / "pipeline.yaml", *arguments), STORE)
     with pytest.raises(StepFailed, match=r"Pusher: exit status 1[^$]*below 1\.0000"):

@@ -114,7 +114,7 @@ def test_keras_files_are_refused_with_a_reference_to_the_code(folder):
         f"--model {folder}/mine.keras: is a Keras file; expected a SavedModel with the "
         f"reusable interface of TF-Hub feature vectors: {HINT}"
     )
-    # only TensorFlow finds the fault of this model
+    # `check_model` accepts this model, because the fault can only be found with TensorFlow.
     check_model(str(folder / "exported"), "pretrained")
     with pytest.raises(InputError) as error:
         read_shapes(folder / "exported")

@@ -10,7 +10,7 @@ import pytest
 from pipeline.report import console
 from tests.captured_run import run_captured
 
-_RESULT = f" INFO {console.__name__}: "  # the prefix of lines about the results in the log
+_RESULT = f" INFO {console.__name__}: "  # log lines with results contain this prefix
 
 
 @dataclasses.dataclass
@@ -22,8 +22,8 @@ class Run:
       out: the text on stdout.
       err: the text on stderr.
       ran: the nodes that were not taken from the cache.
-      artifacts: the URIs in the log by "node.output".
-      log: the lines about the results in the log.
+      artifacts: the URIs of the artifacts in the log; the keys have the form "node.output".
+      log: the lines of the log that contain results.
     """
 
     status: int

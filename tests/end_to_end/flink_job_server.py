@@ -4,7 +4,8 @@
 
 writes `.cache/flink/job-server.jar`. Maven resolves the dependencies of the job server,
 verifies their checksums, and uses the mirrors in ~/.m2/settings.xml. Beam also publishes the job
-server as one big jar, `org.apache.beam:beam-runners-flink-…-job-server`.
+server as one big jar, `org.apache.beam:beam-runners-flink-…-job-server`, which this program does
+not use.
 """
 
 import shutil

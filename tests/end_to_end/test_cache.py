@@ -160,10 +160,13 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """These two nodes run again because an inspection uses limits that stop nothing."""
+    """An inspection changes the limits of ExampleValidator and DataCheck, so only they run again.
+
+    With the changed limits, no data can stop the inspection.
+    """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write pages
+    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write reports
     text = page.read_text()
     assert "Inspected" in text
     assert '<ul class="sheet"><li><img' in text
@@ -216,8 +219,8 @@ def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
 def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
     """Without the metadata store, execution numbers start with 1 again.
 
-    So the run gets the same numbers as the first run, but it must not overwrite the first run's
-    model. It finds the champion without the metadata store.
+    The new run has the same execution numbers as the first run, but it must not overwrite the first
+    run's model. The new run finds the champion, although the metadata store is lost.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

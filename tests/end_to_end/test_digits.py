@@ -39,7 +39,8 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    with pytest.MonkeyPatch.context() as patch:  # each count of images is printed as a line
+    # With these patches, the console prints a line whenever it gets a new count of images.
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
         return pipeline(root, "--model", "vit_mini_fe", "--dataset", "digits")

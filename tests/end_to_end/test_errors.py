@@ -17,7 +17,7 @@ from tests.trainer.decoding.test_image_file import suite
 
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
-    """Sets a proxy that refuses every connection, and empty caches."""
+    """Sets a proxy that refuses every connection, and sets the caches to empty folders."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
@@ -25,7 +25,7 @@ def no_network(monkeypatch, tmp_path):
 
 
 def assert_failed(run, *expected, status=1):
-    """Asserts that `run` failed with a short message that has all texts; returns stderr."""
+    """Asserts that `run` failed with a short message that contains `expected`; returns stderr."""
     assert run.status == status
     assert "Traceback" not in run.out + run.err
     assert 1 <= len(run.err.splitlines()) <= 3
@@ -56,7 +56,7 @@ def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_back
 def test_a_saved_model_that_does_more_than_compute(pipeline, tmp_path, tiny_backbone):
     """The run refuses the model before loading it, unless --trust-model is given.
 
-    With this option, the run goes on to the dataset, which TFDS cannot download.
+    With --trust-model, the run continues until TFDS cannot download the dataset.
     """
     model = tf.saved_model.load(str(tiny_backbone))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])

@@ -61,7 +61,7 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Returns a function that runs the pipeline with some flags; it returns the run and its log."""
+    """Returns a function that runs the pipeline with some flags and returns the run and the log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
@@ -153,7 +153,7 @@ with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
 )
 def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
     flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
-    mark = str(tmp_path)  # a variable in the environment of each process of the run
+    mark = str(tmp_path)  # value of the variable TMPDIR in every process of the run
     program = subprocess.Popen(
         [sys.executable, "-c", COMPUTES, *flags],
         stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from tests.signatures import answers_by_object_graph, assert_same, inputs_of
 
 pytestmark = pytest.mark.slow
 
-HEAD = 4 * (1280 + 1) * 5  # the bytes of a head for five classes
+HEAD = 4 * (1280 + 1) * 5  # size in bytes of a classifier head for 1280 features and five classes
 
 
 def arguments(shared, tune, *more, heat_map_seconds=0):
@@ -38,7 +38,7 @@ def assert_served(server_process, model, images: list[bytes]) -> None:
 
 
 def kernels(backbone: Path) -> set[bytes]:
-    """Returns the bytes of the trainable matrices, without biases, since some have no gradient."""
+    """Returns the trainable matrices as bytes, without biases: some biases have no gradient."""
     variables = tf.saved_model.load(str(backbone)).trainable_variables
     return {variable.numpy().tobytes() for variable in variables if variable.shape.rank > 1}
 

@@ -1,4 +1,7 @@
-"""Tests a run with a Tuner that is terminated during its training, and its continuation."""
+"""Tests a run that is terminated while Trainer runs, and the next run, which continues it.
+
+The pipeline contains a Tuner, which ends before the first run is terminated.
+"""
 
 import base64
 import dataclasses
@@ -36,7 +39,8 @@ def model(tmp_path_factory):
         patch.setenv("no_proxy", "127.0.0.1")
         path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
         body = archive(files_of(directory))
-        # The first download breaks off, so that there is a partial file, and a line in the log.
+        # The first download breaks off, so that there are a partial file and a log line to search
+        # for secrets.
         url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 
@@ -70,7 +74,8 @@ def runs(pipeline, root, model):
 
     def save_and_be_asked(self):
         save(self)
-        if self._step == 4 and list((root / "checkpoints").glob("*")):  # not in Tuner's trainings
+        # The Tuner writes no checkpoints to this folder, so the signal comes while Trainer runs.
+        if self._step == 4 and list((root / "checkpoints").glob("*")):
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -108,7 +113,7 @@ def test_training_uses_the_best_hyperparameters_of_the_tuner(runs):
 
 
 def test_password_and_signature_of_the_url_are_not_stored(runs, root):
-    """The runs neither print password and signature, nor write them to any file."""
+    """The runs neither print the password and the signature, nor write them to any file."""
     printed = runs.printed
     assert re.search(r"model +http://…@127\.0\.0\.1:\d+/published\.tar\.gz\?…$", printed[0], re.M)
     files = [path for path in root.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Tests of the Dockerfile, .dockerignore and the locks, which need no Docker."""
+"""Tests of the Dockerfile, .dockerignore and the lock files; the tests do not run Docker."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ def dockerfile(project):
 
 
 def locked(file: Path) -> dict[str, str]:
-    """Returns the versions in a lock by package."""
+    """Returns the version of each package in a lock file."""
     return dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ;]+)", file.read_text(), re.MULTILINE))
 
 
@@ -67,7 +67,7 @@ def test_versions_agree(dockerfile, project):
 
 
 def test_development_tools_have_a_lock_of_their_own(project):
-    """Packages in both locks have the same version, so both locks can be installed together."""
+    """Packages in both lock files have the same version, so both can be installed together."""
     run, tools = (locked(project / f"requirements{suffix}.lock") for suffix in ("", "-dev"))
     assert not {"pytest", "mypy", "ruff", "coverage"} & set(run)
     assert {name: run[name] for name in run.keys() & tools.keys()} == {

@@ -15,7 +15,7 @@ from tests.pipeline.runners.test_compile import CUSTOM_JOB, compiled, containers
 
 pytestmark = pytest.mark.slow
 
-# Together, these three pipelines have all nodes.
+# Each node of this project is in at least one of these three pipelines.
 PIPELINES = ({"tuner": "2"}, {"dataset": "gs://bucket/flowers"}, CUSTOM_JOB)
 
 
@@ -33,8 +33,8 @@ def installed(project, tmp_path_factory):
     """Installs the project; returns the directory that is /opt/vit in the image.
 
     To save time and disk space, most packages are hard links to uv's cache, and only the project's
-    own packages are compiled to bytecode. There is no compiler, as in the image's base, but uv's
-    cache may contain packages that a compiler has built.
+    own packages are compiled to bytecode. As in the base image, the installation has no C or C++
+    compiler, but uv's cache may contain packages that were built with a compiler earlier.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():
@@ -95,7 +95,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
     assert len(names) == 1 + 16
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    # TFX's own executors load functions from these modules.
+    # TFX's own executors load functions from the following modules.
     functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
     run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr
@@ -103,7 +103,9 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """The arguments are those of a compiled job, with the executor log of Kubeflow Pipelines."""
+    """The node gets the arguments of a compiled job, and the output `executor-logs`, which Kubeflow
+    Pipelines adds.
+    """
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}
     parameters = {
@@ -160,7 +162,7 @@ def test_the_image_runs_the_command_line(python):
 
 
 def test_pip_is_visible_in_the_worker_image(python, installed, project):
-    """Beam's `boot` ends in the worker image if `python -m pip show` does not find Beam."""
+    """In the worker image, Beam's program `boot` exits if `pip show` does not find Beam."""
     if subprocess.run(["python3.11", "-m", "pip", "--version"], check=False).returncode:
         pytest.skip("this machine's Python has no pip, unlike the Python of the image's base")
     assert python("-m", "pip", "show", "apache-beam").returncode

@@ -1,4 +1,4 @@
-"""Fixtures of the golden checkpoints, and of the outputs of the public implementation."""
+"""Fixtures that load the golden checkpoints and their expected outputs."""
 
 from pathlib import Path
 

@@ -122,8 +122,9 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # The loader derives sizes from the arrays in SIZES. If one of these arrays has a wrong
-            # shape, the message names another array.
+            # The loader infers the sizes of the model from the arrays in SIZES. If an array in
+            # SIZES has a wrong shape, the shape of another array seems to be wrong, and the message
+            # names the other array.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -239,7 +239,7 @@ def test_never_overwrites(taken_by, checkpoint, tmp_path):
 
 @pytest.mark.parametrize("given", ["{}", ".", ""])
 def test_an_empty_directory_is_filled(checkpoint, tmp_path, monkeypatch, given):
-    """`convert` writes into an empty directory without replacing it, since it may be a mount."""
+    """`convert` must not replace an empty directory, since the directory may be a mount point."""
     monkeypatch.chdir(tmp_path)
     before = tmp_path.stat()
     convert(checkpoint("tiny_plain"), given.format(tmp_path))
@@ -273,13 +273,13 @@ def test_the_saved_model_has_the_usual_permissions(directory, tmp_path):
     ("name", "parameters"),
     [
         ("vit_b16", 86_567_656),  # the model that most users choose
-        ("vit_r50_l32", 328_994_856),  # the largest, and a hybrid
+        ("vit_r50_l32", 328_994_856),  # the largest model, which is a hybrid
     ],
 )
 def test_full_size(name, parameters, tmp_path):
     """Published architectures with random weights are converted.
 
-    The files have up to 1.3 GB, and pytest would keep them, so the test removes them.
+    The test removes its files, which take up to 1.3 GB, because pytest would keep them.
     """
     path, directory = tmp_path / "checkpoint.npz", tmp_path / "classifier"
     try:
@@ -296,7 +296,7 @@ def test_full_size(name, parameters, tmp_path):
 
 
 def test_a_hybrid_whose_resnet_has_only_a_root(tmp_path):
-    """R-Ti/16 is an example: its ResNet has a root and no blocks."""
+    """For example, the ResNet of R-Ti/16 has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

@@ -32,7 +32,7 @@ def side():
 
 
 def test_a_turn_measures_the_time_of_a_step(side):
-    """A turn runs as many steps as fit into its time, and the result is the time of one step."""
+    """`time_turns` runs as many steps as fit into `seconds`, and returns the time of one step."""
     ((first, second),) = time_turns([side], "steps", rounds=2, seconds=0.02)
     assert first == second == pytest.approx(0.001)
 

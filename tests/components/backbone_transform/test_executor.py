@@ -22,9 +22,11 @@ SIZE = 8
 
 
 class Backbone(ReusableModule):
-    """Returns each image's mean, the batch size, and the number of images that are not uniform.
+    """A backbone whose features show how the executor calls it.
 
-    `__call__` has no argument `training`.
+    The features of an image are the mean of its pixels, the batch size, and the number of images in
+    the batch whose pixels are not all equal. `__call__` has no argument `training`, because a
+    backbone need not have one.
     """
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
@@ -124,10 +126,10 @@ def test_the_backbone_is_released_after_the_transform(transformed):
 
 def test_features_of_each_image_are_written(transformed):
     pixels = decode_images(tf.constant(transformed.images), SIZE, SIZE)
-    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # in the input range [0, 1]
+    means = np.mean(pixels, axis=(1, 2, 3)) / 2 + 0.5  # the backbone gets pixels in [0, 1]
     np.testing.assert_allclose(transformed.features[:, 0], means, rtol=0, atol=1e-6)
 
 
 def test_the_backbone_gets_full_batches(transformed):
-    """Beam passes all images at once, and the transform graph fills up the batch."""
+    """Beam passes all three images at once, and the transform graph pads the batch to `CHUNK`."""
     np.testing.assert_array_equal(transformed.features[:, 1:], [[CHUNK, 3]] * 3)

@@ -1,9 +1,9 @@
 """A stand-in for Vertex AI's service of custom jobs, on loopback.
 
-The service is a real gRPC server with Google's own protos. Environment variables send gRPC's
-requests for Google's address through a proxy to this server, and make gRPC trust its certificate.
-The service refuses requests that are invalid by the API's documentation. A test defines the state
-of each job.
+The service is a real gRPC server with Google's own protos. Because of environment variables, gRPC
+sends requests for Google's address through a proxy to this server, and trusts the certificate of
+this server. The service refuses requests that are invalid according to the API's documentation.
+Each test defines which states its jobs report.
 """
 
 import datetime
@@ -50,7 +50,7 @@ class Execution(Protocol):
     """The interface of a started job."""
 
     def state(self) -> tuple[JobState, str]:
-        """Returns the state of the job, and the reason of a failure."""
+        """Returns the state of the job, and the reason for a failure."""
 
     def stop(self) -> None:
         """Ends the job."""
@@ -75,7 +75,7 @@ class JobService:
     Attributes:
       jobs: the created jobs by name.
       requests: the methods of all requests, in order: create, get, list, cancel.
-      allowed: the timeout in seconds of the last request, by method.
+      allowed: for each method, the timeout of the last request, in seconds.
       targets: the addresses that the client asked the proxy for.
     """
 
@@ -203,7 +203,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
 
     Args:
       service: the object that implements the methods.
-      folder: the folder for the certificate and the account.
+      folder: the folder for the certificate and the credentials of a service account.
     """
     key = rsa.generate_private_key(65537, 2048)
     certificate = _certificate(key)

@@ -75,7 +75,7 @@ def make_request(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **mach
 
 @pytest.fixture
 def step(tmp_path):
-    """Returns a function that writes a request for a job, and runs Trainer's executor."""
+    """Returns a namespace whose function `run` requests a custom job and runs the executor."""
     first, examples, model = (
         standard_artifacts.String(),
         standard_artifacts.Examples(),
@@ -120,8 +120,8 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # These properties determine the directory of checkpoints, so they must not describe the
-    # machines.
+    # The execution properties determine the directory of the checkpoints, so the settings of the
+    # machines must not be among the properties.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"
@@ -178,9 +178,9 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 class Running:
     """A job that runs until it is stopped, and can send SIGTERM to the client.
 
-    The signal arrives 0.2 s after a request for the state, while the client waits. During a
-    request, SystemExit could leave a lock of gRPC locked, and the service in the same process would
-    wait for that lock.
+    The signal arrives 0.2 s after a request for the state, while the client waits. If the signal
+    arrived during a request, SystemExit could leave a lock of gRPC locked, and the service, which
+    runs in the same process, would wait for that lock.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:
@@ -198,7 +198,7 @@ class Running:
 
 
 def test_a_terminated_step_cancels_its_job(service, step, caplog):
-    """A step that gets SIGTERM cancels its own job, and no job of another step."""
+    """A step that gets SIGTERM cancels its own job, but not the job of another step."""
     others, own = Running(), Running(terminates=True)
     service.add(CustomJob(labels={"vit-step": "another"}), others)
     service.begin = lambda job: own
@@ -233,8 +233,8 @@ def wait_for_two_lists(service):
 
 
 def end_step_while_creating(service):
-    """Sends SIGTERM to the step while Vertex AI creates its job, before the response."""
-    time.sleep(0.2)  # as in Running
+    """Sends SIGTERM to the step before Vertex AI has responded to the request to create a job."""
+    time.sleep(0.2)  # long enough that the client is waiting for the response: see `Running`
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for_two_lists(service)
 

@@ -71,7 +71,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "bomb.bmp": (bmp[:18] + struct.pack("<ii", 2**30, 2**30) + bmp[26:], _LARGE),
         "animation.webp": (image_files.animation("WEBP"), WRITTEN),
         "half.webp": (webp[: len(webp) // 2], _DAMAGED),
-        # formats of Pillow
+        # other formats that Pillow decodes
         "pages.tif": (
             encode(gradient(), "TIFF", save_all=True, append_images=[gradient()]),
             WRITTEN,
@@ -102,7 +102,11 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
 
 
 def write_hostile_files(folder: Path) -> dict[str, Reason | None]:
-    """Writes the files, and others with unusual names or links; returns each file's outcome."""
+    """Writes the files of `hostile_files`, JPEGs with unusual names, a pipe, and unusable links.
+
+    Returns:
+      The outcome of each file: WRITTEN, or the reason for quarantine.
+    """
     outcomes = {}
     for name, (content, outcome) in hostile_files().items():
         (folder / name).write_bytes(content)

@@ -25,7 +25,7 @@ from tests.conftest import class_folder, encode, gradient
 
 
 class _RecordingExecutor(Executor):
-    """Keeps the serialized Beam pipeline after the run."""
+    """An executor that stores the serialized Beam pipeline in `job` when it runs the pipeline."""
 
     def _make_beam_pipeline(self):
         pipeline = super()._make_beam_pipeline()
@@ -90,8 +90,9 @@ def read(folder: Path) -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Returns a folder with 40 PNGs in two classes, three copies of one JPEG, and four files that
-    are no images.
+    """Returns a folder of PNGs, JPEGs and files that are not images.
+
+    The folder contains 40 PNGs in two classes, three copies of one JPEG, and four other files.
     """
     folder = class_folder(tmp_path_factory.mktemp("source") / "data", images=20)
     jpeg = encode(gradient(20, 20), "JPEG")
@@ -112,8 +113,10 @@ def written(source, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def similar(tmp_path_factory):
-    """Returns a folder with 30 different images, each of them three times: as it is, mirrored in
-    another format, and smaller. One more file cannot be decoded.
+    """Returns a folder with 30 images and two altered copies of each image.
+
+    The first copy of an image is mirrored, and a PNG instead of a JPEG. The second copy is smaller
+    than the image. The folder also contains a file that cannot be decoded.
     """
     folder = tmp_path_factory.mktemp("similar")
     for number in range(30):
@@ -153,7 +156,8 @@ def divided_images(splits: dict[str, str]) -> int:
     """Returns how many of the images of `similar` are in more than one split."""
     of_image: dict[str, set[str]] = {}
     for name, split in splits.items():
-        of_image.setdefault(name[:-5], set()).add(split)  # without a.jpg, b.png or c.jpg
+        # The last five characters, such as a.jpg or b.png, distinguish the copies of an image.
+        of_image.setdefault(name[:-5], set()).add(split)
     return sum(len(found) > 1 for found in of_image.values())
 
 
@@ -280,7 +284,8 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     image = next(
         i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
     )
-    (folder / "c2" / "only.jpg").write_bytes(image)  # the digest puts the image into the test split
+    # The digest of this image assigns it to the test split.
+    (folder / "c2" / "only.jpg").write_bytes(image)
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(
         InputError, match=r"no training image for the class c2 \(2 read, 1 of them quarantined\);"
@@ -310,7 +315,7 @@ def tfds_dataset(data_dir: Path, labels: list[int], names: list[str]) -> dict:
 
 
 def test_an_image_without_a_label_is_quarantined(tmp_path):
-    """TFDS gives images without a label the label -1."""
+    """TFDS uses the label -1 for images without a label."""
     source = tfds_dataset(tmp_path / "tfds", [0, 1, 1, 0, -1, 0, 1] * 3, ["c0", "c1"])
     written = ingest(tmp_path / "out", source, ["c0", "c1"])
     records = [json.loads(r) for r in (written / "quarantine.jsonl").read_text().splitlines()]
@@ -333,7 +338,10 @@ def test_a_dataset_that_has_images_of_one_class_is_refused(tmp_path):
 
 
 def test_a_source_with_its_own_test_split(shared, tmp_path):
-    """Ingestion keeps the test split, and its files are at most 10 % larger than those of TFDS."""
+    """Ingestion keeps the test split of the dataset.
+
+    The record files that ingestion writes are at most 10 % larger than TFDS's record files.
+    """
     from components.image_example_gen.sources.tfds import TfdsSource
 
     data_dir = str(shared / "tfds")

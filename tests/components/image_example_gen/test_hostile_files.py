@@ -46,7 +46,7 @@ VALID = {
 
 @st.composite
 def damaged_files(draw):
-    """Draws a valid image file in which bytes are changed, removed or inserted."""
+    """Generates damaged image files: changes, removes or inserts bytes in a valid file."""
     encoded = bytearray(VALID[draw(st.sampled_from(sorted(VALID)))])
     for _ in range(draw(st.integers(1, 4))):
         position = draw(st.integers(0, len(encoded) - 1))

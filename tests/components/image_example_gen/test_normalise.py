@@ -77,7 +77,7 @@ def test_rotated_images_become_upright(orientation):
     [
         b"Exif\x00\x00rubbish",
         b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
-        # The orientation is a text in the first case, and has the invalid value 99 in the second.
+        # The last two cases have a string and the invalid number 99 as the EXIF orientation.
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x00x\x00\x00\x00\x00\x00\x00\x00",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x63\x00\x00\x00\x00\x00\x00\x00",
     ],
@@ -147,7 +147,7 @@ def test_the_error_of_an_undecodable_image(source, reason):
 
 
 def test_a_truncated_file_is_decoded_or_refused(jpeg):
-    """A file that is truncated at any byte raises UnusableError or no error."""
+    """The conversion of a truncated file either succeeds or raises UnusableError."""
     for source in (jpeg, encode(gradient(), "PNG"), encode(gradient(), "WEBP")):
         for length in range(0, len(source), 7):
             try:
@@ -220,8 +220,10 @@ def test_formats_that_only_pillow_decodes(served, encoded):
 
 @pytest.mark.parametrize("format", ["EPS", "PDF", "SGI"])
 def test_other_formats_are_not_opened(format):
-    """Unsupported formats are refused before Pillow opens them; it would run Ghostscript for
-    EPS."""
+    """Unsupported formats are refused before Pillow opens them.
+
+    For an EPS file, for example, Pillow would run Ghostscript.
+    """
     with pytest.raises(UnusableError, match="not an image of a known format"):
         convert_image(encode(gradient(), format), limits(100))
 
@@ -279,7 +281,7 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """The chunk sBIT sets the value of white, unless a pixel has more bits.
+    """The chunk sBIT determines the value of white, unless a pixel has more bits than sBIT states.
 
     Ingestion and serving use the same value of white.
     """
@@ -298,8 +300,10 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 
 @pytest.mark.parametrize("peak", [4095, 4096])
 def test_the_peak_of_16_bits_is_known(peak):
-    """`normalise` returns the largest value of a 16-bit image, which shows whether it has only 12
-    bits."""
+    """`normalise` returns the largest value of a 16-bit image.
+
+    If the largest value is below 4,096, the image may use only 12 bits.
+    """
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak
     assert normalise(encode(PIL.Image.fromarray(values), "PNG"), limits(100)).peak == peak
@@ -350,7 +354,8 @@ def test_real_images_pass_and_tensorflow_decodes_them(real_images):
             re_encoded.append(path.name)
         shape = tf.io.decode_image(made, channels=3, expand_animations=False).shape
         assert max(shape) <= 1024
-    # In the published dataset, these two .jpg files are in fact a GIF and a PNG with alpha.
+    # In the published dataset, Abyssinian_34.jpg and Abyssinian_5.jpg are a GIF and a PNG with
+    # alpha.
     assert {"Abyssinian_34.jpg", "Abyssinian_5.jpg"} <= set(re_encoded)
 
 

@@ -1,4 +1,4 @@
-"""Tests of the record files of a split."""
+"""Tests of the record files that ingestion writes for a split."""
 
 import gzip
 

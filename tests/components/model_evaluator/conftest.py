@@ -22,13 +22,13 @@ def make_model(tmp_path):
 
 @pytest.fixture
 def records(tmp_path):
-    """Returns the directory of the records of blessed models."""
+    """Returns the directory in which blessed models are recorded."""
     return str(tmp_path / "blessed")
 
 
 @pytest.fixture
 def blessings(make_model, records):
-    """Records the blessings of two models, of the training "one" and then of the training "two"."""
+    """Records the blessings of two models, from the trainings "one" and "two", in this order."""
     return [
         record(records, make_model(str(index)), name) for index, name in enumerate(("one", "two"))
     ]

@@ -1,6 +1,6 @@
 """Tests of ModelEvaluator's executor, with a stand-in for TFMA.
 
-They test with which champion the executor compares the new model. tests/end_to_end runs TFMA.
+The tests check with which champion the executor compares the new model. tests/end_to_end runs TFMA.
 """
 
 import json
@@ -51,10 +51,10 @@ def write_predictions(evaluation, *, compared, is_better):
 
 @pytest.fixture
 def evaluate(make_model, records, tmp_path, monkeypatch):
-    """Returns a function that runs the executor on a model of the training "new".
+    """Returns a function that runs the executor on a new model.
 
-    A stand-in for TFX's executor writes the table of predictions. The new model is worse than the
-    champions in `refused`, and better than any other champion.
+    A stand-in for TFX's executor writes a table of predictions in which the new model is worse than
+    the champions in `refused`, and better than any other champion.
     """
     compared = []
 

@@ -1,4 +1,4 @@
-"""Tests of keeping the loaded models of an evaluation."""
+"""Tests that an evaluation keeps its loaded models, so that it loads each model only once."""
 
 import pytest
 import tensorflow as tf
@@ -17,7 +17,7 @@ def directory(tmp_path_factory):
 
 
 def load_with_tfma(directory):
-    """Loads a model as TFMA does in the worker of a pipeline, from a copy of the loader."""
+    """Loads a model as TFMA does in a Beam worker, where the model loader is a pickled copy."""
     model = tfma.default_eval_shared_model(
         eval_saved_model_path=directory,
         eval_config=tfma.EvalConfig(

@@ -43,7 +43,10 @@ def test_without_a_blessing_there_is_no_champion(records):
 
 
 def test_the_copy_survives_the_replacement_of_the_model(make_model, records, tmp_path):
-    """Without the metadata store, execution numbers start again, so a new model gets an old URI."""
+    """A new model gets the URI of an old model if the metadata store was removed.
+
+    Without the metadata store, the execution numbers in URIs start with 1 again.
+    """
     model = make_model("7", 1.0)
     blessing = record(records, model, "one")
     shutil.rmtree(model)
@@ -79,7 +82,8 @@ def test_the_same_content_is_kept_once_and_mended(make_model, records):
     first = record(records, model, "one")
     damaged = Path(first.model, "Format-Serving", "saved_model.pb")
     content = damaged.read_bytes()
-    # writing would also change the model's file, which is a hard link to the same content
+    # The copy is a hard link to the model's file. Removing the link before the write leaves the
+    # model's file unchanged.
     damaged.unlink()
     damaged.write_bytes(content[:-1])
     Path(records, "models", ".abc.123").mkdir()  # left by a killed process

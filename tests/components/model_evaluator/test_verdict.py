@@ -1,4 +1,4 @@
-"""Tests of the gate's verdict on tables of predictions."""
+"""Tests of `judge`, which decides from a table of predictions whether a new model is blessed."""
 
 import dataclasses
 
@@ -115,7 +115,7 @@ def test_a_class_without_a_test_image_does_not_meet_min_class_recall():
     found = verdict(predictions, source_images=(100, 7))
     assert found.blessed
     assert found.warnings == ("no test image of tulips: the recall of these classes is unknown",)
-    # A class without an image in the source needs no test image.
+    # If the dataset contains no image of a class, the class needs no test image.
     assert verdict(predictions, min_class_recall=0.7).blessed
     assert verdict(predictions, (100, 7), min_class_recall=0.7, min_test_images=0).blessed
 
@@ -147,10 +147,11 @@ def test_mcnemars_test(better, worse, p):
 
 
 def make_comparison(both, better, worse, neither=0):
-    """Returns a table with the given numbers of images.
+    """Returns a table of predictions by the new model and the champion.
 
-    The numbers are those of images that both models, only the new model, only the champion, or
-    neither of them classify correctly.
+    Both models classify `both` images correctly. Only the new model classifies `better` images
+    correctly. Only the champion classifies `worse` images correctly. Neither model classifies
+    `neither` images correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither
@@ -183,7 +184,8 @@ def test_a_drop_that_is_not_significant_is_a_warning():
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
         (reason,) = verdict(make_comparison(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
-    # With a higher confidence, the gate refuses only clearer drops.
+    # With the default confidence, this drop is significant, so the model is refused. With a higher
+    # confidence, the drop is not significant.
     assert verdict(make_comparison(60, 1, 12, 10), confidence=0.999).blessed
 
 

@@ -14,7 +14,7 @@ from trainer.serving.export import ServedClassifier
 
 
 def export_model(directory: Path) -> str:
-    """Writes a small SavedModel, with a new identity in each call."""
+    """Writes a small SavedModel; each call writes a model with a different `identity`."""
     module = tf.Module()
     module.weight = tf.Variable(tf.ones([100]))
     tf.saved_model.save(module, str(directory))
@@ -27,7 +27,7 @@ def read_identities(serving: Path) -> list[str]:
 
 
 def read_record(serving: Path, version: int) -> dict:
-    """Returns the content of the record of a version."""
+    """Returns the record that Pusher wrote about a version."""
     return json.loads((serving / ".pushed" / f"{version}.json").read_text())
 
 

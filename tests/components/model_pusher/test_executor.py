@@ -162,7 +162,7 @@ def test_a_model_that_is_not_blessed_is_never_pushed(tmp_path, serving):
 
 
 def state(serving, training="one"):
-    """Returns the state of the serving directory that is part of the next run's cache key."""
+    """Returns the part of the next run's cache key that describes the serving directory."""
     return Serving.find(str(serving.parent / "pushed.json"), str(serving)).key(training)
 
 
@@ -194,7 +194,7 @@ def test_a_lost_serving_directory_changes_the_state_each_time(tmp_path, serving)
 
 @pytest.mark.usefixtures("clock")
 def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
-    """The file keeps its size, so the version keeps the identity of the exported model."""
+    """The changed file keeps its size, so `identity` does not notice the change."""
     model = write_model(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     pushed = state(serving)
@@ -331,7 +331,7 @@ def test_a_full_disk_is_named_and_the_old_version_is_still_served(tmp_path, serv
 
 @pytest.mark.usefixtures("clock")
 def test_a_failure_to_write_the_artifact_is_named(tmp_path, serving):
-    """The model is served already, and the next run does not push a second version."""
+    """The error comes after the push, so the next run does not push a second version."""
     model = write_model(tmp_path / "model")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "pushed").write_text("no directory can be made here")
@@ -368,7 +368,7 @@ def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
 
 
 def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
-    """An unknown file system stands for an unreachable bucket, whose error would take minutes."""
+    """An unknown scheme stands for an unreachable bucket, which would fail only after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
         push(write_model(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
     assert "the served version was not changed" in str(e.value)

@@ -30,7 +30,13 @@ def push_whole(model, serving):
 
 
 def push_with_fault(model, serving, number: int, fault: str) -> str:
-    """Pushes in a child process, with a fault at change number `number` of the serving directory.
+    """Pushes a model in a child process, with a fault at one change of the serving directory.
+
+    Args:
+      model: the model to push.
+      serving: the serving directory.
+      number: the number of the change at which the fault happens, counted from 1.
+      fault: "kill", which ends the process, or "full disk", which makes the change fail.
 
     Returns:
       "failed"; "killed"; "pushed" if the push succeeded despite the fault; "undisturbed" if the
@@ -78,7 +84,7 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         seen.add(len(found))
         if len(found) == 1:
             assert newest_version(str(serving)) == first
-        again = push_whole(new, serving)  # the next run
+        again = push_whole(new, serving)  # as in the next run of the pipeline
         assert newest_version(str(serving)) == again
         assert read_identities(serving)[-1] == identity(new)
         assert set(os.listdir(serving)) == {".pushed", *list_versions(str(serving)).values()}
@@ -86,7 +92,8 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    # these changes are the record, the folders, the files and the renaming
+    # A push makes more than eight changes: it writes the record, makes the folders, writes the
+    # files, and renames the version.
     assert ends.count(end) > 8
     assert seen == {1, 2}
 
@@ -174,7 +181,7 @@ def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # A killed process would not remove leftovers, so this upload does not remove them either.
+    # The failed upload stands for a killed process, which would not remove its leftovers.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

@@ -23,7 +23,10 @@ from tests.full_disk import full_disk
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Stops the clock, so that versions get the numbers 1, 2, 3, …"""
+    """Stops the clock at 1, so that the versions get the numbers 1, 2, 3, …
+
+    A version number is the time in seconds, but at least one more than the last version number.
+    """
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)
 
 

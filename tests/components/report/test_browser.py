@@ -67,7 +67,10 @@ addEventListener("load", async () => {
 
 
 def write_page(text: str, file: Path) -> Path:
-    """Writes a page with the harness, but without the security policy, which would forbid it."""
+    """Writes a page with the harness.
+
+    The page has no security policy, because the policy would block the harness's script.
+    """
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")
     script = f"<script>{Path(axe).read_text()}</script>" if axe else ""
@@ -105,7 +108,8 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # hidden, shown after a click, and focused after the Tab key
+    # No heat map is visible before the click, and two are visible after the click. The Tab key can
+    # reach the control, because its tabIndex is 0.
     assert findings["maps"] == [0, 2, 0]
     assert findings["moved"] < 1  # pixels between a thumbnail and its map
 
@@ -115,7 +119,7 @@ def test_a_comparison_fits_the_window(comparison, tmp_path):
 
 
 def open_in_chromium(page: Path, width: int, folder: Path) -> dict[str, Any]:
-    """Returns what the harness found in a page that has no problems."""
+    """Opens a page in Chromium, checks that it has no problems, and returns what HARNESS found."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium (apt install chromium)")

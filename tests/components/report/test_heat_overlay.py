@@ -1,4 +1,4 @@
-"""Tests of heat maps as images and as texts."""
+"""Tests of the images and the words with which a report shows heat maps."""
 
 import io
 

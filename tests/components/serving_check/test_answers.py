@@ -7,7 +7,10 @@ CLASSES = ("daisy", "roses")
 
 
 def outputs(**changes):
-    """Returns outputs of a model for an image of a rose and for an invalid file, with changes."""
+    """Returns outputs of a model for an image of a rose and for an invalid file.
+
+    The arguments replace the outputs of the same name.
+    """
     right = {
         "label": np.array([b"roses", b""], object),
         "label_id": np.array([1, -1]),

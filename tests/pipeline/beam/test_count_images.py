@@ -11,7 +11,7 @@ from pipeline.beam.engine import beam_arguments
 
 
 class Read(beam.PTransform):
-    """Creates five records, with telemetry as in tfx_bsl's `RawRecordBeamSource`."""
+    """Creates five raw records, with the telemetry that tfx_bsl's `RawRecordBeamSource` adds."""
 
     def expand(self, root):
         from tfx_bsl.tfxio import telemetry

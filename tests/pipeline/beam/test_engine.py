@@ -24,7 +24,7 @@ def beam_flags_of(text: str) -> list[str]:
 
 
 def expand_exports(text: str) -> str:
-    """Replaces the shell variables in `text` whose values its `export` lines set."""
+    """Replaces each shell variable that an `export` line in `text` sets with its value."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
     for name, value in reversed(exports):  # later variables refer to earlier ones

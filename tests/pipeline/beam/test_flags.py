@@ -1,4 +1,4 @@
-"""Tests that wrong flags for Beam are refused in one line, with Beam's own checks."""
+"""Tests that wrong flags for Beam are refused, and that the error message has one line."""
 
 import logging
 
@@ -33,7 +33,7 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2", "--direct_running_mode=multi_processing"], {}),
         (["--runner=FlinkRunner", "--flink_master", "[local]", "--parallelism=2"], {}),
         (["--runner=SparkRunner", "--spark_master_url=local[2]"], COMPILED),
-        # This flag belongs to the job server, and Beam for Python does not know it.
+        # Beam for Python does not know the flag --checkpointing_interval of the Flink job server.
         (["--runner=FlinkRunner", "--flink_master=[local]", "--checkpointing_interval=9"], {}),
         (["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE], COMPILED),
         ([*DATAFLOW, IMAGE], COMPILED),
@@ -41,7 +41,7 @@ COMPILED = {"run.runner": "vertex"}
         ([*DATAFLOW, IMAGE, "--machine_type=n1-standard-4", "--max_num_workers=9"], COMPILED),
         ([*DATAFLOW, IMAGE], {"dataset": "tf_flowers", "data_dir": "gs://b/tfds", **COMPILED}),
         ([*DATAFLOW, IMAGE], {"pipeline_root": "gs://my-bucket/root"}),
-        # Beam's local workers run in the same container, so they have the data directory of TFDS.
+        # Beam's local workers run in the node's container, so they have the data directory of TFDS.
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )
@@ -85,7 +85,7 @@ def test_flags_that_cannot_work_are_refused(flags, expected):
 
 
 def test_a_compiled_pipeline_needs_a_region(monkeypatch):
-    """Without --region, Beam uses the region of gcloud, which only this machine has."""
+    """Without --region, Beam uses gcloud's region, which is configured only on this machine."""
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
     check(*without_region, pipeline_root="gs://my-bucket/root")

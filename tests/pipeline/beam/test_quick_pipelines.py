@@ -24,7 +24,7 @@ class _Counts(beam.DoFn):
 class _Reads(beam.DoFn):
     reads = 0
 
-    def __dir__(self):  # `get_dofn_specs` reads the names of the methods here
+    def __dir__(self):  # counts the calls of `get_dofn_specs`, which lists the methods with dir()
         type(self).reads += 1
         return super().__dir__()
 
@@ -40,7 +40,7 @@ def test_views_are_kept_and_see_later_values():
         assert view.streaming
         assert not others.view_as(StandardOptions).streaming
         options.view_as(TypeOptions).runtime_type_check = True
-        # A view of a view has the same values, too.
+        # A view that is made from `view` also has the values of `options`.
         assert view.view_as(TypeOptions).runtime_type_check
         assert not others.view_as(TypeOptions).runtime_type_check
     assert options.view_as(StandardOptions) is not view

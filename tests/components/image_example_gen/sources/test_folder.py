@@ -41,7 +41,7 @@ def test_the_fingerprint_sees_every_change(tmp_path):
     assert not changed()
     image.write_bytes(image.read_bytes() + b"x")
     assert changed()
-    os.utime(image, ns=(1, 1))  # the time of modification does not count
+    os.utime(image, ns=(1, 1))  # the fingerprint ignores the time of modification
     assert not changed()
     image.rename(image.with_name("9.png"))
     assert changed()

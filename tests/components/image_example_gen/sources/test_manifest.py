@@ -41,7 +41,10 @@ def test_csv(text):
 
 
 def test_vertex_csv():
-    """The rows are as in cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data."""
+    """The rows have the format of a CSV file for Vertex AI.
+
+    Source: cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data.
+    """
     text = "test,gs://b/1.jpeg,daisy\ntraining,gs://b/2.gif,daisy\ngs://b/3.gif,roses\n"
     text += "UNASSIGNED,gs://b/4.gif,roses\n,gs://b/5.gif,roses\n"
     assert [row[:3] for row in rows(text)] == [

@@ -64,7 +64,8 @@ def test_a_name_that_tfds_does_not_know_is_refused_with_the_near_miss(tmp_path):
     unknown = TfdsSource("tf_flower", str(tmp_path))
     with pytest.raises(InputError, match=r"TFDS has no such dataset;.*did you mean tf_flowers"):
         unknown.check()
-    (tmp_path / "tf_flower").mkdir()  # a prepared dataset may have any name
+    # A dataset in the data directory is accepted, even if TFDS does not know the dataset's name.
+    (tmp_path / "tf_flower").mkdir()
     unknown.check()
     with pytest.raises(
         InputError,
@@ -82,7 +83,7 @@ def flowers_record(data_dir, tmp_path):
 
 
 def rewrite(record, change):
-    """Replaces each example of a record file by the bytes that `change` returns."""
+    """Replaces each example in a record file with the bytes that `change` returns."""
     examples = list(tf.data.TFRecordDataset(str(record)).as_numpy_iterator())
     with tf.io.TFRecordWriter(str(record)) as writer:
         for index, example in enumerate(examples):
@@ -105,7 +106,7 @@ def flip_a_bit_of_one_image(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """Time, folder and process of the preparation do not change the fingerprint."""
+    """The fingerprint stays the same if TFDS prepares the data in another folder or process."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
