@@ -6,7 +6,7 @@ import tensorflow as tf
 class ReusableModule(tf.Module):
     """A model with one variable, to which a subclass adds `__call__`."""
 
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved, but lists can
+    variables = trainable_variables = None  # a SavedModel stores lists, but no properties
 
     def __init__(self):
         super().__init__()

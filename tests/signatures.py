@@ -1,4 +1,4 @@
-"""Inputs for the three signatures of exported models, and the comparison of their outputs."""
+"""Inputs for the three signatures of exported models, and an assertion for equal outputs."""
 
 from collections.abc import Sequence
 from typing import Any

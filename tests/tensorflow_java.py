@@ -56,7 +56,7 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # TensorFlow's log names the source file of the C++ loader.
+        # The C++ loader logs the name of its source file each time it loads a model.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

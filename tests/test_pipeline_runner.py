@@ -155,7 +155,7 @@ def test_usage_errors_of_beam_and_tfds_are_found_without_tensorflow(project, arg
     check_usage_error(run_lightly(project, arguments, "tensorflow", "tfx", "keras"), expected)
 
 
-# usage errors import none of these modules
+# slow modules, which the command line must not import before it reports a usage error
 LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")
 
 

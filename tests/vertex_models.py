@@ -182,7 +182,7 @@ class VertexModels(Api):
 
 @contextmanager
 def serve_vertex_models(monkeypatch, folder):
-    """Runs the stand-in, and sets the credentials of its clients.
+    """Runs the stand-in, and sets the credentials with which Google's clients call it.
 
     Nothing is copied to a bucket: a mock only returns a gs:// URI.
     """

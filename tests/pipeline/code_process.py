@@ -2,10 +2,16 @@
 
     python code_process.py < STEPS.json
 
-The working directory is a copy of the project. A step is `{"source": {…}, "shapes": […], "edits":
-[[file, old, new], …], "files": {name: text}}`: the source of the images, the shapes of a backbone's
-nameless variables, edits of files, and new files. After each step, the program prints the
-fingerprints as a line of JSON, and undoes the changes.
+The working directory is a copy of the project. STEPS.json is a list of steps. A step is `{"source":
+{…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
+
+- source: the source of the images.
+- shapes: the shapes of the variables of a backbone that does not name its variables.
+- edits: replacements of text in files of the project.
+- files: new files.
+
+After the edits of a step, the program prints the fingerprints of the nodes' code as a line of JSON.
+Then the program undoes these edits.
 """
 
 import dataclasses
@@ -19,8 +25,8 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # These modules are loaded anew. `common.fingerprint` stays loaded, because it caches parsed
-    # modules.
+    # A step may have edited these packages, so Python must import them again. `common.fingerprint`
+    # stays loaded, because its cache of parsed modules saves time.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -55,6 +61,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # Python would not notice an edit within the same second
+    sys.dont_write_bytecode = True  # a .pyc file would hide an edit in the same second
     sys.path.insert(0, os.getcwd())
     main()

@@ -1,4 +1,4 @@
-"""Tests which edits of the code and which versions of libraries make which nodes run again.
+"""Tests which nodes run again after an edit of the code or with another version of a library.
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
 which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
@@ -29,8 +29,8 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# For each edit, by a description: the source of the run, the edits, and the nodes whose keys
-# change.
+# Edits of the code. For each edit: the source of the images, the replacements in files, and the
+# nodes whose fingerprints change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -193,14 +193,16 @@ EDITS = {
         {"schema"},
     ),
 }
-# For each library with another version: the source of the run, and the nodes whose keys change.
+# Libraries of which another version is installed. For each library: the source of the images, and
+# the nodes whose fingerprints change.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
         {*MODEL, *INGESTION, "serving_check", "report"},
     ),  # ImageExampleGen decodes images with TensorFlow's ops
     "keras": (FOLDER, TRAINING),
-    # The key of Trainer need not change, because its inputs change.
+    # Trainer's fingerprint does not depend on TFX. Trainer runs again nevertheless, because another
+    # version of TFX changes its inputs.
     "tfx": (
         FOLDER,
         {
@@ -230,7 +232,7 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_da
 
 
 def make_metadata(name):
-    """Returns the metadata file of another version of the library `name`, by path."""
+    """Returns path and content of a METADATA file for another version of the library `name`."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -251,13 +253,13 @@ STEPS = {
 def fingerprints(project, tmp_path_factory):
     """Returns the fingerprints of the nodes' code after each edit and each installation.
 
-    The fingerprints without edits have the kind of the source as their key.
+    The dictionary also has the fingerprints of the unchanged code, for each kind of image source.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # JAX sorts variables by their paths, and so do the SavedModels of the TF-Hub collection.
+    # JAX sorts variables by path, so the SavedModels of the TF-Hub collection have this order.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

@@ -18,8 +18,10 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """Returns the configuration of a run on `flowers` and `mine`; paths are relative to
-    `places`."""
+    """Returns a configuration with the dataset `flowers` and the model `mine` in `places`.
+
+    The paths in `values` are also relative to `places`.
+    """
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
     return config_of(given.pop("model"), **given)
@@ -76,7 +78,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # each run gives its own pipeline root
+    check_locations(config_of(**there))  # runs set the pipeline root later
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

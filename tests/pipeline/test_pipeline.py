@@ -46,7 +46,7 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# Nodes with the fingerprint of the training as a property.
+# Nodes whose properties contain the fingerprint of the training.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -137,7 +137,7 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """The pipeline is the same as with Beam's default runner, so the cached training is used."""
+    """The node is the same as with Beam's default runner, so TFX reuses a cached training."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -200,7 +200,7 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    # the record of a blessing by an earlier version
+    # an earlier version of the pipeline blessed the champion, and recorded no class counts
     assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 

@@ -18,16 +18,16 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # The image existed when the run started, was missing when ImageExampleGen read it, and exists
+    # c0/0.png existed when the first run started, could not be read by ImageExampleGen, and exists
     # again.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # The image was missing in the next run as well.
+    # In the second run, ImageExampleGen could not read c0/0.png either.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now the image is removed permanently.
+    # After both runs, c0/0.png is removed.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

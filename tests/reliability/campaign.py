@@ -4,26 +4,27 @@
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
-The command runs the named parts, or all parts, in the order below. It ends after `--minutes N` at
-the latest, and the same command then continues the campaign. It writes each result as a line of
-DIR/results.jsonl; `table` prints the results as the table in docs/reliability.md. The command needs
-a C compiler.
+PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
+command ends after `--minutes N` at the latest; the same command then continues the campaign. The
+command writes each result as a line of DIR/results.jsonl. With `table`, it prints these results as
+the table in docs/reliability.md. The command needs a C compiler for tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
-  an undisturbed one.
+  an undisturbed run.
 - `interrupts`: Ctrl-C at a random moment. The process must end within 5 seconds, with status 130,
   and nothing may be pushed after the signal.
-- `import-kills`, `import-interrupts`: the same signals, while the process imports TensorFlow and
+- `import-kills`, `import-interrupts`: SIGKILL or Ctrl-C while the process imports TensorFlow and
   TFX.
-- `files-KILL`, `files-ENOSPC`: a run is killed, or the disk is full, when it creates or renames a
-  file below the pipeline root, the serving directory or VIT_HOME. The next run continues, and has
-  the same fault at the next file; the last run must end like an undisturbed one. If a run fails
-  before it creates its file, this counts as a failure after the previous fault, and the files from
-  before that fault are restored. With `--tune head`, files that runs with `--tune full` also create
-  are skipped.
+- `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
+  the pipeline root, the serving directory or VIT_HOME. There is one run for each file. Each run
+  continues where the previous run ended. After the run for the last file, a run without a
+  disturbance must end like an undisturbed run. If a run fails before it creates its file, the
+  campaign records a failure for the previous file, and restores the files from before the previous
+  run. With `--tune head`, the campaign skips files that a run with `--tune full` also creates.
 
-A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
-empty root, and bit-identical weights in the only version of the serving directory.
+A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
+run on an empty pipeline root, and the only version in the serving directory has bit-identical
+weights.
 """
 
 import argparse
@@ -38,8 +39,8 @@ from tests.reliability.outcome import Campaign, Reference, Results
 from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
-# The number of disturbed runs of each part, for each value of --tune. `files-KILL` and
-# `files-ENOSPC` have one run for each file.
+# The number of disturbed runs for each kind of disturbance and each value of --tune. `files-KILL`
+# and `files-ENOSPC` have one run for each file instead.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 

@@ -53,9 +53,10 @@ LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# By name: the backbone, `--tune`, and hyperparameters. tests/end_to_end trains MobileNets.
+# For each kind of model: the backbone, `--tune`, and hyperparameters. There is no MobileNet here,
+# because tests/end_to_end trains MobileNets.
 KINDS = {
-    # This training is also interrupted and resumed.
+    # the training of this model is also interrupted and resumed
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),

@@ -40,7 +40,7 @@ def assert_succeeded(*processes):
 
 @pytest.fixture(scope="module")
 def single(folder):
-    """Trains on one device and on two devices; returns losses and weights of one device."""
+    """Trains on one device and on two devices; returns the losses and weights of one device."""
     names = ("single", "mirrored", "scaled", "mixed", "mixed-mirrored")
     assert_succeeded(start(folder, *names, devices=2))
     return np.load(folder / "single-0.npz")
@@ -108,7 +108,7 @@ def test_two_workers(single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # the chief broadcasts 5 to both workers
+        assert worker["of_worker"] == 5  # the chief broadcasts the number 5
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 

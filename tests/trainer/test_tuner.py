@@ -148,7 +148,7 @@ def test_augmentation_is_searched_only_with_full_tuning():
 
 
 def test_the_defaults_of_the_search_are_the_given_values():
-    """Given values may be outside the usual choices, such as a mixup of 0.8."""
+    """Configured values may lie outside the choices of the search, such as a mixup of 0.8."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

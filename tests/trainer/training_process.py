@@ -80,7 +80,7 @@ def train(folder: Path, name: str) -> None:
 
 
 def check_broadcast(strategy: tf.distribute.Strategy) -> None:
-    """Broadcasts numbers that only the first replica has, and compares their bits."""
+    """Asserts that each replica receives the first replica's numbers, bit by bit."""
     generator = np.random.default_rng(0)
     sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
         -36, 38, 1000
@@ -95,7 +95,7 @@ def check_broadcast(strategy: tf.distribute.Strategy) -> None:
 
 
 def die_in_save(step: int) -> None:
-    """Kills this process after it has written the files of a checkpoint, but not its name."""
+    """Kills this process between writing a checkpoint's files and writing the checkpoint's name."""
     from tensorflow.python.checkpoint import checkpoint_management
 
     name = checkpoint_management.update_checkpoint_state_internal

@@ -38,7 +38,7 @@ def read_header(file: FileBytes) -> Header:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """Returns the pixels, uint8 [h, w, 3]. With 32 bits per pixel, 8 bits are ignored."""
+    """Returns the pixels, uint8 [h, w, 3]. The fourth byte of a pixel is ignored."""
     fields = file.window(_FILE_HEADER, 36)
     depth = little_endian(fields[14:16])
     stride = (header.width * depth + 31) // 32 * 4

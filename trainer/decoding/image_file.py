@@ -53,7 +53,8 @@ class Decoded(NamedTuple):
     """A decoded image.
 
     Attributes:
-      image: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
+      image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
+        `Limits.max_side`.
       is_as_stored: whether the file is a JPEG with exactly these pixels, bool [].
     """
 
@@ -120,8 +121,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format as `decode_upright` does.
 
-    Most datasets have images of one or two formats. Tracing and first running the graph of one
-    format takes a third of the time that the graph of all formats takes.
+    Most datasets have images of only one or two formats. To trace the graph of one format, and to
+    run it for the first time, takes a third of the time that the graph of all formats takes.
 
     Args:
       format: the format, as `find_format` returns it.
@@ -147,13 +148,13 @@ class _Stored(NamedTuple):
 
 
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
-    """Does the steps that all formats have in common.
+    """Applies the background, the size limit and the orientation to a stored image.
 
-    These steps are not part of the graph of each format, because each op makes the exported model
-    larger, and takes time when TensorFlow builds the graph for a request.
+    The graph of a single format does not contain these ops, because each op makes the exported
+    model larger, and takes time when TensorFlow builds the graph for a request.
     """
     image = stored.image
-    if image.shape[-1] != 3:  # The format can have alpha, or the graph is for several formats.
+    if image.shape[-1] != 3:  # `image` may have an alpha channel
         image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
     image = tf.ensure_shape(image, [None, None, 3])
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
@@ -185,9 +186,10 @@ def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     header = Header(*map(tf.convert_to_tensor, header))
-    # The decoder waits for the whole header, although it needs only a part of it: if a function
-    # fails, TensorFlow cancels the other functions of the graph that run at that time, and may
-    # report their CancelledError, which `ignore_errors` of a dataset does not ignore.
+    # The decoder waits for the whole header, although it needs only a part of the header, so that
+    # no op reads the header while the decoder runs. If one function of a graph fails, TensorFlow
+    # cancels the functions that run at that time, and may report their CancelledError.
+    # `ignore_errors` of a dataset does not ignore CancelledError.
     with tf.control_dependencies([*header, *_check_size(header, limits.max_pixels)]):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
     return _Stored(image, header.exif, header.has_alpha, header.is_rgb_jpeg)

@@ -101,9 +101,10 @@ def read_frame(file: FileBytes) -> Frame:
 
 
 def read_plain_frame(file: FileBytes) -> Frame:
-    """Reads, with few ops, the frame header of a JPEG without EXIF or bytes between segments.
+    """Reads the frame header of a JPEG without EXIF and without bytes between segments.
 
-    For any other file, the fields are 0.
+    This function has fewer ops than `read_frame`. For files that are no such JPEGs, the fields of
+    the returned header are 0.
     """
 
     def step(position: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -98,7 +98,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel; 0 to apply these rules.
+      max_value: the value of white in images with 16 bits per channel; 0 to use 65535, or the value
+        that follows from sBIT.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:
@@ -111,7 +112,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        # Nothing else may run while the decoder fails: see `image_file._decode_as`.
+        # This op waits for the decoder, because no op may run while the decoder fails: see
+        # `image_file._decode_as`.
         with tf.control_dependencies([image]):
             white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white

@@ -2,16 +2,19 @@
 
 Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
 layers. Rollout measures how much of each patch reaches the class token, independent of the answer:
-if only a head is tuned, the map is the same for every head. To depend on the answer, the maps of
-this module weight the attention by the gradient of the answer (Chefer, Gur and Wolf, arXiv
+if only a head is tuned, the map is the same for every head. The maps of this module depend on the
+answer, because they weight the attention by the gradient of the answer (Chefer, Gur and Wolf, arXiv
 2012.09838 and 2103.15679).
 
-Measured on 150 test digits and the ViT of the demo: if the warmest fifth of the patches is covered,
-the log odds of the answer fall by 5.3 with rollout, 4.7 with this map, 3.0 with the map of
-arXiv 2103.15679, which does not normalise, and 0.8 with patches chosen at random. With maps of the
-second most probable answer, the log odds of that answer fall by -1.1 (that is, they rise), 0.2, 0.0
-and -0.2. Occlusion measures the fall of the log odds directly, and reaches 5.7 and 0.9, with 50
-passes instead of two.
+If the warmest fifth of the patches is covered, the log odds of the most probable answer fall by the
+first number, and with a map of the second most probable answer, the log odds of that answer fall by
+the second number (measured on 150 test digits with the ViT of the demo):
+
+- rollout: 5.3 and -1.1 (that is, the log odds rise);
+- the maps of this module: 4.7 and 0.2;
+- the maps of arXiv 2103.15679, which are not normalised: 3.0 and 0.0;
+- patches chosen at random: 0.8 and -0.2;
+- occlusion, which measures the fall directly, with 50 passes instead of two: 5.7 and 0.9.
 """
 
 from collections.abc import Sequence

@@ -28,8 +28,8 @@ class HeatMap:
     Attributes:
       file: name of the image.
       method: ATTENTION or OCCLUSION.
-      values: float [grid, grid] in [0, 1]; the greatest is 1. The cells divide the height and the
-        width of the image evenly.
+      values: float [grid, grid] in [0, 1]; the greatest value is 1. The cells of the grid divide
+        the height and the width of the image evenly.
     """
 
     file: str
@@ -52,7 +52,7 @@ def explain(
     Args:
       model: the loaded SavedModel of an exported model.
       images: name, JPEG and index of the answer of each image.
-      seconds: the limit.
+      seconds: the time limit for all heat maps together.
       now: a clock, in seconds.
     """
     end = now() + seconds

@@ -1,4 +1,4 @@
-"""A scriptable web server on loopback, which stands for an API and can fail on purpose."""
+"""A local web server that replaces an API in tests, and can fail on purpose."""
 
 import dataclasses
 import datetime
@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# HTTP statuses with which the server fails on purpose (0 closes the connection), and the messages
-# of the command line.
+# HTTP statuses that the server returns on purpose, and, for each status, a part of the error
+# message that the command line then prints. For status 0, the server closes the connection.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -21,7 +21,8 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# After these statuses, the client gives up; after others, it repeats requests that only read.
+# After a status in `FINAL`, the client gives up. After a status in `PASSING`, the client repeats
+# the request if the request only reads.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
@@ -68,7 +69,10 @@ class Request:
 
 
 class ApiError(Exception):
-    """Refuses a request with an HTTP status. A message in bytes replaces the whole body."""
+    """Refuses a request with an HTTP status.
+
+    If the message is of type bytes, it is the whole body of the response.
+    """
 
     def __init__(self, status: int, message: str | bytes) -> None:
         super().__init__(message)
@@ -87,7 +91,7 @@ def check_times(start: str | None, end: str | None) -> None:
 
 
 class Api:
-    """Answers each request by the first matching route, and records the request."""
+    """Answers each request with the method of the first matching route; records all requests."""
 
     # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
@@ -98,10 +102,9 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Sends `status` to the next `times` requests with `method` and a path that ends with
-        `end`.
+        """Returns the error `status` to the next `times` requests whose path ends with `end`.
 
-        The status 0 closes the connection.
+        For status 0, the server closes the connection.
         """
         self._failures += [(method, end, status)] * times
 

@@ -260,7 +260,7 @@ def test_trainer_as_a_custom_job():
     assert "components.custom_job_trainer.executor.Executor" in container.args
     assert not container.HasField("resources")  # this step only waits for the job
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
-    # Tuner is a step, and not a custom job
+    # Tuner runs as a step of the pipeline, and not as a custom job
     tuner = containers(spec)["Tuner_executor"].container.resources
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the arguments of ResolveInputs differ
+    assert one != other  # the arguments of ResolveInputs contain the machines
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -321,7 +321,7 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """If runs set the pipeline root, ResolveInputs refuses a run without cloud.state_dir."""
+    """The compiled pipeline has no pipeline root, so ResolveInputs checks the root of each run."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

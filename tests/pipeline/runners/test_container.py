@@ -1,4 +1,7 @@
-"""Tests of a container's entry point with the inputs of each backend; tests/compiled runs it."""
+"""Tests of the entry point of a step's container, with inputs as each backend sends them.
+
+The tests in tests/compiled also run this entry point.
+"""
 
 import json
 
@@ -70,7 +73,7 @@ def test_a_report_is_an_html_file_with_a_class_of_tfx():
 
 
 def test_flags_for_beam_are_not_abbreviations_of_the_entry_points_flags(monkeypatch):
-    """TFX gets its own flags with the completed ExecutorInput, and Beam's flags unchanged."""
+    """Beam's flag `--exec=1` must not be read as `--executor_class_path=1`."""
     given = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
     sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}

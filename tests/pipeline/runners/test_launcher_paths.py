@@ -90,7 +90,7 @@ def test_a_step_knows_the_uri_of_its_inputs():
     sent = make_input()
     sent.inputs.artifacts["model"].artifacts[0].type.schema_title = "tfx.Model"
     LauncherPaths(sent).map_inputs(sent)
-    parsed = parse_raw_artifact_dict(sent.inputs.artifacts, {})  # as TFX's container does
+    parsed = parse_raw_artifact_dict(sent.inputs.artifacts, {})  # TFX's container calls it
     (model,) = parsed["model"]
     assert model.uri == "/minio/mlpipeline/flowers/run/Trainer/1/model"
     assert read_store_uri(model) == MODEL

@@ -1,10 +1,10 @@
-"""Tests that an image that cannot be decoded leads to an error that a dataset ignores.
+"""Tests that an invalid image does not raise CancelledError, which would fail the whole batch.
 
-If a function of a graph fails, TensorFlow cancels the functions that run at the same time, and
-sometimes reports their CancelledError. `ignore_errors` of a dataset ignores all errors except
-CancelledError (`IgnoreErrorsDatasetOp` in
-tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc), so the whole batch would
-fail.
+The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
+(`IgnoreErrorsDatasetOp` in
+tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function of a graph
+fails, TensorFlow cancels the functions that run at the same time. TensorFlow then sometimes reports
+the CancelledError of a cancelled function instead of the error of the function that failed.
 """
 
 import itertools
@@ -54,7 +54,8 @@ def find_races(graph):
 
     for function, nodes in functions.items():
         ancestors = find_ancestors(nodes)
-        # A dataset's functions are cancelled only together with the dataset.
+        # The functions of datasets are left out, because TensorFlow cancels such a function only
+        # together with its dataset.
         calls = [node for node in nodes.values() if called(node) and "Dataset" not in node.op]
         for one, other in itertools.combinations(calls, 2):
             is_ordered = one.name in ancestors[other.name] or other.name in ancestors[one.name]

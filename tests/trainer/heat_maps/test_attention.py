@@ -27,8 +27,8 @@ def make_signature(to_logits, size=16):
 def signature():
     """Returns the signature of a ViT whose attention is uniform.
 
-    Feature 0 is the brightness of a patch: it raises the logit of class 0 and lowers that of class
-    1.
+    Feature 0 is the brightness of a patch. A bright patch raises the logit of class 0, and lowers
+    the logit of class 1.
     """
     arrays = {
         name: (np.ones if name.endswith("scale") else np.zeros)(shape, np.float32)
@@ -69,7 +69,7 @@ def test_a_graph_without_attention_is_not_taken(signature):
 
 
 def test_relevance_is_the_product_of_the_layers():
-    """The test has two layers with one head; the last layer has only the row of the class token."""
+    """Both layers have one attention head; the last layer has only the class token's row."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4

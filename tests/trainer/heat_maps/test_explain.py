@@ -32,7 +32,7 @@ def test_covering_the_bright_quarter_lowers_the_odds():
     assert values.shape == (8, 8)
     assert values[:4, :4].min() > 0
     assert values[5:, 5:].max() == 0
-    # no covered part lowers the odds of the other class
+    # no part of the image supports class 0, so covering a part never lowers the odds of class 0
     assert make_map(bright_quarter(), 0).max() == 0
 
 

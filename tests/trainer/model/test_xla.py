@@ -1,4 +1,4 @@
-"""Tests of compiling functions that call a restored backbone with XLA.
+"""Tests that XLA compiles functions that call a restored backbone.
 
 tests/benchmarks/test_accelerator.py tests that XLA compiles each step only once.
 """

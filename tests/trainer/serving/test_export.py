@@ -1,4 +1,4 @@
-"""Compares every kind of exported model in a Session, as in servers, with `tf.saved_model.load`."""
+"""Tests that exported models return the same in a Session, as in servers, and in Python."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More images than Transform has in a chunk; the exported model has no chunks.
+# More images than Transform decodes in one chunk; the exported model decodes all images at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -98,7 +98,7 @@ def test_all_signatures_return_the_same(answers_of, name):
 
 
 def test_every_model_has_learnt_other_weights(answers_of):
-    """Models with the same outputs would hide that wrong weights are restored."""
+    """If models had the same outputs, no test would notice that wrong weights are restored."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
@@ -176,7 +176,8 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 def test_weights_are_stored_once(folder, name):
     """An exported model has one copy of the weights of the backbone and of the head.
 
-    The graph of decoding adds some 400 kB, and the signatures 1 kB for each variable.
+    The graph that decodes images adds some 400 kB to the size of the exported model, and the
+    signatures add 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)

@@ -84,7 +84,10 @@ def test_a_keras_layer_is_not_restored(tmp_path):
 
 
 def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
-    """`ServedClassifier` exports a backbone in this way. The table is filled from a file."""
+    """`ServedClassifier` also exports a backbone with `collect_state`.
+
+    The lookup table of the module reads its words from a file.
+    """
     words = tmp_path / "words.txt"
     words.write_text("one\ntwo\n")
     module = tf.Module()

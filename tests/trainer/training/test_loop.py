@@ -41,7 +41,7 @@ def fit_head(tmp_path):
 
 
 def train(task, log_dir):
-    """Trains the model of a task, with checkpoints beside the data; returns the model."""
+    """Trains the model of a task, with checkpoints in the task's folder; returns the model."""
     model = task.make_model()
     fit(
         model,
@@ -84,7 +84,7 @@ def summaries(log_dir):
 
 
 def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_path, monkeypatch):
-    """A resumed training has another log directory, which needs images as well."""
+    """A resumed training has another log directory, so it must log images as well."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -97,7 +97,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # The mean would be lower if values in [-1, 0] were cut off.
+        # The mean pixel would be darker if values in [-1, 0] became black.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
@@ -216,7 +216,7 @@ def test_training_with_xla_gives_the_same_weights(fit_head, tmp_path, monkeypatc
 
 
 def is_compiled(stepper):
-    """Returns whether XLA has compiled the function of the gradients."""
+    """Returns whether XLA compiles the function that computes the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
@@ -302,7 +302,7 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """The end of an epoch has a checkpoint only if the last checkpoint is old enough."""
+    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is old enough."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -476,7 +476,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns a local run's signal handling, which raises SystemExit instead of ending the
+    """Returns the `Termination` of a local run; it raises SystemExit where it would end the
     process."""
 
     def leave(status):

@@ -34,7 +34,7 @@ def color(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def sharpness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Changes sharpness: blends the image with a smoothed one, except for the outermost pixels.
+    """Changes sharpness: blends the image, except for its outermost pixels, with a smoothed copy.
 
     H and W must be at least 2.
     """

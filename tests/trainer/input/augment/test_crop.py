@@ -78,7 +78,7 @@ def assert_same_but_for_chroma_at_the_edge(image, expected, *, exact):
     assert image.shape == expected.shape
     if exact:
         np.testing.assert_array_equal(image, expected)
-    else:  # JPEG's colours at half resolution are interpolated from pixels outside the window
+    else:  # at the window's edge, JPEG's chroma is interpolated from pixels outside the window
         assert np.abs(image - expected)[2:-2, 2:-2].max() <= 1
         assert np.abs(image - expected).max() <= 16
 

@@ -74,7 +74,7 @@ def test_every_operation_is_drawn_with_both_signs_and_repeats():
         if name in DIRECTED:
             assert 3 <= count <= 32  # 15 are expected
         else:
-            # 30 are expected; operations with the same result are counted together
+            # 30 are expected, and more if another operation returns the same image
             assert count >= 12
 
 
@@ -82,4 +82,4 @@ def test_two_layers_apply_two_operations():
     image = tf.constant(np.asarray(gradient(12, 16)), tf.float32)
     draw = tf.function(lambda seed: rand_augment(image, seed, layers=2, magnitude=7))
     images = {draw(tf.constant([1, index])).numpy().tobytes() for index in range(40)}
-    assert len(images) > 20  # one layer has 15 operations, 5 of them with two signs
+    assert len(images) > 20  # one layer returns at most 20 different images
