@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Messages of Maven if it cannot reach the registry. Maven's messages for a wrong POM are different.
+# Messages of Maven if it cannot reach the registry. If the POM is wrong, Maven prints none of these
+# messages, and the tests fail.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 

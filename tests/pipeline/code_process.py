@@ -2,8 +2,8 @@
 
     python code_process.py < STEPS.json
 
-The working directory is a copy of the project. STEPS.json is a list of steps. A step is `{"source":
-{…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
+The working directory is a copy of the project. STEPS.json contains a list of steps. A step is
+`{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
 - shapes: the shapes of the variables of a backbone that does not name its variables.
@@ -25,8 +25,9 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # A step may have edited these packages, so Python must import them again. `common.fingerprint`
-    # stays loaded, because its cache of parsed modules saves time.
+    # A step may have edited a module of `pipeline`, `backbones` or `components`, so Python must
+    # import these packages again. `common.fingerprint` stays loaded, because its cache of parsed
+    # modules saves time.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -61,6 +62,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # a .pyc file would hide an edit in the same second
+    sys.dont_write_bytecode = True  # after an edit, Python could use an outdated .pyc file
     sys.path.insert(0, os.getcwd())
     main()

@@ -2,8 +2,8 @@
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
 which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
-node with the same key again. The tables here do not list nodes that run again only because their
-inputs change.
+node with the same key again. The tables in this file do not list nodes that run again only because
+their inputs change.
 """
 
 import json
@@ -29,8 +29,8 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# Edits of the code. For each edit: the source of the images, the replacements in files, and the
-# nodes whose fingerprints change.
+# For each edit of the code: the source of the images, the replacements in files, and the nodes
+# whose fingerprints change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -193,8 +193,8 @@ EDITS = {
         {"schema"},
     ),
 }
-# Libraries of which another version is installed. For each library: the source of the images, and
-# the nodes whose fingerprints change.
+# For each library: the source of the images, and the nodes whose fingerprints change if another
+# version of the library is installed.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,

@@ -78,7 +78,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # runs set the pipeline root later
+    check_locations(config_of(**there))  # each run sets its own pipeline root later
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

@@ -137,7 +137,7 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """The node is the same as with Beam's default runner, so TFX reuses a cached training."""
+    """The Backbone node is the same as with Beam's default runner, so TFX reuses its cache."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -154,7 +154,7 @@ def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
 def test_remote_workers_read_a_copy_of_the_backbone(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": INPUTS.backbone,  # the path, and not the URL, which may contain a token
+        "model": INPUTS.backbone,  # the path, and not the URL, because a URL may contain a token
         "weights": "pretrained",
         "precision": "float32",
         "trusted": 0,

@@ -13,7 +13,7 @@ from trainer.training.optimizer import Schedule
 
 
 def rates(recipe, examples, steps):
-    """Returns the total steps for `examples` training images, and the learning rates at `steps`."""
+    """Returns the number of steps for `examples` training images, and the rates at `steps`."""
     train = RECIPES[recipe].hyperparameters
     total = train.total_steps(examples)
     schedule = Schedule(

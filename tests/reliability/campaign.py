@@ -6,8 +6,8 @@
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
 command ends after `--minutes N` at the latest; the same command then continues the campaign. The
-command writes each result as a line of DIR/results.jsonl. With `table`, it prints these results as
-the table in docs/reliability.md. The command needs a C compiler for tests/reliability/fault.c.
+command writes each result as a line of DIR/results.jsonl. The argument `table` prints these results
+as the table in docs/reliability.md. The command needs a C compiler for tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
   an undisturbed run.
@@ -67,7 +67,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # A shell starts background jobs with SIGINT ignored, and runs would inherit that.
+    # If a shell runs this command in the background, the shell lets the command ignore SIGINT. The
+    # runs would then ignore SIGINT, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

@@ -28,7 +28,7 @@ class Outcome:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, status: int | None) -> "Outcome":
-        """Reads the outcome of the run of `workload` that has just ended with `status`."""
+        """Reads the outcome of the last run, which has ended with `status`."""
         lines = workload.out.read_text(errors="replace").splitlines()
         wanted = ("test accuracy: ", "verdict: ") if status == 0 else ("",)
         said = [line for line in lines if line.startswith(wanted)]
@@ -85,7 +85,7 @@ def node_of(workload: Workload) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Campaign:
-    """The settings that all disturbances of a campaign share.
+    """The settings for all disturbed runs of a campaign.
 
     Attributes:
       server: the server that forks a process for each run.
@@ -139,7 +139,7 @@ class Results:
         return [row for row in rows if values.items() <= row.items()]
 
     def table(self) -> str:
-        """Returns a Markdown table of the results, with a row for each kind of disturbance."""
+        """Returns a Markdown table of the results, by kind of disturbance and value of --tune."""
         rows: dict[tuple[str, str], Counter[str]] = {}
         longest: dict[tuple[str, str], float] = {}
         for row in self.read():

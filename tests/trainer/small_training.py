@@ -1,4 +1,4 @@
-"""Data and arguments of small trainings: a head on features, or a tiny ViT on images."""
+"""Data and arguments for small trainings: a head on features, or a tiny ViT on images."""
 
 import dataclasses
 import json

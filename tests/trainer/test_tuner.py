@@ -93,7 +93,7 @@ def test_shapes_are_read_once_for_all_trials(fn_args, monkeypatch):
 
 
 def test_trials_are_removed_from_the_global_state_of_keras(fn_args):
-    """The global state of Keras numbers the default names of layers and models."""
+    """Keras counts all models in a global state, and uses the counts in default names."""
     keras.layers.Dense(1)
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
@@ -144,7 +144,7 @@ def test_augmentation_is_searched_only_with_full_tuning():
     assert names("head") == {"train.learning_rate", "train.schedule"}
     assert names("full") > names("head")
     assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
-    assert "augment.crop_area" not in names("full")  # the augmentation has no crops
+    assert "augment.crop_area" not in names("full")  # the configured augmentation has no crops
 
 
 def test_the_defaults_of_the_search_are_the_given_values():

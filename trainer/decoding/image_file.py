@@ -150,8 +150,8 @@ class _Stored(NamedTuple):
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
     """Applies the background, the size limit and the orientation to a stored image.
 
-    The graph of a single format does not contain these ops, because each op makes the exported
-    model larger, and takes time when TensorFlow builds the graph for a request.
+    The graphs of the formats do not contain the ops of this function, because each op makes the
+    exported model larger, and takes time when TensorFlow builds the graph for a request.
     """
     image = stored.image
     if image.shape[-1] != 3:  # `image` may have an alpha channel

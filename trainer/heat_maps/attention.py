@@ -6,9 +6,9 @@ if only a head is tuned, the map is the same for every head. The maps of this mo
 answer, because they weight the attention by the gradient of the answer (Chefer, Gur and Wolf, arXiv
 2012.09838 and 2103.15679).
 
-If the warmest fifth of the patches is covered, the log odds of the most probable answer fall by the
-first number, and with a map of the second most probable answer, the log odds of that answer fall by
-the second number (measured on 150 test digits with the ViT of the demo):
+A map is good if the log odds of the answer fall far when the warmest fifth of the patches is
+covered. For 150 test digits and the ViT of the demo, the first number is this fall with maps of the
+most probable answer, and the second number with maps of the second most probable answer:
 
 - rollout: 5.3 and -1.1 (that is, the log odds rise);
 - the maps of this module: 4.7 and 0.2;
@@ -79,8 +79,8 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Combines the attention of all layers.
 
     Args:
-      layers: attention and its gradient of each layer, float [heads, tokens, tokens]; the last
-        layer may have only the row of the class token: [heads, 1, tokens].
+      layers: for each layer, the attention and the gradient of the attention, float [heads, tokens,
+        tokens]; the last layer may have only the row of the class token: [heads, 1, tokens].
 
     Returns:
       The relevance of each patch to the class token, float [grid, grid], not negative.

@@ -51,7 +51,7 @@ def explain(
 
     Args:
       model: the loaded SavedModel of an exported model.
-      images: name, JPEG and index of the answer of each image.
+      images: for each image, the name, the JPEG file and the index of the predicted class.
       seconds: the time limit for all heat maps together.
       now: a clock, in seconds.
     """

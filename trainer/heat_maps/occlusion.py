@@ -33,9 +33,9 @@ class OcclusionMaps:
           answer: index of the predicted class.
 
         Returns:
-          The fall of the log odds of the answer if a part of the image is covered with the mean
-          colour, float [8, 8], not negative: for each cell, the mean over all windows that cover
-          the cell.
+          How far the log odds of the answer fall if a part of the image is covered with the mean
+          colour, float [8, 8], not negative. The value of a cell is the mean over all windows that
+          cover the cell.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(list(self._odds([image, *(_cover(image, *w) for w in windows)], answer)))

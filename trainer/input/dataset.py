@@ -21,8 +21,8 @@ _SHUFFLE_BUFFER = 1024
 # The number of files that are read at the same time, and the number of records that are taken from
 # one file before the next file has its turn.
 _INTERLEAVED, _TURN = 8, 4
-# If there are fewer files for each worker, all workers read all files. If each worker then read
-# only its own files, some workers would have many more examples than others.
+# If each worker has at least this number of files, it reads only its own files. With fewer files,
+# some workers would have many more examples than others, so each worker reads all files instead.
 _FILES_PER_WORKER = 4
 # AutoGraph would rewrite the source of each function of a dataset, and parse this module for each
 # rewrite. No function of this module needs AutoGraph, because none has Python's `if` or `for` over
@@ -126,7 +126,7 @@ class TrainingData:
         """Returns one worker's records with their positions, as pairs, from position `start` on.
 
         A worker has the positions `worker`, `worker + workers`, …. `first_turn(epoch)` returns how
-        many positions of the worker lie before the start of an epoch.
+        many positions of the worker lie before the start of the epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)

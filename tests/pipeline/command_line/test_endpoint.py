@@ -184,7 +184,8 @@ STEPS = {
 }
 
 
-# The server refuses each request with status 403, and uploads also with every other status.
+# The server refuses each of these requests with status 403. For uploads, the server is also tested
+# with all other statuses in `REFUSALS`.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 

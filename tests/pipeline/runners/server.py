@@ -91,7 +91,7 @@ def check_times(start: str | None, end: str | None) -> None:
 
 
 class Api:
-    """Answers each request with the method of the first matching route; records all requests."""
+    """Answers each request with the handler of the first matching route; records all requests."""
 
     # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
@@ -102,7 +102,7 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Returns the error `status` to the next `times` requests whose path ends with `end`.
+        """Answers the next `times` requests whose path ends with `end` with the error `status`.
 
         For status 0, the server closes the connection.
         """

@@ -1,4 +1,4 @@
-"""Tests of recording the files of artifacts, and of finding damaged files.
+"""Tests of the check that finds damaged files in artifacts.
 
 tests/end_to_end/test_cache.py tests whole runs with damaged artifacts.
 """
@@ -16,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Returns the folder of an artifact with one file, which `contents` has recorded."""
+    """Records an artifact with one file in `contents`; returns the folder of the artifact."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")

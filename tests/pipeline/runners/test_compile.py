@@ -214,7 +214,7 @@ def test_machines_on_vertex():
     ],
 )
 def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
-    """On Kubernetes, `backoff_max_duration` limits the time from the first attempt to any retry."""
+    """On Kubernetes, no retry starts later than `backoff_max_duration` after the first attempt."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3
@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the arguments of ResolveInputs contain the machines
+    assert one != other  # the machines are arguments of ResolveInputs
 
 
 def test_machines_on_kubernetes(tmp_path):

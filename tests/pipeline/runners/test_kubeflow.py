@@ -6,8 +6,8 @@ refuses a second pipeline with the same name, an unknown version, unknown parame
 expression without six fields.
 
 The local server also replaces the server of the dashboard, which forwards gRPC-Web requests to ML
-Metadata. The frames and errors that it sends were recorded from ML Metadata behind Envoy, as
-Kubeflow Pipelines 2.17.0 configures Envoy.
+Metadata. The frames and errors in the local server's answers were recorded from ML Metadata behind
+Envoy, with the configuration of Envoy in Kubeflow Pipelines 2.17.0.
 """
 
 import json

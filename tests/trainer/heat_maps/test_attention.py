@@ -69,7 +69,7 @@ def test_a_graph_without_attention_is_not_taken(signature):
 
 
 def test_relevance_is_the_product_of_the_layers():
-    """Both layers have one attention head; the last layer has only the class token's row."""
+    """The two layers have one attention head; the last layer has only the class token's row."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4

@@ -67,7 +67,7 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 
 
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
-    """The process of this test has three logical CPUs with MirroredStrategy.
+    """The test starts a process with three logical CPUs, and trains with MirroredStrategy.
 
     Three replicas reveal an inexact broadcast: if the replicas broadcast a float32 by adding three
     thirds of it, the sum may differ from the float32.

@@ -1,8 +1,8 @@
 """Tests of attention with cuDNN's kernels, which run only on GPUs.
 
-On the CPU, a stand-in replaces the kernels. The stand-in computes the outputs as JAX defines them,
-which calls the same kernels (jax/_src/cudnn/fused_attention_stablehlo.py). A test also compares the
-calls of the kernels in a compiled program with the calls that JAX 0.9.0 compiles.
+On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
+what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). A test also
+compares the calls of the kernels in a compiled program with the calls that JAX 0.9.0 compiles.
 """
 
 import json
@@ -116,7 +116,7 @@ def test_features_and_gradients_agree_with_the_plain_backbone(backbones, monkeyp
         return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
 
     assert distance(fused) < 1.2 * distance(unfused) + 1e-4
-    # Gradients that are all zero would agree even if the attention scores had no gradient.
+    # Without this check, gradients that are all zero would pass the test.
     assert max(np.linalg.norm(g) for g in exact[1:]) > 0
 
 

@@ -11,7 +11,10 @@ from trainer.training.losses import cross_entropy
 
 
 def split(seed, classes, count=200):
-    """Returns labels and features of overlapping clouds, one per class, with different scales."""
+    """Returns features and labels. The points of each class form a cloud, and the clouds overlap.
+
+    The four features have different scales.
+    """
     generator = np.random.default_rng(seed)
     labels = generator.choice(classes, count)
     features = generator.normal(size=[count, 4]) + np.eye(4)[labels] * 3

@@ -15,7 +15,7 @@ from trainer.serving.calibration import (
 
 
 def draw_labels(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Returns random logits, and labels drawn with their probabilities at a temperature."""
+    """Returns random logits, and labels drawn from the softmax of the logits / `temperature`."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=[count, 5]) * 4
     draws = generator.random([count, 1])

@@ -1,4 +1,4 @@
-"""Tests that exported models return the same in a Session, as in servers, and in Python."""
+"""Compares the outputs of exported models in a Session, as in servers, and in Python."""
 
 import dataclasses
 import functools
@@ -58,7 +58,7 @@ def answers_of(folder, server_process):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_exported_model_has_only_pure_operations(folder, name):
-    """The tf.data datasets in the exported graph read no files."""
+    """The exported graph has tf.data datasets, but none of the datasets reads a file."""
     check_operations(folder / "exported" / name)
 
 

@@ -228,7 +228,7 @@ def test_a_process_that_was_started_ahead_is_used_once(tmp_path, monkeypatch):
 
 
 def test_the_script_runs_by_its_path(project, complete_model, tmp_path):
-    """Python needs -P, because modules beside the script have names of standard modules."""
+    """Python needs -P, because modules in the script's folder have names of standard modules."""
     done = subprocess.run(
         [
             sys.executable,

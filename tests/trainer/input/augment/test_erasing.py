@@ -26,7 +26,7 @@ def test_the_erased_box_has_the_given_share():
         assert mask.sum() == height * width
         # Rounding to whole pixels changes the ratio of height and width a little.
         assert 0.25 < height / width < 3.9
-    assert masks.any(axis=0).mean() > 0.99  # even corners are erased in some images
+    assert masks.any(axis=0).mean() > 0.99  # even a corner is erased in some images
     assert masks.mean(axis=0).max() < 0.5
 
 
