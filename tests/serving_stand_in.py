@@ -107,7 +107,7 @@ def serve(name: str, version: Path) -> Iterator[Server]:
 
 
 def read_warm_up(version: Path) -> list[predict_pb2.PredictRequest]:
-    """Returns the warm-up requests of a version, as the server reads them.
+    """Returns the warm-up requests of a version; reads them as TensorFlow Serving does.
 
     See `RunSavedModelWarmupUntracked` in
     tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc, and `RunWarmupRequest` in

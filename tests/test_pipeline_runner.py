@@ -339,7 +339,7 @@ def test_warnings(given, said, tmp_path):
     ],
 )
 def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
-    """An import may catch the exception of a signal handler and raise another exception."""
+    """If a signal handler raises an exception, an import may catch it and raise another one."""
     command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
     command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Imports the project once, and forks a process for each run, which then needs no imports.
+"""Imports the project once, and forks a process for each run, so that runs need no imports.
 
 Requests are lines of JSON on stdin:
 

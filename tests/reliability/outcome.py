@@ -37,7 +37,7 @@ class Outcome:
         return cls(status, tuple(said[-2:]), served)
 
     def differences(self, reference: "Outcome") -> list[str]:
-        """Returns the differences from `reference`, whose weights must be bit-identical."""
+        """Returns the differences from `reference`; the weights must be bit-identical."""
         different = []
         if (self.status, self.said) != (reference.status, reference.said):
             different.append(f"status {self.status}: {' | '.join(self.said)}")

@@ -9,7 +9,7 @@ import time
 
 from tests.reliability.outcome import Campaign, node_of
 
-_PATIENCE = 5.0  # seconds from Ctrl-C within which a run must end
+_PATIENCE = 5.0  # a run must end within this number of seconds after Ctrl-C
 _IMPORT = 12.0  # seconds, the approximate duration of the imports
 
 
@@ -51,7 +51,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
             return
         campaign.workload.clear()
         while not (disturbed := begin(campaign, share, number)).is_met:
-            # the run ended before its signal, so it is repeated with an earlier signal
+            # the run ended before the signal, so the run is repeated with an earlier signal
             campaign.workload.clear()
             share *= 0.9
         _judge(campaign, part, disturbed)

@@ -1,4 +1,4 @@
-"""Trains and exports a small model of every kind, with Trainer's own user function.
+"""Trains and exports a small model of each kind in `KINDS`, with Trainer's own user function.
 
     python -m tests.trainer.exporting_process FOLDER
 
@@ -82,7 +82,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes the transform graph of `preprocessing_fn`, which needs no pass over the data."""
+    """Writes the transform graph of `preprocessing_fn`; this needs no pass over the data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),

@@ -196,7 +196,7 @@ def test_a_table(classifier, files, capsys, tmp_path, format):
 
 
 def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, capsys):
-    """The next run classifies only the missing shards, unless it gets other images."""
+    """The next run classifies only the missing shards, if the given images are the same."""
     monkeypatch.setattr(bulk, "SHARD", 1)
     answered = []
 
@@ -230,7 +230,7 @@ def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, cap
 
 @pytest.mark.slow
 def test_a_download_is_shown(classifier, files, server, tmp_path):
-    """stderr shows the download, and none of TensorFlow's messages."""
+    """stderr shows the download of the model, and none of TensorFlow's messages."""
     packed = archive(files_of(classifier))
     url = server.answer("/tiny.tar.gz", Answer(body=packed))
     done = subprocess.run(

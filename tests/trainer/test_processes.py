@@ -70,9 +70,10 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
 
 
 def test_two_workers(single, folder):
-    """Trains with two processes, which find each other by the TF_CONFIG of Vertex AI.
+    """Trains with two processes, whose TF_CONFIG has the same form as on Vertex AI.
 
-    Both processes are killed once, and later one of them gets SIGTERM; then they finish.
+    First, the test kills both processes. After a restart, one of them gets SIGTERM, and both end.
+    After another restart, both processes finish the training.
     """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
@@ -124,7 +125,7 @@ def newest_step(checkpoints):
 
 
 def kill(training, checkpoints, seconds):
-    """Kills a training `seconds` after its next checkpoint."""
+    """Kills a training process `seconds` after it has written its next checkpoint."""
 
     def newest():
         return set(checkpoints.glob("newest/step-*.index"))

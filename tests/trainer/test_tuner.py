@@ -73,7 +73,7 @@ def test_the_best_trial_is_found(fn_args, tmp_path):
     )
     assert settings.hyperparameters.epochs == 3
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
-    # In TensorBoard, a trial has the name of the run and the values that it tries.
+    # In TensorBoard, the name of a trial consists of the run's name and the trial's values.
     folders = {file.parent.name for file in (tmp_path / "tuner").rglob("events.out.tfevents.*")}
     assert len(folders) == 3
     assert all(re.match("flowers-trial-.*,learning_rate=.*,schedule=", name) for name in folders)

@@ -23,7 +23,8 @@ from trainer.training.strategy import (
 )
 from trainer.training.train_step import Stepper
 
-# Each process is a fork of a server that has imported TensorFlow, which takes five seconds.
+# Each process is a fork of a server that has already imported TensorFlow, because the import takes
+# five seconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 
@@ -131,7 +132,7 @@ class TrainingProcess(_CONTEXT.Process):
         """
         Args:
           folder: the folder with the images and the backbone, and for the results.
-          *names: strategies or keys of `KINDS`; the process trains once for each.
+          *names: strategies or keys of `KINDS`; the process trains once for each name.
           devices: the number of logical devices.
           **environment: additional environment variables. SECONDS_A_STEP makes each step longer;
             KILLED_IN_SAVE is the step of a checkpoint that is left incomplete.

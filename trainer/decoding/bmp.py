@@ -16,7 +16,8 @@ _FILE_HEADER = 14
 def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
-    When the graph runs, compressed pixels, other bit depths and headers of OS/2 lead to an error.
+    When the graph runs, it raises an error if the pixels are compressed, if the bit depth is not in
+    `_DEPTHS`, or if the header is that of OS/2.
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])

@@ -119,7 +119,7 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 
 @functools.cache
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
-    """Returns a traced function that decodes images of one format as `decode_upright` does.
+    """Returns a traced function that decodes images of a single format like `decode_upright`.
 
     Most datasets have images of only one or two formats. To trace the graph of one format, and to
     run it for the first time, takes a third of the time that the graph of all formats takes.

@@ -87,10 +87,10 @@ _BYTES = [bytes([value]) for value in range(256)]
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. White has
-    another value if `max_value` is set, or if the file has a chunk sBIT of n bits and no value of
-    more than n bits. (The standard requires such values to be scaled to 16 bits, but microscopes
-    and scanners write them as measured.)
+    In a file with 16 bits per channel, white usually has the value 65535, and the result contains
+    the 8 higher bits of each value. White has another value if `max_value` is set, or if the file
+    has a chunk sBIT of n bits and no value of more than n bits. (The standard requires such values
+    to be scaled to 16 bits, but microscopes and scanners write them as measured.)
 
     An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
     4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.

@@ -83,7 +83,7 @@ def explain(
 def _choose(
     signature: Any, check_time: Callable[[], None]
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Returns the method that suits the graph of a model, and its function."""
+    """Returns the method that suits the graph of a model, and the function that makes the maps."""
     try:
         return ATTENTION, AttentionMaps(signature)
     except UnknownGraphError as reason:

@@ -19,8 +19,8 @@ class OcclusionMaps:
         """
         Args:
           to_probabilities: the model.
-          check_time: a function that is called before each batch, and may end the computation by an
-            exception.
+          check_time: a function that is called before each batch, and may raise an exception to end
+            the computation.
         """
         self._to_probabilities = to_probabilities
         self._check_time = check_time

@@ -205,7 +205,7 @@ def validation_batches(
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
-    """Returns the batches of the validation split, in order, once, preprocessed by the graph.
+    """Returns each batch of the validation split once, in a fixed order, preprocessed by the graph.
 
     Args:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").

@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """In each case, Vertex AI executes one request of the rollback, but the response is lost."""
+    """Vertex AI executes a request of the rollback, but the client does not get the response."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0

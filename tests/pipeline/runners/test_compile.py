@@ -125,7 +125,7 @@ def test_data_path_is_a_parameter_unless_the_data_are_in_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
-    """Compiling needs no other options and no network."""
+    """Compiling needs only `--model`, `--runner` and `--output`, and no network."""
 
     def refuse(*arguments):
         raise AssertionError(f"connects to {arguments}")

@@ -57,7 +57,7 @@ def png_of_numbers(values: np.ndarray) -> bytes:
 
 
 def png_bomb(side: int) -> bytes:
-    """Returns a PNG of side x side white pixels, whose file is small."""
+    """Returns a small PNG file with side x side white pixels."""
     row = b"\0" + b"\xff" * (side * 3)
     compressor = zlib.compressobj(9)
     pixels = b"".join(compressor.compress(row) for _ in range(side)) + compressor.flush()

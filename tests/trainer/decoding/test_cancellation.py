@@ -15,7 +15,8 @@ import tensorflow as tf
 from trainer.decoding.limits import Limits
 from trainer.serving.safe_decode import BatchDecoder
 
-# The ops that fail for a damaged image; `DecodeRaw`, which splits a string into bytes, does not.
+# The ops that fail for a damaged image. `DecodeRaw` never fails, because it only splits a string
+# into bytes.
 FAILING = re.compile("Assert|Decode(?!Raw)|DatasetToSingleElement|ParseSingleExample")
 
 
@@ -41,7 +42,7 @@ def find_ancestors(nodes):
 
 
 def find_races(graph):
-    """Yields pairs of calls in one function that can run at once and of which one can fail."""
+    """Yields pairs of calls that can run at the same time, if one of the two can fail."""
     functions = {
         function.signature.name: {node.name: node for node in function.node_def}
         for function in graph.library.function

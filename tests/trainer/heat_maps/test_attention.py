@@ -45,7 +45,7 @@ def signature():
     head = np.zeros([16, 2], np.float32)
     head[0] = [1, -1]
     found = make_signature(lambda images: model(images) @ head)
-    found.model = model  # keeps the variables alive; the traced function does not
+    found.model = model  # keeps the variables alive, because the traced function does not
     return found
 
 
@@ -75,5 +75,6 @@ def test_relevance_is_the_product_of_the_layers():
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # The relevance of token 2 for the class token is 1 / 2; half of it comes from token 4.
+    # The relevance of token 2 for the class token is 1 / 2. Half of this relevance comes from token
+    # 4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

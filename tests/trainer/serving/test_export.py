@@ -70,7 +70,7 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
-    """TensorFlow Java has another version of the C++ loader."""
+    """TensorFlow Java contains another version of TensorFlow's C++ loader than Python."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)

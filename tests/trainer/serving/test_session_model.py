@@ -22,7 +22,7 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 @pytest.fixture(scope="module")
 def complete_model(tmp_path_factory):
-    """Writes a model that adds a variable to the number of each word in a lookup table."""
+    """Writes a model that looks up each word's number in a table, and adds a variable to it."""
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
@@ -194,7 +194,7 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
 
 
 def test_a_crash_of_the_process_is_an_error(tmp_path):
-    """The process dies at the start, without TensorFlow, or during a request."""
+    """The process dies at its start, because it cannot import TensorFlow, or during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [

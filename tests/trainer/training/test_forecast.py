@@ -7,8 +7,7 @@ from trainer.training.forecast import Forecaster
 
 @pytest.fixture
 def forecast(caplog):
-    """Returns a function that returns the logged forecasts of a training in batches of 32
-    images."""
+    """Returns a function that returns the logged forecasts for a training with batch size 32."""
 
     def forecast(durations, *, tune="full", is_on_cpu=True, total=735):
         caplog.clear()

@@ -491,7 +491,7 @@ def local_run(monkeypatch):
 
 @pytest.mark.parametrize("step", [10, 20])
 def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeypatch, capfd, step):
-    """The signal handler ends the process, since a caller might catch an exception."""
+    """The signal handler ends the process itself, since a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):

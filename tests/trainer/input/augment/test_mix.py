@@ -23,7 +23,7 @@ def test_label_mass_is_conserved(mixup, cutmix):
         assert images.dtype == labels.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=0), 1, rtol=1e-6)
-        # The mean of a mixed image is the mean of the classes, weighted by its label.
+        # The mean of a mixed image is the mean of the class numbers, weighted by the mixed label.
         means = tf.reduce_mean(images, axis=[1, 2, 3])
         np.testing.assert_allclose(means, tf.linalg.matvec(labels, tf.range(5.0)), atol=1e-5)
 

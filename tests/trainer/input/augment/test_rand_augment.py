@@ -26,7 +26,7 @@ def test_range_shape_and_type(image, magnitude):
 
 
 def test_the_strength_of_operations(pil_image, image):
-    """The expected strengths are those of the published code at the magnitudes 0 and 10."""
+    """The expected strengths are those of big_vision's code at the magnitudes 0 and 10."""
 
     def pillow(expected):
         return np.asarray(expected, np.float32)
