@@ -1,4 +1,4 @@
-"""Prints the fingerprints of the nodes' code after each of several edits of the project.
+"""Edits the project several times, and prints the fingerprints of the nodes' code each time.
 
     python code_process.py < STEPS.json
 

@@ -18,9 +18,9 @@ as the table in docs/reliability.md. The command needs a C compiler for tests/re
 - `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
   the pipeline root, the serving directory or VIT_HOME. There is one run for each file. Each run
   continues where the previous run ended. After the run for the last file, a run without a
-  disturbance must end like an undisturbed run. If a run fails before it creates its file, the
-  campaign records a failure for the previous file, and restores the files from before the previous
-  run. With `--tune head`, the campaign skips files that a run with `--tune full` also creates.
+  disturbance must end like an undisturbed run. If a run fails before its disturbance, the campaign
+  records a failure for the previous file, and restores the files from before the previous run. With
+  `--tune head`, the campaign skips files that a run with `--tune full` also creates.
 
 A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
 run on an empty pipeline root, and the only version in the serving directory has bit-identical

@@ -329,7 +329,7 @@ def test_text_is_not_taken_for_markup(streams):
 
 
 def test_names_from_the_data_are_text(streams):
-    """Line breaks and escape sequences in names are escaped, so no name can fake a line."""
+    """Line breaks and escape sequences in names are escaped, so no name fakes a line of output."""
     evil = "roses\x1b[2J\nverdict: blessed\u202e"
     console = Console(*streams)
     settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}
