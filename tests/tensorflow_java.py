@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Messages of Maven if it cannot reach the registry. If the POM is wrong, Maven prints none of these
-# messages, and the tests fail.
+# Messages of Maven if it cannot reach the registry. Tests are skipped after one of these messages,
+# and fail after other errors, such as a wrong POM.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 

@@ -6,12 +6,12 @@ The working directory is a copy of the project. STEPS.json contains a list of st
 `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
-- shapes: the shapes of the variables of a backbone that does not name its variables.
+- shapes: shapes of unnamed variables, for a backbone that does not name its variables.
 - edits: replacements of text in files of the project.
 - files: new files.
 
-After the edits of a step, the program prints the fingerprints of the nodes' code as a line of JSON.
-Then the program undoes these edits.
+In each step, the program edits the files, prints the fingerprints of the nodes' code as a line of
+JSON, and undoes the edits.
 """
 
 import dataclasses
@@ -25,9 +25,8 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # A step may have edited a module of `pipeline`, `backbones` or `components`, so Python must
-    # import these packages again. `common.fingerprint` stays loaded, because its cache of parsed
-    # modules saves time.
+    # Python must import these packages again, because their files may have been edited.
+    # `common.fingerprint` stays loaded, because it caches parsed modules by their content.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -62,6 +61,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # after an edit, Python could use an outdated .pyc file
+    # Python would use an outdated .pyc file if an edit kept the size of a module and the second of
+    # its mtime.
+    sys.dont_write_bytecode = True
     sys.path.insert(0, os.getcwd())
     main()

@@ -198,11 +198,12 @@ EDITS = {
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
+        # `INGESTION`, because ImageExampleGen decodes images with TensorFlow's ops
         {*MODEL, *INGESTION, "serving_check", "report"},
-    ),  # ImageExampleGen decodes images with TensorFlow's ops
+    ),
     "keras": (FOLDER, TRAINING),
-    # Trainer's fingerprint does not depend on TFX. Trainer runs again nevertheless, because another
-    # version of TFX changes its inputs.
+    # Trainer's fingerprint does not depend on TFX, but Trainer runs again with another version of
+    # TFX, because its inputs change.
     "tfx": (
         FOLDER,
         {
@@ -299,7 +300,7 @@ def test_exactly_the_keys_of_dependent_nodes_change(fingerprints, step):
 
 
 def test_only_the_registry_of_sources_imports_modules_by_name(project):
-    """Fingerprints follow import statements, so they would miss an import by name."""
+    """Fingerprints follow import statements, so they would miss a call of `import_module`."""
     files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
     found = {
         path.relative_to(project).as_posix()

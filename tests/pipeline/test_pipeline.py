@@ -46,7 +46,7 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# Nodes whose properties contain the fingerprint of the training.
+# Nodes with a property that changes with any input or setting of Tuner or Trainer.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -137,7 +137,7 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """The Backbone node is the same as with Beam's default runner, so TFX reuses its cache."""
+    """Backbone has the same properties as with Beam's default runner, so TFX's cache is reused."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 

@@ -18,13 +18,12 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # c0/0.png existed when the first run started, could not be read by ImageExampleGen, and exists
-    # again.
+    # ImageExampleGen could not read c0/0.png in the first run, but the file exists now.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # In the second run, ImageExampleGen could not read c0/0.png either.
+    # ImageExampleGen could not read c0/0.png in the second run.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
     # After both runs, c0/0.png is removed.

@@ -5,22 +5,25 @@
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after `--minutes N` at the latest; the same command then continues the campaign. The
-command writes each result as a line of DIR/results.jsonl. The argument `table` prints these results
-as the table in docs/reliability.md. The command needs a C compiler for tests/reliability/fault.c.
+command ends after `--minutes N` at the latest; if it is repeated, it continues the campaign. The
+command writes each result as a line of DIR/results.jsonl. The argument `table` prints the content
+of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler for
+tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
   an undisturbed run.
-- `interrupts`: Ctrl-C at a random moment. The process must end within 5 seconds, with status 130,
-  and nothing may be pushed after the signal.
+- `interrupts`: Ctrl-C at a random moment of a run. The interrupted run must end within 5 seconds,
+  with status 130, and must not push a model after the signal.
 - `import-kills`, `import-interrupts`: SIGKILL or Ctrl-C while the process imports TensorFlow and
   TFX.
 - `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
-  the pipeline root, the serving directory or VIT_HOME. There is one run for each file. Each run
-  continues where the previous run ended. After the run for the last file, a run without a
-  disturbance must end like an undisturbed run. If a run fails before its disturbance, the campaign
-  records a failure for the previous file, and restores the files from before the previous run. With
-  `--tune head`, the campaign skips files that a run with `--tune full` also creates.
+  the pipeline root, the serving directory or VIT_HOME. The campaign disturbs one run for each file
+  that a run creates. Each run continues where the previous run ended. After the last disturbed run,
+  a run without a disturbance must end like an undisturbed run. If a run fails before it is
+  disturbed, the previous disturbance has damaged files: the campaign records a failure for the
+  previous disturbance, and restores the files to the state before the previous disturbance. With
+  `--tune head`, the campaign skips files that a run with `--tune full` also creates, because they
+  are tested with `--tune full`.
 
 A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
 run on an empty pipeline root, and the only version in the serving directory has bit-identical
@@ -39,8 +42,8 @@ from tests.reliability.outcome import Campaign, Reference, Results
 from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
-# The number of disturbed runs for each kind of disturbance and each value of --tune. `files-KILL`
-# and `files-ENOSPC` have one run for each file instead.
+# The number of disturbed runs for each kind of disturbance and each value of --tune. The kinds
+# `files-KILL` and `files-ENOSPC` are missing, because they disturb one run for each file.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 
@@ -67,8 +70,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # If a shell runs this command in the background, the shell lets the command ignore SIGINT. The
-    # runs would then ignore SIGINT, too.
+    # Shells start background commands with SIGINT ignored. Without this handler, the runs would
+    # inherit the setting and ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

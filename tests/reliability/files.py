@@ -1,4 +1,4 @@
-"""Disturbs consecutive runs on one pipeline root, at each file that a run creates or renames."""
+"""Disturbs one run for each file that a run creates or renames, all on one pipeline root."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
     """Disturbs one run for each file, and then runs the pipeline once without a disturbance.
 
     Args:
-      campaign: the settings of the campaign, to which each run adds a result.
+      campaign: the settings of the campaign; the function adds results to `campaign.results`.
       part: the name of the disturbance in the results.
       fault: `KILL` or `ENOSPC`.
     """
@@ -84,16 +84,16 @@ class _Chain:
         self.said = ""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Prepares the first run: on an empty pipeline root, or after an earlier command's runs."""
+        """Prepares the first run, which may continue the runs of an earlier command (`goes_on`)."""
         self._workload.clear()
         if not goes_on:
             self._workload.keep(self._now)
 
     def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
-        """Disturbs a run at `file`; yields (file, node, status, what went wrong).
+        """Disturbs a run when it creates `file`; yields (file, node, status, what went wrong).
 
-        If the run fails before it creates `file`, the method first yields a failure of the previous
-        file.
+        If the run fails before it creates `file`, the disturbance of the previous run has damaged
+        files, so the method first yields a failure of the previous run.
         """
         self._workload.put_back(self._now)
         is_met, status = self._run(file)
@@ -120,7 +120,7 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not is_met:  # the next run starts from the same files
+        if status == 0 or not is_met:  # the next run starts from the same files as this run
             self._last = None
         else:
             self._last = file, node
@@ -134,8 +134,11 @@ class _Chain:
         return self._campaign.run()
 
     def _run(self, file: str) -> tuple[bool, int | None]:
-        """Runs the pipeline with a fault at `file`; returns whether it occurred, and the exit
-        status."""
+        """Runs the pipeline with a fault at `file`.
+
+        Returns:
+          Whether the fault occurred, and the exit status.
+        """
         self._log.unlink(missing_ok=True)
         self._server.begin(
             self._workload,

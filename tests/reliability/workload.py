@@ -173,7 +173,7 @@ class ForkServer:
         return answer["status"] if answer else None
 
     def weights(self, model: Path, file: Path) -> np.ndarray | None:
-        """Returns the weights of the SavedModel `model`, float64 `[N]`, or None if it is
+        """Returns the weights of the SavedModel `model`, float64 `[N]`; None if the SavedModel is
         incomplete."""
         file.unlink(missing_ok=True)
         self._ask(weights=str(model), out=str(file))

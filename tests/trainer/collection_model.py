@@ -10,7 +10,7 @@ from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):
-    """The class with this name in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
+    """The same class as in conversion.ipynb of github.com/sayakpaul/ViT-jax2tf."""
 
     def __init__(self, function, variables):
         super().__init__()
@@ -30,7 +30,8 @@ def write_collection_model(
     this project's own ViT, whereas the notebook saves the output of jax2tf.
 
     Args:
-      architecture: the architecture; if it has no head, the variables are trainable.
+      architecture: the architecture. The variables of a feature extractor, which has no head, are
+        trainable; those of a classifier are not.
       directory: the directory of the SavedModel.
       batch: the batch size of the saved function; None for any size.
     """

@@ -82,7 +82,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes the transform graph of `preprocessing_fn`; this needs no pass over the data."""
+    """Writes the transform graph of `preprocessing_fn`, without a pass over the data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),

@@ -256,7 +256,7 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
 
 
 def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
-    """The classes.json file of an exported model does not make a model trusted."""
+    """A classes.json file, which exported models have, does not make a model trusted."""
     model = tf.saved_model.load(str(classifier))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))

@@ -24,7 +24,7 @@ def test_decode(format):
     expected = np.asarray(PIL.Image.open(io.BytesIO(encoded)).convert("RGB"), np.int32)
     image = decode(tf.constant(encoded)).numpy()
     assert image.dtype == np.uint8
-    assert np.abs(image - expected).max() <= 4  # Pillow upsamples colours differently
+    assert np.abs(image - expected).max() <= 4  # Pillow and TensorFlow upsample chroma differently
 
 
 def test_resize_is_bilinear_with_half_pixel_centers_and_no_antialiasing():

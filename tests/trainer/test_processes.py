@@ -72,8 +72,8 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
 def test_two_workers(single, folder):
     """Trains with two processes, whose TF_CONFIG has the same form as on Vertex AI.
 
-    First, the test kills both processes. After a restart, one of them gets SIGTERM, and both end.
-    After another restart, both processes finish the training.
+    First, the test kills both processes. After a restart, one process gets SIGTERM, and both
+    processes end. After another restart, both processes finish the training.
     """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]

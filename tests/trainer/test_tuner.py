@@ -1,4 +1,4 @@
-"""Tests of the search for hyperparameters, on a head on four features."""
+"""Tests of the search for hyperparameters, with a head that has four input features."""
 
 import json
 import re

@@ -134,8 +134,9 @@ class TrainingProcess(_CONTEXT.Process):
           folder: the folder with the images and the backbone, and for the results.
           *names: strategies or keys of `KINDS`; the process trains once for each name.
           devices: the number of logical devices.
-          **environment: additional environment variables. SECONDS_A_STEP makes each step longer;
-            KILLED_IN_SAVE is the step of a checkpoint that is left incomplete.
+          **environment: additional environment variables. SECONDS_A_STEP=S makes each step longer
+            by S seconds. KILLED_IN_SAVE=N kills the process before the checkpoint of step N is
+            complete.
         """
         super().__init__(daemon=True)
         self._folder, self._names, self._devices = folder, names, devices
@@ -158,6 +159,10 @@ class TrainingProcess(_CONTEXT.Process):
             train(self._folder, name)
 
     def wait(self) -> tuple[int | None, str]:
-        """Waits for the end; returns the exit status, None after 300 s, and stderr."""
+        """Waits for the end of the process, at most 300 s.
+
+        Returns:
+          The exit status, None if the process is still running; and stderr.
+        """
         self.join(300)
         return self.exitcode, self._errors.read_text()

@@ -1,8 +1,8 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
 TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
-largest frame as the size of the canvas. This module therefore passes a GIF with only the first
-frame to TensorFlow's decoder, and replaces the transparent colour in this GIF by opaque white. Then
+largest frame as the size of the canvas. To avoid this, the module passes a GIF with only the first
+frame to TensorFlow's decoder, with opaque white in place of the transparent colour. After decoding,
 the module adds the rest of the canvas.
 """
 
@@ -75,7 +75,7 @@ def _palette_size(flags: tf.Tensor) -> tf.Tensor:
 def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the positions of the first image descriptor and of its graphic control extension.
 
-    Both positions are int32 []; -1 if the file has no such block.
+    Each position is int32 []; -1 stands for a missing block.
     """
 
     def step(
@@ -105,7 +105,7 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     """Returns the end of a sequence of data sub-blocks; a position beyond the file if the sequence
     has no end.
 
-    A sub-block consists of its length, 1 to 255, and that number of bytes. A zero ends the
+    A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
     sequence. Most sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
     """
     end_of_file = tf.constant([0], tf.uint8)

@@ -119,10 +119,10 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 
 @functools.cache
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
-    """Returns a traced function that decodes images of a single format like `decode_upright`.
+    """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    Most datasets have images of only one or two formats. To trace the graph of one format, and to
-    run it for the first time, takes a third of the time that the graph of all formats takes.
+    Most datasets have images of only one or two formats. Tracing and first running the graph of one
+    format takes a third of the time that the graph of all formats takes.
 
     Args:
       format: the format, as `find_format` returns it.
@@ -173,8 +173,8 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    The graph of this function is traced once in a process, for ingestion and for the export of the
-    model.
+    The graph of this function is traced only once in a process, even if the process both ingests
+    images and exports a model.
     """
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
@@ -207,7 +207,7 @@ def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:
 
 
 def _shrink(image: tf.Tensor, max_side: int) -> tf.Tensor:
-    """Scales uint8 [h, w, 3] so that the longer side is `max_side`; Lanczos3, with antialiasing."""
+    """Scales uint8 [h, w, 3] to a longer side of `max_side`, with Lanczos3 and antialiasing."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     smaller = tf.round(size * max_side / tf.reduce_max(size))
     resized = tf.image.resize(

@@ -15,8 +15,10 @@ _DEPTH = 24  # position of the bit depth in the file; the colour type follows
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the chunks before the pixels, and, if the file has EXIF, also the chunks after the
-    pixels.
+    """Reads the chunks before the pixels.
+
+    If the file contains EXIF, the function also reads the chunks after the pixels, because a PNG
+    may contain EXIF there.
     """
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
@@ -112,7 +114,7 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        # This op waits for the decoder, because no op may run while the decoder fails: see
+        # `_find_white` waits for the decoder, because no op may run while the decoder fails: see
         # `image_file._decode_as`.
         with tf.control_dependencies([image]):
             white = tf.constant(max_value) if max_value else _find_white(file, colors)

@@ -23,7 +23,7 @@ class OutOfTimeError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeatMap:
-    """The parts of an image on which an answer depends.
+    """A map of the parts of an image on which the predicted class depends.
 
     Attributes:
       file: name of the image.
@@ -76,7 +76,7 @@ def explain(
         except OutOfTimeError:
             return
         slowest = max(slowest, now() - begin)
-        if values.max() > 0:  # if all values are 0, no part of the image supports the answer
+        if values.max() > 0:  # if all values are 0, no part of the image supports the class
             yield HeatMap(file, method, values / values.max())
 
 

@@ -12,7 +12,7 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # not at run time: training must work without TensorFlow Transform
+if TYPE_CHECKING:  # the import needs TensorFlow Transform, but training must work without it
     from trainer.input.transform_graph import TransformGraph
 
 # The size of the shuffle buffer, in records. A record contains an encoded image or features, and no
@@ -24,9 +24,9 @@ _INTERLEAVED, _TURN = 8, 4
 # If each worker has at least this number of files, it reads only its own files. With fewer files,
 # some workers would have many more examples than others, so each worker reads all files instead.
 _FILES_PER_WORKER = 4
-# AutoGraph would rewrite the source of each function of a dataset, and parse this module for each
-# rewrite. No function of this module needs AutoGraph, because none has Python's `if` or `for` over
-# a tensor.
+# AutoGraph would rewrite the source of each function that a dataset calls, and would parse this
+# module for each rewrite. No function of this module needs AutoGraph, because none has Python's
+# `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
@@ -36,16 +36,17 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
-    The seed alone determines which image is at each position of the order, and how this image is
-    augmented. So training can resume from any position, on any number of devices. If the number of
-    workers changes, a resumed training differs from an uninterrupted training in two cases:
+    Training can resume from any position, on any number of devices, because the seed alone
+    determines which image is at each position of the order, and how the image is augmented. If the
+    number of workers changes, a resumed training differs from an uninterrupted training in two
+    cases:
 
-    - MixUp and CutMix mix only images of the same worker, so they mix other pairs of images than
-      before the change.
+    - MixUp and CutMix mix only images of the same worker, so the mixed pairs of images depend on
+      the number of workers.
     - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
-      own files, which change from epoch to epoch. Some workers then have more images than others:
-      in an epoch, a worker with few images reads some of its images twice, and a worker with many
-      images leaves some of them out.
+      own files, which change from epoch to epoch. In an epoch, a worker whose files contain fewer
+      images than those of other workers reads a few images twice, and a worker whose files contain
+      more images leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -140,9 +141,9 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # `set_seed` sets the seed of this function's graph only. The seed must not be 0:
-            # TensorFlow would then compare the tensor `epoch` with 0 while it builds the graph,
-            # which fails.
+            # `set_seed` sets only the seed of the graph of `read_epoch`. The seed must not be 0: if
+            # it were 0, TensorFlow would compare the tensor `epoch` with 0 while it builds the
+            # graph, which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:

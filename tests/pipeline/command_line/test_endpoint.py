@@ -46,7 +46,7 @@ def push(tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(vertex, tmp_path, capsys):
-    """Returns a function that runs a command, and returns exit status, stdout and stderr."""
+    """Returns a function that runs a command and returns its exit status, stdout and stderr."""
 
     def command(*arguments):
         more = ["--set", f"cloud.api_endpoint={vertex.url}", "--serving-dir", f"{tmp_path}/serving"]
@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """Vertex AI executes a request of the rollback, but the client does not get the response."""
+    """Vertex AI executes each request of `--rollback`, but one of the responses is lost."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0
@@ -136,8 +136,8 @@ def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     statuses = [command("--rollback")[0]]
     if statuses == [1]:
         statuses.append(command("--rollback")[0])
-    # If only the response to the last request is lost, the rollback is complete. The second
-    # `--rollback` then fails, because no earlier version is left.
+    # If only the response to the last request is lost, the rollback is complete, and the second
+    # `--rollback` fails, because no earlier version is left.
     assert statuses == [1, 0 if number < 4 else 1]
     assert vertex.aliases() == {"default": "2", "withdrawn": "3"}
     assert vertex.traffic() == {"2": 100}
@@ -154,7 +154,7 @@ def test_a_third_model_replaces_the_second_before_it_was_promoted(command, verte
     assert vertex.traffic() == {"1": 100}
     assert command("--promote")[0] == 1
     # Without `--promote` or `--rollback`, the command deploys the newest version in the serving
-    # directory, even if a rollback has withdrawn this version.
+    # directory, even if a rollback has withdrawn that version.
     assert command()[0] == 0
     assert vertex.aliases() == {"default": "1", "candidate": "3"}
 
@@ -184,8 +184,8 @@ STEPS = {
 }
 
 
-# The server refuses each of these requests with status 403. For uploads, the server is also tested
-# with all other statuses in `REFUSALS`.
+# Each request in `STEPS` is refused with status 403, and the upload also with every other status in
+# `REFUSALS`.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 

@@ -1,4 +1,4 @@
-"""Tests of the options for Trainer's custom job: the specified job, and refused values."""
+"""Tests of the options for Trainer's custom job on Vertex AI."""
 
 import json
 

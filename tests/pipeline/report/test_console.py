@@ -250,7 +250,7 @@ class Screen(io.StringIO):
 
 
 def log_download(done, total, ended=False):
-    """Logs progress in the same way as the download of a model."""
+    """Logs the progress of a download, as `backbones.download` does."""
     state = Download(name="vit_b16_fe", done=done, total=total, ended=ended)
     logging.getLogger("backbones.download").debug("", extra={"download": state})
 

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 # HTTP statuses that the server returns on purpose, and, for each status, a part of the error
-# message that the command line then prints. For status 0, the server closes the connection.
+# message that the command line must print. Status 0 means that the server closes the connection
+# without a response.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -22,13 +23,13 @@ REFUSALS = [
     (0, "it is not known whether the request arrived"),
 ]
 # After a status in `FINAL`, the client gives up. After a status in `PASSING`, the client repeats
-# the request if the request only reads.
+# requests that change nothing.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
 
 def _cron(*values: str) -> re.Pattern[str]:
-    """Returns a pattern for cron expressions, from a pattern for the values of each field."""
+    """Returns a pattern for cron expressions; each of `values` is a pattern for one field."""
     parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
     return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
 
@@ -69,9 +70,9 @@ class Request:
 
 
 class ApiError(Exception):
-    """Refuses a request with an HTTP status.
+    """A handler raises this error to answer with an HTTP error status.
 
-    If the message is of type bytes, it is the whole body of the response.
+    A message of type bytes is the whole body of the response.
     """
 
     def __init__(self, status: int, message: str | bytes) -> None:
@@ -102,14 +103,15 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Answers the next `times` requests whose path ends with `end` with the error `status`.
+        """Fails the next `times` requests whose path ends with `end`.
 
-        For status 0, the server closes the connection.
+        The server responds with the HTTP status `status`; for 0, it closes the connection without
+        a response.
         """
         self._failures += [(method, end, status)] * times
 
     def find_requests(self, method: str, end: str) -> list[Request]:
-        """Returns the requests with `method` whose path ends with `end`."""
+        """Returns the recorded requests that use `method` and whose path ends with `end`."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 
     def answer(self, request: Request) -> tuple[int, Any]:

@@ -16,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Records an artifact with one file in `contents`; returns the folder of the artifact."""
+    """Returns the folder of an artifact with one file, which `contents` has recorded."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")
@@ -84,7 +84,7 @@ def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, 
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
     # The launcher searches TFX's cache twice. The second search finds nothing, because the launcher
-    # has marked the artifact as abandoned.
+    # has marked the damaged artifact as abandoned.
     found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)

@@ -258,7 +258,7 @@ def test_trainer_as_a_custom_job():
     check(spec, containers(spec))
     container = containers(spec)["Trainer_executor"].container
     assert "components.custom_job_trainer.executor.Executor" in container.args
-    assert not container.HasField("resources")  # this step only waits for the job
+    assert not container.HasField("resources")  # the container only waits for the custom job
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
     # Tuner runs as a step of the pipeline, and not as a custom job
     tuner = containers(spec)["Tuner_executor"].container.resources
@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the machines are arguments of ResolveInputs
+    assert one != other  # the arguments of ResolveInputs contain the machines
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -280,7 +280,7 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
         machines__backbone__disk_gb="10",
-        machines__tuner__disk_gb="10",  # this pipeline has no Tuner
+        machines__tuner__disk_gb="10",  # no effect, because the pipeline has no Tuner
         **MACHINES,
     )
     job = compile_job(config)

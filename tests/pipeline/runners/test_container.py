@@ -20,7 +20,7 @@ SPEC = json_format.ParseDict(
 
 
 def complete_input(type_, outputs=(), declared=()):
-    """Completes an ExecutorInput whose input is a model of type `type_`; returns it as a dict."""
+    """Calls `complete_executor_input` for an input model of type `type_`; returns a dict."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},

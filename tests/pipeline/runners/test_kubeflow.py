@@ -1,13 +1,13 @@
 """Tests of the submission to Kubeflow Pipelines, with the real kfp client.
 
 A local server replaces the API server of Kubeflow Pipelines. The local server keeps pipelines, runs
-and recurring runs in memory, and parses uploads with kfp's own protos. Like the real API server, it
-refuses a second pipeline with the same name, an unknown version, unknown parameters, and a cron
-expression without six fields.
+and recurring runs in memory, and parses uploads with kfp's own protos. Like the real API server,
+the local server refuses a second pipeline with the same name, an unknown version, unknown
+parameters, and a cron expression without six fields.
 
 The local server also replaces the server of the dashboard, which forwards gRPC-Web requests to ML
-Metadata. The frames and errors in the local server's answers were recorded from ML Metadata behind
-Envoy, with the configuration of Envoy in Kubeflow Pipelines 2.17.0.
+Metadata. The gRPC-Web frames and errors in the local server's responses were recorded from ML
+Metadata behind Envoy, with the configuration of Envoy in Kubeflow Pipelines 2.17.0.
 """
 
 import json

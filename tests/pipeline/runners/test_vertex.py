@@ -34,7 +34,7 @@ PLACE = "/v1/projects/p/locations/europe-west4"
 
 
 class Vertex(Api):
-    """A stand-in for Vertex AI's pipeline jobs and schedules, which keeps them in memory."""
+    """An in-memory stand-in for the pipeline jobs and schedules of Vertex AI."""
 
     ROUTES = (
         ("POST", "/token", "token"),

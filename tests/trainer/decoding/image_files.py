@@ -73,8 +73,8 @@ def png_bomb(side: int) -> bytes:
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
     """Returns a gradient whose alpha grows from left to right.
 
-    In the mode "P", there is no alpha. The upper half then has the palette's first colour, and a
-    file format may declare that colour as transparent.
+    An image of mode "P" has no alpha. Instead, its upper half has the palette's first colour, which
+    the caller can declare transparent when saving the image.
     """
     image = gradient()
     alpha = PIL.Image.linear_gradient("L").rotate(90).resize(image.size)

@@ -26,7 +26,7 @@ ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.j
 
 @pytest.fixture(scope="module")
 def decode():
-    """Returns a function that decodes a file, and returns its pixels and `is_as_stored`."""
+    """Returns a function that decodes a file and returns the fields of `Decoded`."""
     function = tf.function(
         lambda encoded: decode_upright(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -124,7 +124,7 @@ def test_orientation(decode, carrier, orientation):
         image_files.exif(6)[:-9],
         image_files.exif(0),
         image_files.exif(9),
-        # the orientation has the type of a string
+        # an orientation of type ASCII instead of SHORT
         image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),
     ],
 )

@@ -69,12 +69,11 @@ def test_a_graph_without_attention_is_not_taken(signature):
 
 
 def test_relevance_is_the_product_of_the_layers():
-    """The two layers have one attention head; the last layer has only the class token's row."""
+    """Both layers have one attention head; in the last layer, only the class token is a query."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # The relevance of token 2 for the class token is 1 / 2. Half of this relevance comes from token
-    # 4.
+    # The relevance of token 2 for the class token is 1 / 2, half of which comes from token 4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

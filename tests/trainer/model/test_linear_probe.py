@@ -33,7 +33,7 @@ def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     model = make_probe(4, max(classes) + 1)
     fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
     tried = json.loads((tmp_path / "linear_probe.json").read_text())
-    # if several strengths are equally good, `max` and the probe both choose the first
+    # if several regularization strengths are equally good, `max` and the probe choose the first
     best = max(tried, key=lambda entry: entry["val_accuracy"])
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / best["strength"]))
     probe.fit(*train)

@@ -101,9 +101,8 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        batch = tf.concat(
-            [batch, batch], 0
-        )  # a batch that contains each image twice has the same statistics
+        # the batch norm's statistics do not change if each image is in the batch twice
+        batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 
 
@@ -142,7 +141,7 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # These lists replace the properties of tf.Module, which are not saved.
+        # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

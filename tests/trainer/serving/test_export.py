@@ -1,4 +1,4 @@
-"""Compares the outputs of exported models in a Session, as in servers, and in Python."""
+"""Compares the outputs that exported models return in a Session (as in servers) and in Python."""
 
 import dataclasses
 import functools
@@ -45,7 +45,7 @@ def inputs_for(backbone):
 
 @pytest.fixture(scope="module")
 def answers_of(folder, server_process):
-    """Returns a function that runs a model in a Session, and returns its outputs by signature."""
+    """Returns a function that runs a model in a Session and returns its outputs by signature."""
 
     @functools.cache
     def answers_of(name):
@@ -70,7 +70,7 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
-    """TensorFlow Java contains another version of TensorFlow's C++ loader than Python."""
+    """TensorFlow Java and Python's TensorFlow contain different versions of the C++ loader."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)

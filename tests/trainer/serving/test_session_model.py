@@ -22,7 +22,7 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 @pytest.fixture(scope="module")
 def complete_model(tmp_path_factory):
-    """Writes a model that looks up each word's number in a table, and adds a variable to it."""
+    """Writes a model that looks up a number for each word, and adds a variable to the number."""
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))

@@ -99,7 +99,7 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ids=["fewer", "more", "other shapes"],
 )
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
-    """The saved model has another number of classes, for example."""
+    """For example, the model of the checkpoint has another number of classes."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]

@@ -1,4 +1,4 @@
-"""Tests of the training loop, on a head on four features."""
+"""Tests of the training loop, with a head that has four input features."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from trainer.training.validation import Validation
 
 @pytest.fixture
 def fit_head(tmp_path):
-    """Returns a function that trains a head on 50 examples, and returns model and history."""
+    """Returns a function that trains a head on 50 examples and returns (model, history)."""
     write_features(tmp_path)
 
     def fit_head(**changes):
@@ -476,8 +476,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns the `Termination` of a local run; it raises SystemExit where it would end the
-    process."""
+    """Returns the `Termination` of a local run; SystemExit replaces the end of the process."""
 
     def leave(status):
         raise SystemExit(status)
@@ -491,7 +490,7 @@ def local_run(monkeypatch):
 
 @pytest.mark.parametrize("step", [10, 20])
 def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeypatch, capfd, step):
-    """The signal handler ends the process itself, since a caller might catch an exception."""
+    """The process ends without an exception, because a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):
@@ -537,7 +536,7 @@ def test_ctrl_c_in_the_last_step_saves_the_training(fit_head, monkeypatch):
 
 
 def test_a_process_that_ignores_ctrl_c_still_ignores_it(fit_head, monkeypatch):
-    """A shell lets its background processes ignore Ctrl-C."""
+    """Shells start background processes with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)

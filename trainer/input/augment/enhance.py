@@ -22,7 +22,7 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Changes contrast: blends the image with the grey of its mean luma."""
-    # Pillow also rounds the mean. Moreover, rounding hides differences that come from the order in
+    # The mean is rounded as in Pillow. Rounding also hides differences that come from the order in
     # which threads add up pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)

@@ -73,8 +73,8 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
-    # With a small alpha, both X and Y may be too small for float32, or even for float64. The
-    # function then returns 0 instead of 0 / 0.
+    # With a small alpha, both X and Y may be too small for float32, or even for float64. If both X
+    # and Y are 0, the function returns 0 instead of 0 / 0.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 

@@ -45,11 +45,11 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
 
     The operations and their strengths are those of big_vision/pp/autoaugment.py,
     `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
-    with that code, so a magnitude from publications about these models has the same effect in this
-    function. AutoAugment's scale of magnitudes ends at 10, and the scale of this function at 30.
-    Some operations do not grow stronger with the magnitude: Posterize (which keeps at least one
-    bit) and Solarize are strongest at 0; Color, Contrast, Brightness and Sharpness change nothing
-    at 5, and have the opposite effect below 5.
+    with `distort_image_with_randaugment`, so a magnitude from publications about these models has
+    the same effect in this function. AutoAugment's scale of magnitudes ends at 10, and the scale of
+    this function at 30. Some operations do not grow stronger with the magnitude: Posterize (which
+    keeps at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and
+    Sharpness change nothing at 5, and have the opposite effect below 5.
 
     There are three differences from big_vision's code:
 

@@ -28,7 +28,7 @@ def solarize(image: tf.Tensor, threshold: float) -> tf.Tensor:
 def solarize_add(image: tf.Tensor, addition: float) -> tf.Tensor:
     """Adds `addition` (0 to 255) to values below 128.
 
-    AutoAugment's code does the same; Pillow has no such operation.
+    The operation is from AutoAugment's code; Pillow does not have it.
     """
     dark = tf.cast(image < 128.0, tf.float32)
     return tf.minimum(image + addition * dark, 255.0)

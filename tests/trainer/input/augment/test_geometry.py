@@ -18,8 +18,8 @@ def affine(pil_image, *coefficients):
     )
 
 
-# The coordinates of a pixel are those of its corner in Pillow, and those of its centre in
-# TensorFlow. So Pillow needs an offset of -a / 2 pixels for a shear with slope a. A rotation around
+# For a shear with slope a, Pillow needs an offset of -a / 2 pixels, because the coordinates of a
+# pixel are those of its corner in Pillow, and those of its centre in TensorFlow. A rotation around
 # the centre of the image needs no offset.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(

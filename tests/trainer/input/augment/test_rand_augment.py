@@ -72,9 +72,9 @@ def test_every_operation_is_drawn_with_both_signs_and_repeats():
     for (name, _), result in results.items():
         count = sum(np.allclose(result, one, atol=1e-3) for one in images)
         if name in DIRECTED:
-            assert 3 <= count <= 32  # 15 are expected
+            assert 3 <= count <= 32  # the expected count is 15
         else:
-            # 30 are expected, and more if another operation returns the same image
+            # the expected count is 30, or more if another operation returns the same image
             assert count >= 12
 
 
