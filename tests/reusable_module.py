@@ -6,7 +6,7 @@ import tensorflow as tf
 class ReusableModule(tf.Module):
     """A model with one variable, to which a subclass adds `__call__`."""
 
-    # replaces two properties of tf.Module by lists, because a SavedModel stores no properties
+    # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
     variables = trainable_variables = None
 
     def __init__(self):

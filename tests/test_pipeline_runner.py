@@ -339,7 +339,7 @@ def test_warnings(given, said, tmp_path):
     ],
 )
 def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
-    """The signal must not raise an exception, which an import could turn into another one."""
+    """The signal must not raise an exception, because an import could catch the exception."""
     command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
     command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
     with subprocess.Popen(

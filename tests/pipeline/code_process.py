@@ -6,7 +6,7 @@ The working directory is a copy of the project. STEPS.json contains a list of st
 `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
-- shapes: shapes of unnamed variables, for a backbone that does not name its variables.
+- shapes: the shapes of the backbone's variables, all of which have the name `Variable`.
 - edits: replacements of text in files of the project.
 - files: new files.
 
@@ -25,8 +25,9 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # Python must import these packages again, because their files may have been edited.
-    # `common.fingerprint` stays loaded, because it caches parsed modules by their content.
+    # Python must import `pipeline`, `backbones` and `components` again, because `main` may have
+    # edited their files. `common.fingerprint` stays loaded, because it caches parsed modules by
+    # their content.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()

@@ -198,12 +198,12 @@ EDITS = {
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
-        # `INGESTION`, because ImageExampleGen decodes images with TensorFlow's ops
+        # `INGESTION` is in the set because ImageExampleGen decodes images with TensorFlow's ops
         {*MODEL, *INGESTION, "serving_check", "report"},
     ),
     "keras": (FOLDER, TRAINING),
-    # Trainer's fingerprint does not depend on TFX, but Trainer runs again with another version of
-    # TFX, because its inputs change.
+    # Trainer's fingerprint does not depend on TFX, but another version of TFX changes the inputs of
+    # Trainer, so Trainer runs again.
     "tfx": (
         FOLDER,
         {

@@ -137,7 +137,7 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """Backbone has the same properties as with Beam's default runner, so TFX's cache is reused."""
+    """Local workers do not change the properties of Backbone, so TFX reuses the cached artifact."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 

@@ -20,10 +20,9 @@ tests/reliability/fault.c.
   the pipeline root, the serving directory or VIT_HOME. The campaign disturbs one run for each file
   that a run creates. Each run continues where the previous run ended. After the last disturbed run,
   a run without a disturbance must end like an undisturbed run. If a run fails before it is
-  disturbed, the previous disturbance has damaged files: the campaign records a failure for the
-  previous disturbance, and restores the files to the state before the previous disturbance. With
-  `--tune head`, the campaign skips files that a run with `--tune full` also creates, because they
-  are tested with `--tune full`.
+  disturbed, the campaign blames the previous disturbance, records a failure, and restores the files
+  from before the previous disturbance. With `--tune head`, the campaign skips files that a run with
+  `--tune full` also creates, because the campaign tests these files with `--tune full`.
 
 A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
 run on an empty pipeline root, and the only version in the serving directory has bit-identical
@@ -70,8 +69,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # Shells start background commands with SIGINT ignored. Without this handler, the runs would
-    # inherit the setting and ignore Ctrl-C.
+    # Without a handler, the runs would ignore Ctrl-C if this command runs in the background,
+    # because shells start background commands with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

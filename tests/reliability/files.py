@@ -1,4 +1,4 @@
-"""Disturbs one run for each file that a run creates or renames, all on one pipeline root."""
+"""Disturbs consecutive runs on one pipeline root: one for each file that a run creates."""
 
 import shutil
 from collections.abc import Iterator

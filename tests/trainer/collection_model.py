@@ -30,8 +30,8 @@ def write_collection_model(
     this project's own ViT, whereas the notebook saves the output of jax2tf.
 
     Args:
-      architecture: the architecture. The variables of a feature extractor, which has no head, are
-        trainable; those of a classifier are not.
+      architecture: the architecture of the model. The variables of a feature extractor, which has
+        no head, are trainable; those of a classifier are not.
       directory: the directory of the SavedModel.
       batch: the batch size of the saved function; None for any size.
     """

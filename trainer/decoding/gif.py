@@ -1,9 +1,9 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
-TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
-largest frame as the size of the canvas. To avoid this, the module passes a GIF with only the first
-frame to TensorFlow's decoder, with opaque white in place of the transparent colour. After decoding,
-the module adds the rest of the canvas.
+This module passes only the first frame to TensorFlow's decoder, with opaque white in place of the
+transparent colour, and adds the rest of the canvas to the decoded frame. For the whole file,
+TensorFlow's decoder would decode all frames, make transparent pixels black, and use the size of the
+largest frame as the size of the canvas.
 """
 
 import tensorflow as tf

@@ -6,8 +6,8 @@ if only a head is tuned, the map is the same for every head. The maps of this mo
 class, because they weight the attention by the gradient of the log odds of the class (Chefer, Gur
 and Wolf, arXiv 2012.09838 and 2103.15679).
 
-The methods were compared on 150 test digits with the ViT of the demo, by how far the log odds of a
-class fall if the warmest fifth of the patches in the map of that class is covered:
+The methods were compared on 150 test digits with the ViT of the demo. If the warmest fifth of the
+patches in the map of a class is covered, the log odds of that class change as follows:
 
 - With rollout, the log odds of the most probable class fall by 5.3, and those of the second most
   probable class rise by 1.1.

@@ -23,7 +23,7 @@ REFUSALS = [
     (0, "it is not known whether the request arrived"),
 ]
 # After a status in `FINAL`, the client gives up. After a status in `PASSING`, the client repeats
-# requests that change nothing.
+# read-only requests.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 

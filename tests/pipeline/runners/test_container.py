@@ -20,7 +20,7 @@ SPEC = json_format.ParseDict(
 
 
 def complete_input(type_, outputs=(), declared=()):
-    """Calls `complete_executor_input` for an input model of type `type_`; returns a dict."""
+    """Calls `complete_executor_input` with a model of type `type_`; returns the result."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},

@@ -73,8 +73,8 @@ def png_bomb(side: int) -> bytes:
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
     """Returns a gradient whose alpha grows from left to right.
 
-    An image of mode "P" has no alpha. Instead, its upper half has the palette's first colour, which
-    the caller can declare transparent when saving the image.
+    An image of mode "P" has no alpha. The upper half of such an image has the palette's first
+    colour, which the caller can declare transparent when saving the image.
     """
     image = gradient()
     alpha = PIL.Image.linear_gradient("L").rotate(90).resize(image.size)

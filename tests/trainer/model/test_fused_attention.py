@@ -47,7 +47,7 @@ JAX = {
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
-    """Writes a backbone with far from uniform attention; returns its directories by precision."""
+    """Writes a backbone with uneven attention in two precisions; returns a directory for each."""
     folder = tmp_path_factory.mktemp("backbones")
     arrays = random_arrays(SMALL, seed=0)
     for name in arrays:
@@ -116,7 +116,7 @@ def test_features_and_gradients_agree_with_the_plain_backbone(backbones, monkeyp
         return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
 
     assert distance(fused) < 1.2 * distance(unfused) + 1e-4
-    # Gradients that are all zero would agree, too.
+    # The gradients must not agree only because all of them are zero.
     assert max(np.linalg.norm(g) for g in exact[1:]) > 0
 
 
@@ -189,7 +189,7 @@ def test_calls_are_those_of_jax(backbones):
 
 
 def test_training_continues_without_the_kernels(backbones, monkeypatch, caplog):
-    """A CPU cannot run cuDNN's kernels, so the training continues with the plain step."""
+    """A CPU cannot run cuDNN's kernels, so the training continues without these kernels."""
     ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
     monkeypatch.setattr(train_step, "_variants", lambda given: list(ways[given.fused_attention]))
     losses = {}

@@ -1,4 +1,7 @@
-"""Compares the outputs that exported models return in a Session (as in servers) and in Python."""
+"""Tests that exported models have the same outputs in a Session as with `tf.saved_model.load`.
+
+Servers such as TensorFlow Serving run models in a Session.
+"""
 
 import dataclasses
 import functools

@@ -476,7 +476,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns the `Termination` of a local run; SystemExit replaces the end of the process."""
+    """Returns the `Termination` of a local run, in which SystemExit replaces `os._exit`."""
 
     def leave(status):
         raise SystemExit(status)
