@@ -260,7 +260,7 @@ def fingerprints(project, tmp_path_factory):
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # JAX sorts variables by path, so the SavedModels of the TF-Hub collection have this order.
+    # The SavedModels of the TF-Hub collection are from JAX, which sorts variables by path.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

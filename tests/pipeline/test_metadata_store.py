@@ -56,7 +56,7 @@ def test_an_interrupted_transaction_is_no_damage(store, tmp_path):
     code = (
         "import os, sqlite3, sys\n"
         "store = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        # with this cache size, SQLite writes to the file before the end of the transaction
+        # with a cache of one page, SQLite writes to the file before the end of the transaction
         "store.execute('PRAGMA cache_size = 1')\n"
         "store.execute('BEGIN')\n"
         "store.execute('UPDATE executions SET name = hex(randomblob(2000))')\n"

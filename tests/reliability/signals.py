@@ -9,7 +9,7 @@ import time
 
 from tests.reliability.outcome import Campaign, node_of
 
-_PATIENCE = 5.0  # a run must end within this number of seconds after Ctrl-C
+_PATIENCE = 5.0  # seconds, the longest time from Ctrl-C to the end of a run
 _IMPORT = 12.0  # seconds, the approximate duration of the imports
 
 

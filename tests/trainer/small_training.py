@@ -62,7 +62,7 @@ def write_features(folder: Path, count: int = 50) -> None:
 
 
 def write_images(folder: Path, count: int = 24) -> None:
-    """Writes noise images of three colours, one colour per class: `train` and `validation`."""
+    """Writes noise images in one colour per class, for the splits `train` and `validation`."""
     generator = np.random.default_rng(0)
     examples = []
     for index in range(count):

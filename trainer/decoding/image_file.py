@@ -74,7 +74,7 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes an upright JPEG within the limits with few ops; most images are such JPEGs.
+    """Decodes a JPEG with few ops, if it is upright and within the limits, as most images are.
 
     Args:
       encoded: the file, string [].

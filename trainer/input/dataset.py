@@ -21,8 +21,9 @@ _SHUFFLE_BUFFER = 1024
 # The number of files that are read at the same time, and the number of records that are taken from
 # one file before the next file has its turn.
 _INTERLEAVED, _TURN = 8, 4
-# If each worker has at least this number of files, it reads only its own files. With fewer files,
-# some workers would have many more examples than others, so each worker reads all files instead.
+# If there are at least this many files for each worker, a worker reads only its own files. With
+# fewer files, some workers would have many more examples than others, so each worker reads all
+# files.
 _FILES_PER_WORKER = 4
 # AutoGraph would rewrite the source of each function that a dataset calls, and would parse this
 # module for each rewrite. No function of this module needs AutoGraph, because none has Python's

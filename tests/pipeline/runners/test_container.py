@@ -1,6 +1,6 @@
 """Tests of the entry point of a step's container, with inputs as each backend sends them.
 
-The tests in tests/compiled also run this entry point.
+The tests in tests/compiled also run the entry point.
 """
 
 import json

@@ -38,8 +38,8 @@ from tests.pipeline.runners.server import (
 
 ROOT = "/apis/v2beta1"
 
-# The fields of kubernetes_executor_config.proto that the pipeline uses, with their JSON names. This
-# table replaces the proto, because the package kfp-kubernetes is not installed.
+# The fields of kubernetes_executor_config.proto that the pipeline uses, with their JSON names. The
+# proto itself cannot be used, because the package kfp-kubernetes is not installed.
 KUBERNETES_FIELDS = {
     "nodeSelector": {"labels"},
     "tolerations": {"key", "operator", "value", "effect"},

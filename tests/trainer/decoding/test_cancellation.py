@@ -3,8 +3,8 @@
 The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
 (`IgnoreErrorsDatasetOp` in
 tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function of a graph
-fails, TensorFlow cancels the functions that run at the same time. TensorFlow then sometimes reports
-the CancelledError of a cancelled function instead of the error of the function that failed.
+fails, TensorFlow cancels the functions that run at the same time, and sometimes reports the
+CancelledError of a cancelled function instead of the error of the function that failed.
 """
 
 import itertools

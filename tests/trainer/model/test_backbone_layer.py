@@ -44,7 +44,7 @@ def test_every_variable_of_the_backbone_is_trained(model, batch, optimizer):
     losses = train(model, batch, optimizer())
     assert losses[-1] < 0.5 * losses[0]
     for old, new in zip(before, restored.trainable_variables, strict=True):
-        if not new.name.endswith("key/bias:0"):  # softmax ignores this bias
+        if not new.name.endswith("key/bias:0"):  # softmax ignores the bias of keys
             assert np.abs(new.numpy() - old).max() > 0, new.name
 
 

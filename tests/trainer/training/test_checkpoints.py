@@ -183,4 +183,4 @@ def test_a_finished_training_cleans_up(training, tmp_path):
     saved.remove()
     assert threading.active_count() == threads
     assert not tmp_path.exists()
-    tmp_path.mkdir()  # pytest fails if it cannot remove this folder
+    tmp_path.mkdir()  # pytest fails if it cannot remove `tmp_path`

@@ -130,7 +130,7 @@ def test_gradients_are_clipped_by_their_global_norm(fit_head, clip):
     model, history = fit_head(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # The weights start at zero, so after one step they equal the change of the step.
+    # The weights start at zero, so their values after one step are the update of that step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -496,7 +496,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
     def end_epoch(self, preemption):
         end(self, preemption)
         if self._step == step:
-            # the thread that waits for signals calls this method
+            # the thread that waits for signals calls `_receive`
             local_run._receive(signal.SIGTERM)
             saved.append(self._checkpoints)
 

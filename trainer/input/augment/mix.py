@@ -43,7 +43,7 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
     """Blends each image, and its label, with the next image and its label.
 
     The weight is drawn from Beta(alpha, alpha). The source is Zhang et al.,
-    https://arxiv.org/abs/1710.09412. As in big_vision, the whole batch has the same weight, and
+    https://arxiv.org/abs/1710.09412. As in big_vision, one weight is drawn for the whole batch, and
     each image is blended with the next image.
     """
     weight = sample_beta(seed, alpha)
@@ -54,9 +54,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     """Pastes a rectangle of the next image over each image; blends labels by the rectangle's area.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
-    image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). The
-    centre of the rectangle is drawn uniformly. The part of the rectangle outside the image is cut
-    off, and labels are blended by the area of the remaining part.
+    image, and covers the share 1 - weight of the image's area; the weight is drawn from
+    Beta(alpha, alpha). The centre of the rectangle is drawn uniformly. The part of the rectangle
+    outside the image is cut off, and labels are blended by the area of the remaining part.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]
