@@ -6,7 +6,8 @@ import tensorflow as tf
 class ReusableModule(tf.Module):
     """A model with one variable, to which a subclass adds `__call__`."""
 
-    variables = trainable_variables = None  # tf.Module's properties cannot be saved, but lists can
+    # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
+    variables = trainable_variables = None
 
     def __init__(self):
         super().__init__()

@@ -1,10 +1,10 @@
 """A stand-in for TensorFlow Serving, with gRPC and HTTP; the real server is not on PyPI.
 
-It parses requests with the protos of tensorflow-serving-api, and runs them in a Session as the
-server does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). A request in
-JSON is converted to the same proto (tensorflow_serving/util/json_tensor.cc,
-`FillPredictRequestFromJson`). A JSON request consists of rows of named inputs; strings are plain or
-`{"b64": …}`.
+The stand-in parses requests with the protos of tensorflow-serving-api, and runs them in a Session
+as the real server does (tensorflow_serving/servables/tensorflow/predict_util.cc, `RunPredict`). The
+stand-in converts a JSON request to a `PredictRequest`, as the real server does
+(tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`). A JSON request consists of
+rows of named inputs; strings are plain or `{"b64": …}`.
 """
 
 import base64
@@ -107,7 +107,7 @@ def serve(name: str, version: Path) -> Iterator[Server]:
 
 
 def read_warm_up(version: Path) -> list[predict_pb2.PredictRequest]:
-    """Returns the warm-up requests of a version, as the server reads them.
+    """Returns the warm-up requests of a version; reads them as TensorFlow Serving does.
 
     See `RunSavedModelWarmupUntracked` in
     tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc, and `RunWarmupRequest` in

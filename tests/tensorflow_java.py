@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Messages of Maven if it cannot reach the registry. Maven's messages for a wrong POM are different.
+# Messages of Maven if it cannot reach the registry. Tests are skipped after one of these messages,
+# and fail after other errors, such as a wrong POM.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 
@@ -56,7 +57,7 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # TensorFlow's log names the source file of the C++ loader.
+        # The C++ loader logs the name of its source file each time it loads a model.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

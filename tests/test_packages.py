@@ -1,4 +1,4 @@
-"""Tests that each list of the project's packages is complete."""
+"""Tests that setup.py, pyproject.toml and `FIRST_PARTY` list all packages of the project."""
 
 import re
 import tomllib

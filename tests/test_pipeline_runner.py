@@ -155,7 +155,7 @@ def test_usage_errors_of_beam_and_tfds_are_found_without_tensorflow(project, arg
     check_usage_error(run_lightly(project, arguments, "tensorflow", "tfx", "keras"), expected)
 
 
-# usage errors import none of these modules
+# modules that the command line must not import before it reports a usage error
 LIGHT = ("tensorflow", "tfx", "keras", "apache_beam", "numpy")
 
 
@@ -241,7 +241,7 @@ def test_help_has_every_flag(project):
 
 
 def test_every_option_is_listed(project):
-    """Each option is listed with its key and its flag, and the options of nodes are listed once."""
+    """Each option is listed with its key and its flag; NODE in a key stands for any node."""
     _, *rows, last = command(project, "--list-options").stdout.splitlines()
     nodes = last.removeprefix("NODE is one of ").rstrip(".").split(", ")
     named = [row.split()[0] for row in rows]
@@ -339,7 +339,7 @@ def test_warnings(given, said, tmp_path):
     ],
 )
 def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, status, line):
-    """An import may catch the exception of a signal handler and raise another exception."""
+    """The signal must not raise an exception, because an import could catch the exception."""
     command = [sys.executable, "pipeline_runner.py", "--model", "vit_mini_fe"]
     command += ["--dataset", "digits", "--pipeline-root", str(tmp_path)]
     with subprocess.Popen(
@@ -350,7 +350,7 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
         text=True,
     ) as run:
         assert run.stdout is not None
-        # the run prints this line before it imports TensorFlow
+        # the run prints the warning UNTRAINED before it imports TensorFlow
         while "UNTRAINED" not in run.stdout.readline():
             pass
         run.send_signal(number)

@@ -1,4 +1,4 @@
-"""The curated schemas."""
+"""Tests of the curated schemas in the folder `schemas`."""
 
 from importlib import resources
 

@@ -1,7 +1,7 @@
 """A stand-in for Vertex AI's model registry and endpoints, on loopback.
 
-Google's own protos parse the requests. The stand-in follows the rules of the API's reference: The
-first version of a model gets the alias `default`, which cannot be removed. An alias names one
+The stand-in parses requests with Google's own protos, and follows the rules of the API's reference:
+The first version of a model gets the alias `default`, which cannot be removed. An alias names one
 version at a time. The shares of an endpoint's traffic add up to 100. A deployed model with traffic
 cannot be removed.
 """
@@ -23,7 +23,7 @@ _NUMBER = "projects/123/locations/europe-west4"
 
 
 class VertexModels(Api):
-    """A stand-in for the services of models and endpoints, which keeps them in memory.
+    """An in-memory stand-in for Vertex AI's services for models and endpoints.
 
     Attributes:
       versions: the versions of the model by id.
@@ -182,9 +182,9 @@ class VertexModels(Api):
 
 @contextmanager
 def serve_vertex_models(monkeypatch, folder):
-    """Runs the stand-in, and sets the credentials of its clients.
+    """Runs the stand-in, and sets the credentials with which Google's clients call it.
 
-    Nothing is copied to a bucket: a mock only returns a gs:// URI.
+    A mock replaces the function that copies a model to a bucket, and returns a gs:// URI.
     """
     with serving(VertexModels()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")

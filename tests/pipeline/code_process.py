@@ -1,11 +1,17 @@
-"""Prints the fingerprints of the nodes' code after each of several edits of the project.
+"""Edits the project several times, and prints the fingerprints of the nodes' code each time.
 
     python code_process.py < STEPS.json
 
-The working directory is a copy of the project. A step is `{"source": {…}, "shapes": […], "edits":
-[[file, old, new], …], "files": {name: text}}`: the source of the images, the shapes of a backbone's
-nameless variables, edits of files, and new files. After each step, the program prints the
-fingerprints as a line of JSON, and undoes the changes.
+The working directory is a copy of the project. STEPS.json contains a list of steps. A step is
+`{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
+
+- source: the source of the images.
+- shapes: the shapes of the backbone's variables, all of which have the name `Variable`.
+- edits: replacements of text in files of the project.
+- files: new files.
+
+In each step, the program edits the files, prints the fingerprints of the nodes' code as a line of
+JSON, and undoes the edits.
 """
 
 import dataclasses
@@ -19,8 +25,9 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # These modules are loaded anew. `common.fingerprint` stays loaded, because it caches parsed
-    # modules.
+    # Python must import `pipeline`, `backbones` and `components` again, because `main` may have
+    # edited their files. `common.fingerprint` stays loaded, because it caches parsed modules by
+    # their content.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -55,6 +62,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True  # Python would not notice an edit within the same second
+    # Python would use an outdated .pyc file if an edit kept the size of a module and the second of
+    # its mtime.
+    sys.dont_write_bytecode = True
     sys.path.insert(0, os.getcwd())
     main()

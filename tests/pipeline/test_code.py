@@ -1,9 +1,9 @@
-"""Tests which edits of the code and which versions of libraries make which nodes run again.
+"""Tests which nodes run again after an edit of the code or with another version of a library.
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
 which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
-node with the same key again. The tables here do not list nodes that run again only because their
-inputs change.
+node with the same key again. The tables in this file do not list nodes that run again only because
+their inputs change.
 """
 
 import json
@@ -29,8 +29,8 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# For each edit, by a description: the source of the run, the edits, and the nodes whose keys
-# change.
+# For each edit of the code: the source of the images, the replacements in files, and the nodes
+# whose fingerprints change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -193,14 +193,17 @@ EDITS = {
         {"schema"},
     ),
 }
-# For each library with another version: the source of the run, and the nodes whose keys change.
+# For each library: the source of the images, and the nodes whose fingerprints change if another
+# version of the library is installed.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
+        # `INGESTION` is in the set because ImageExampleGen decodes images with TensorFlow's ops
         {*MODEL, *INGESTION, "serving_check", "report"},
-    ),  # ImageExampleGen decodes images with TensorFlow's ops
+    ),
     "keras": (FOLDER, TRAINING),
-    # The key of Trainer need not change, because its inputs change.
+    # Trainer's fingerprint does not depend on TFX, but another version of TFX changes the inputs of
+    # Trainer, so Trainer runs again.
     "tfx": (
         FOLDER,
         {
@@ -230,7 +233,7 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_da
 
 
 def make_metadata(name):
-    """Returns the metadata file of another version of the library `name`, by path."""
+    """Returns path and content of a METADATA file for another version of the library `name`."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -251,13 +254,13 @@ STEPS = {
 def fingerprints(project, tmp_path_factory):
     """Returns the fingerprints of the nodes' code after each edit and each installation.
 
-    The fingerprints without edits have the kind of the source as their key.
+    The dictionary also has the fingerprints of the unchanged code, for each kind of image source.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # JAX sorts variables by their paths, and so do the SavedModels of the TF-Hub collection.
+    # The SavedModels of the TF-Hub collection are from JAX, which sorts variables by path.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():
@@ -297,7 +300,7 @@ def test_exactly_the_keys_of_dependent_nodes_change(fingerprints, step):
 
 
 def test_only_the_registry_of_sources_imports_modules_by_name(project):
-    """Fingerprints follow import statements, so they would miss an import by name."""
+    """Fingerprints follow import statements, so they would miss a call of `import_module`."""
     files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
     found = {
         path.relative_to(project).as_posix()

@@ -1,4 +1,4 @@
-"""Tests of the description of a source's images, which is printed before the first node."""
+"""Tests of the summary of the images that a run prints before its first node starts."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Tests of `--history` and `--compare`, which read the records that are written with reports."""
+"""Tests of `--history` and `--compare`, which read the run.json file of each report."""
 
 import dataclasses
 import shutil
@@ -83,7 +83,7 @@ def test_the_runs_of_a_root(root, capsys):
     answers = make_contents(CLASSES).answers.accuracy
     assert f"{answers.value:.4f} ({answers.low:.2f} to {answers.high:.2f}" in first
     assert "pushed 17, all from the cache" in third
-    assert "2026-02-01" not in third  # it ended now
+    assert "2026-02-01" not in third  # the third run ended at the current time
     assert pipeline_runner.main(["--history", "--name", "other"]) == 0
     assert capsys.readouterr().out == "no runs\n"
     assert pipeline_runner.main(["--history", "--pipeline-root", "s3://bucket/root"]) == 2
@@ -109,8 +109,8 @@ def test_two_runs_side_by_side(root, capsys):
     assert "<script" not in html
     assert f"Only flowers/12 is right: {only_second}" in html
     assert html.count("data:image/jpeg;base64,") >= only_second
-    # The name of a pipeline means its newest run; the path of a report, or of its folder, means its
-    # run.
+    # `--compare` also accepts the name of a pipeline, for the pipeline's newest run, and the path
+    # of a report or of the report's folder.
     name = make_contents(CLASSES).settings.name
     folder = root / "Report" / "report" / "9"
     assert pipeline_runner.main(["--compare", str(folder), name]) == 0

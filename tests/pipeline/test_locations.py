@@ -18,8 +18,10 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """Returns the configuration of a run on `flowers` and `mine`; paths are relative to
-    `places`."""
+    """Returns a configuration with paths relative to `places`.
+
+    By default, the dataset is `flowers`, the model is `mine`, and the pipeline root is `root`.
+    """
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
     return config_of(given.pop("model"), **given)
@@ -76,7 +78,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # each run gives its own pipeline root
+    check_locations(config_of(**there))  # valid, because each run sets its own pipeline root
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

@@ -52,11 +52,11 @@ def test_a_damaged_store_is_named(store, tmp_path, damage):
 
 
 def test_an_interrupted_transaction_is_no_damage(store, tmp_path):
-    """A process that is killed in a transaction leaves a journal, which restores the store."""
+    """A process killed during a transaction leaves a journal, and SQLite restores the store."""
     code = (
         "import os, sqlite3, sys\n"
         "store = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        # SQLite writes pages before the end of the transaction
+        # with a cache of one page, SQLite writes to the file before the end of the transaction
         "store.execute('PRAGMA cache_size = 1')\n"
         "store.execute('BEGIN')\n"
         "store.execute('UPDATE executions SET name = hex(randomblob(2000))')\n"

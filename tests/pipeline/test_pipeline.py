@@ -46,7 +46,7 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# Nodes with the fingerprint of the training as a property.
+# Nodes with a property that changes with any input or setting of Tuner or Trainer.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -137,7 +137,7 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """The pipeline is the same as with Beam's default runner, so the cached training is used."""
+    """Local workers do not change the properties of Backbone, so TFX reuses the cached artifact."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -154,7 +154,7 @@ def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
 def test_remote_workers_read_a_copy_of_the_backbone(tmp_path, flags):
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties == {
-        "model": INPUTS.backbone,  # the path, and not the URL, which may contain a token
+        "model": INPUTS.backbone,  # the path, and not the URL, because a URL may contain a token
         "weights": "pretrained",
         "precision": "float32",
         "trusted": 0,
@@ -200,7 +200,7 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    # the record of a blessing by an earlier version
+    # an earlier version of the pipeline blessed the champion, and recorded no class counts
     assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 

@@ -13,7 +13,7 @@ from trainer.training.optimizer import Schedule
 
 
 def rates(recipe, examples, steps):
-    """Returns the total steps for `examples` training images, and the learning rates at `steps`."""
+    """Returns the number of steps for `examples` images, and the learning rates at `steps`."""
     train = RECIPES[recipe].hyperparameters
     total = train.total_steps(examples)
     schedule = Schedule(
@@ -27,7 +27,7 @@ def rates(recipe, examples, steps):
 
 
 def test_the_notebooks_recipe():
-    """The expected values are from the notebook's cells, for 3,303 training images."""
+    """The expected values are from the notebook of the TF-Hub collection, for 3,303 images."""
     total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
     assert total == 413  # the notebook has 412 steps, because it rounds down
     np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)

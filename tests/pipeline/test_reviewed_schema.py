@@ -1,4 +1,4 @@
-"""Tests of schemas that a user gives, and of refusals of --write-schema."""
+"""Tests of schemas from the user's file, and of cases in which --write-schema is refused."""
 
 from importlib import resources
 

@@ -18,16 +18,15 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # The image existed when the run started, was missing when ImageExampleGen read it, and exists
-    # again.
+    # ImageExampleGen could not read c0/0.png in the first run, but the file exists now.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # The image was missing in the next run as well.
+    # ImageExampleGen could not read c0/0.png in the second run.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # Now the image is removed permanently.
+    # After both runs, c0/0.png is removed.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

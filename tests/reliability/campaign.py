@@ -4,26 +4,29 @@
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
-The command runs the named parts, or all parts, in the order below. It ends after `--minutes N` at
-the latest, and the same command then continues the campaign. It writes each result as a line of
-DIR/results.jsonl; `table` prints the results as the table in docs/reliability.md. The command needs
-a C compiler.
+PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
+command ends after `--minutes N` at the latest; if it is repeated, it continues the campaign. The
+command writes each result as a line of DIR/results.jsonl. The argument `table` prints the content
+of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler for
+tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
-  an undisturbed one.
-- `interrupts`: Ctrl-C at a random moment. The process must end within 5 seconds, with status 130,
-  and nothing may be pushed after the signal.
-- `import-kills`, `import-interrupts`: the same signals, while the process imports TensorFlow and
+  an undisturbed run.
+- `interrupts`: Ctrl-C at a random moment of a run. The interrupted run must end within 5 seconds,
+  with status 130, and must not push a model after the signal.
+- `import-kills`, `import-interrupts`: SIGKILL or Ctrl-C while the process imports TensorFlow and
   TFX.
-- `files-KILL`, `files-ENOSPC`: a run is killed, or the disk is full, when it creates or renames a
-  file below the pipeline root, the serving directory or VIT_HOME. The next run continues, and has
-  the same fault at the next file; the last run must end like an undisturbed one. If a run fails
-  before it creates its file, this counts as a failure after the previous fault, and the files from
-  before that fault are restored. With `--tune head`, files that runs with `--tune full` also create
-  are skipped.
+- `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
+  the pipeline root, the serving directory or VIT_HOME. The campaign disturbs one run for each file
+  that a run creates. Each run continues where the previous run ended. After the last disturbed run,
+  a run without a disturbance must end like an undisturbed run. If a run fails before it is
+  disturbed, the campaign blames the previous disturbance, records a failure, and restores the files
+  from before the previous disturbance. With `--tune head`, the campaign skips files that a run with
+  `--tune full` also creates, because the campaign tests these files with `--tune full`.
 
-A run that ends like an undisturbed one has status 0, the accuracy and the verdict of a run on an
-empty root, and bit-identical weights in the only version of the serving directory.
+A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
+run on an empty pipeline root, and the only version in the serving directory has bit-identical
+weights.
 """
 
 import argparse
@@ -38,8 +41,8 @@ from tests.reliability.outcome import Campaign, Reference, Results
 from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
-# The number of disturbed runs of each part, for each value of --tune. `files-KILL` and
-# `files-ENOSPC` have one run for each file.
+# The number of disturbed runs for each kind of disturbance and each value of --tune. The kinds
+# `files-KILL` and `files-ENOSPC` are missing, because they disturb one run for each file.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 
@@ -66,7 +69,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # A shell starts background jobs with SIGINT ignored, and runs would inherit that.
+    # Without a handler, the runs would ignore Ctrl-C if this command runs in the background,
+    # because shells start background commands with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

@@ -1,4 +1,4 @@
-"""Causes a fault at each file that a run creates or renames, in consecutive runs on one root."""
+"""Disturbs consecutive runs on one pipeline root: one for each file that a run creates."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,12 +9,11 @@ from tests.reliability.workload import Workload
 
 
 def disturb_files(campaign: Campaign, part: str, fault: str) -> None:
-    """Causes a fault at each file; adds a result for each run, and for the run after the last
-    fault.
+    """Disturbs one run for each file, and then runs the pipeline once without a disturbance.
 
     Args:
-      campaign: the settings of the campaign.
-      part: the name of the part in the results.
+      campaign: the settings of the campaign; the function adds results to `campaign.results`.
+      part: the name of the disturbance in the results.
       fault: `KILL` or `ENOSPC`.
     """
     chain = _Chain(campaign, fault)
@@ -45,7 +44,7 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """Returns the files that an undisturbed run creates, in order, as values of $FAULT_PATH."""
+    """Returns the files that an undisturbed run creates, in order, as fault.c names them."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()
@@ -70,7 +69,7 @@ def _logged(workload: Workload, log: Path) -> dict[str, str]:
 
 
 class _Chain:
-    """Consecutive runs on one pipeline root, each of which continues after the previous run."""
+    """Consecutive runs on one pipeline root; each run continues where the previous run ended."""
 
     def __init__(self, campaign: Campaign, fault: str) -> None:
         self._campaign = campaign
@@ -85,28 +84,30 @@ class _Chain:
         self.said = ""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Starts with an empty root, or continues where an earlier command has ended."""
+        """Prepares the first run, which may continue the runs of an earlier command (`goes_on`)."""
         self._workload.clear()
         if not goes_on:
             self._workload.keep(self._now)
 
     def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
-        """Causes the fault at `file` in a run; yields (file, node, status, differences).
+        """Disturbs a run when it creates `file`; yields (file, node, status, what went wrong).
 
-        If the run fails before it creates `file`, the previous fault's result comes first.
+        If the run fails before it creates `file`, the disturbance of the previous run has damaged
+        files, so the method first yields a failure of the previous run.
         """
         self._workload.put_back(self._now)
         is_met, status = self._run(file)
         if not is_met and status and self._last:
-            # The run failed without a fault, so the previous fault has done damage. The run is
-            # repeated with the files from before that fault.
+            # The run failed before its disturbance, so the previous disturbance has damaged files.
+            # The run is repeated with the files from before the previous disturbance.
             yield (*self._last, status, [f"the next run: {self.said}"])
             self._workload.put_back(self._before)
             self._workload.keep(self._now)
             self._last = None
             is_met, status = self._run(file)
         if not is_met and status == 0:
-            # A run that continues may not create `file` again, but a run on an empty root does.
+            # The run did not create `file`, because it reused files of the previous runs. A run on
+            # an empty pipeline root creates every file.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None
@@ -119,7 +120,7 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not is_met:  # the next fault starts from the same files
+        if status == 0 or not is_met:  # the next run starts from the same files as this run
             self._last = None
         else:
             self._last = file, node
@@ -133,8 +134,11 @@ class _Chain:
         return self._campaign.run()
 
     def _run(self, file: str) -> tuple[bool, int | None]:
-        """Runs the pipeline with a fault at `file`; returns whether it occurred, and the exit
-        status."""
+        """Runs the pipeline with a fault at `file`.
+
+        Returns:
+          Whether the fault occurred, and the exit status.
+        """
         self._log.unlink(missing_ok=True)
         self._server.begin(
             self._workload,

@@ -1,4 +1,4 @@
-"""Imports the project once, and forks a process for each run, which then needs no imports.
+"""Imports the project once, and forks a process for each run, so that runs need no imports.
 
 Requests are lines of JSON on stdin:
 
@@ -25,7 +25,7 @@ import numpy as np
 import pipeline_runner
 from common.termination import end_on_signals
 
-# Together, these modules import all modules that a run needs.
+# Importing these modules also imports all other modules that a run needs.
 _MODULES = (
     "pipeline.inputs",
     "pipeline.runners.local",

@@ -28,7 +28,7 @@ class Outcome:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, status: int | None) -> "Outcome":
-        """Reads the outcome of the run of `workload` that has just ended with `status`."""
+        """Reads the outcome of the last run, which has ended with `status`."""
         lines = workload.out.read_text(errors="replace").splitlines()
         wanted = ("test accuracy: ", "verdict: ") if status == 0 else ("",)
         said = [line for line in lines if line.startswith(wanted)]
@@ -37,7 +37,7 @@ class Outcome:
         return cls(status, tuple(said[-2:]), served)
 
     def differences(self, reference: "Outcome") -> list[str]:
-        """Returns the differences from `reference`, whose weights must be bit-identical."""
+        """Returns the differences from `reference`; the weights must be bit-identical."""
         different = []
         if (self.status, self.said) != (reference.status, reference.said):
             different.append(f"status {self.status}: {' | '.join(self.said)}")
@@ -59,7 +59,7 @@ class Reference:
 
     Attributes:
       outcome: the outcome of the run.
-      seconds: the duration of the run without imports.
+      seconds: the duration of the run, which does not include the imports.
     """
 
     outcome: Outcome
@@ -67,8 +67,7 @@ class Reference:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, **faults: str) -> "Reference":
-        """Runs the workload; `faults` are environment variables of the library that causes
-        faults."""
+        """Runs the workload; `faults` are environment variables for the library fault.c."""
         workload.clear()
         begun = time.monotonic()
         server.begin(workload, **faults)
@@ -86,13 +85,13 @@ def node_of(workload: Workload) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Campaign:
-    """The settings of a campaign, which all its parts share.
+    """The settings for all disturbed runs of a campaign.
 
     Attributes:
       server: the server that forks a process for each run.
       workload: the pipeline that is run.
       reference: the results of an undisturbed run of the workload.
-      results: the file that gets a line for each disturbed run.
+      results: the file to which each disturbed run adds a line.
       until: the time of the monotonic clock at which the command ends.
     """
 
@@ -113,7 +112,7 @@ class Campaign:
         return self.compare(self.server.wait())
 
     def compare(self, status: int | None) -> list[str]:
-        """Returns the differences of a run that has ended with `status` from the reference."""
+        """Returns how the last run, which ended with `status`, differs from the reference."""
         outcome = Outcome.of(self.server, self.workload, status)
         return outcome.differences(self.reference.outcome)
 
@@ -140,8 +139,7 @@ class Results:
         return [row for row in rows if values.items() <= row.items()]
 
     def table(self) -> str:
-        """Returns a Markdown table: disturbances, runs, and next runs that ended like undisturbed
-        runs."""
+        """Returns a Markdown table of the results, by kind of disturbance and value of --tune."""
         rows: dict[tuple[str, str], Counter[str]] = {}
         longest: dict[tuple[str, str], float] = {}
         for row in self.read():

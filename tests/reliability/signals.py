@@ -9,17 +9,17 @@ import time
 
 from tests.reliability.outcome import Campaign, node_of
 
-_PATIENCE = 5.0  # seconds from Ctrl-C within which a run must end
+_PATIENCE = 5.0  # seconds, the longest time from Ctrl-C to the end of a run
 _IMPORT = 12.0  # seconds, the approximate duration of the imports
 
 
 @dataclasses.dataclass(frozen=True)
 class _DisturbedRun:
-    """A run that got a signal.
+    """A run that received a signal.
 
     Attributes:
       moment: the time of the signal, in seconds after the start of the run.
-      is_met: whether the run was still running at the signal.
+      is_met: whether the run was still running at the time of the signal.
       status: the exit status; None if the run did not end within a minute.
       seconds: the time from the signal to the end of the run.
       pushed: whether the serving directory has changed after the signal.
@@ -33,7 +33,7 @@ class _DisturbedRun:
 
 
 def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Random) -> None:
-    """Disturbs runs until the part `part` has `count` results.
+    """Disturbs runs until the results contain `count` runs with the disturbance `part`.
 
     Args:
       campaign: the settings of the campaign.
@@ -51,7 +51,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
             return
         campaign.workload.clear()
         while not (disturbed := begin(campaign, share, number)).is_met:
-            # the run ended before its signal, so it is repeated with an earlier signal
+            # the run ended before the signal, so the run is repeated with an earlier signal
             campaign.workload.clear()
             share *= 0.9
         _judge(campaign, part, disturbed)
@@ -88,8 +88,8 @@ def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
     workload = campaign.workload
     node = node_of(workload)
     wrong = []
-    # The status as in a shell. A signal that arrives while the Python interpreter shuts down, after
-    # the run, kills the process.
+    # A shell reports the status 128 + N for a process that signal N has killed. Ctrl-C kills the
+    # process if it arrives after the run, while the Python interpreter shuts down.
     shown = disturbed.status
     if shown is not None and shown < 0:
         shown = 128 - shown

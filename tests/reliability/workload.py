@@ -87,7 +87,7 @@ class Workload:
         }
 
     def prepare(self) -> None:
-        """Writes missing images and the checkpoint, with the same content each time."""
+        """Writes missing images and a missing checkpoint, always with the same content."""
         random = np.random.default_rng(0)
         for label in range(_CLASSES):
             folder = self._images / f"class{label}"
@@ -109,7 +109,7 @@ class Workload:
             shutil.rmtree(directory, ignore_errors=True)
 
     def keep(self, copy: Path) -> None:
-        """Copies all files that runs have written to `copy`."""
+        """Saves the files of the previous runs in the folder `copy`."""
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
         for directory in self.written:
@@ -117,7 +117,7 @@ class Workload:
                 shutil.copytree(directory, copy / directory.name, symlinks=True)
 
     def put_back(self, copy: Path) -> None:
-        """Restores the files that `keep` has copied to `copy`."""
+        """Restores the files that `keep` has saved in the folder `copy`."""
         self.clear()
         for directory in self.written:
             if (copy / directory.name).exists():
@@ -173,7 +173,7 @@ class ForkServer:
         return answer["status"] if answer else None
 
     def weights(self, model: Path, file: Path) -> np.ndarray | None:
-        """Returns the weights of the SavedModel `model`, float64 `[N]`, or None if it is
+        """Returns the weights of the SavedModel `model`, float64 `[N]`; None if the SavedModel is
         incomplete."""
         file.unlink(missing_ok=True)
         self._ask(weights=str(model), out=str(file))

@@ -10,7 +10,7 @@ from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):
-    """The class with this name in github.com/sayakpaul/ViT-jax2tf, conversion.ipynb."""
+    """The same class as in conversion.ipynb of github.com/sayakpaul/ViT-jax2tf."""
 
     def __init__(self, function, variables):
         super().__init__()
@@ -25,14 +25,15 @@ def write_collection_model(
 ) -> None:
     """Writes a SavedModel of random weights (seed 0), as the notebook conversion.ipynb does.
 
-    The variables have no names, and their order is that of a tree with sorted keys. The function
-    has no argument `training`, is compiled by XLA, and is saved with its gradients. The function is
-    this project's own ViT, and not the output of jax2tf.
+    The variables of the SavedModel have no names, and are sorted by path. The saved function has no
+    argument `training`, is compiled by XLA, and is saved with its gradients. The saved function is
+    this project's own ViT, whereas the notebook saves the output of jax2tf.
 
     Args:
-      architecture: the architecture; a model without a head is trainable.
+      architecture: the architecture of the model. The variables of a feature extractor, which has
+        no head, are trainable; those of a classifier are not.
       directory: the directory of the SavedModel.
-      batch: the batch size of the function; None for any size.
+      batch: the batch size of the saved function; None for any size.
     """
     arrays = random_arrays(architecture, seed=0)
     trainable = architecture.classes is None

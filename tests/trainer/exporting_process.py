@@ -1,4 +1,4 @@
-"""Trains and exports a small model of every kind, with Trainer's own user function.
+"""Trains and exports a small model of each kind in `KINDS`, with Trainer's own user function.
 
     python -m tests.trainer.exporting_process FOLDER
 
@@ -53,9 +53,10 @@ LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# By name: the backbone, `--tune`, and hyperparameters. tests/end_to_end trains MobileNets.
+# For each kind of model: the backbone, `--tune`, and hyperparameters. There is no MobileNet here,
+# because tests/end_to_end trains MobileNets.
 KINDS = {
-    # This training is also interrupted and resumed.
+    # the training of this model is also interrupted and resumed
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),
@@ -81,7 +82,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes the transform graph of `preprocessing_fn`, which needs no pass over the data."""
+    """Writes the transform graph of `preprocessing_fn`, without a pass over the data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -139,7 +140,7 @@ def export(folder: Path, name: str) -> None:
     if tune == "head":
         records = folder / f"features-{backbone}"
         write_features(folder / "images", TransformGraph(str(graph)), records)
-    # The head starts at zero, so the first step does not change the backbone.
+    # More than one step: the head starts at zero, so the first step does not change the backbone.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
     settings = TrainerSettings(
         training=TrainingSettings(

@@ -1,4 +1,4 @@
-"""Data and arguments of small trainings: a head on features, or a tiny ViT on images."""
+"""Data and arguments for small trainings: a head on features, or a tiny ViT on images."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ CLASSES = 3
 
 
 class Graph:
-    """A stand-in for the transform graph, which parses features or decodes images to 16 x 16."""
+    """A stand-in for the transform graph: parses features, or decodes images to 16 x 16 pixels."""
 
     feature_spec = {  # noqa: RUF012
         FEATURES: tf.io.FixedLenFeature([4], tf.float32),
@@ -48,7 +48,7 @@ def write_records(path: Path, examples) -> None:
 
 
 def write_features(folder: Path, count: int = 50) -> None:
-    """Writes features of three classes: two shards of `train` and one of `validation`."""
+    """Writes features of three classes: two shards for `train` and one for `validation`."""
     generator = np.random.default_rng(0)
     labels = generator.integers(CLASSES, size=count)
     features = generator.normal(size=[count, 4]).astype(np.float32) + np.eye(4)[labels]
@@ -62,7 +62,7 @@ def write_features(folder: Path, count: int = 50) -> None:
 
 
 def write_images(folder: Path, count: int = 24) -> None:
-    """Writes noise images of three colours, one colour per class: `train` and `validation`."""
+    """Writes noise images in one colour per class, for the splits `train` and `validation`."""
     generator = np.random.default_rng(0)
     examples = []
     for index in range(count):
@@ -77,7 +77,7 @@ def write_images(folder: Path, count: int = 24) -> None:
 
 @dataclasses.dataclass
 class Task:
-    """The arguments of a training, except the model, which is made in a strategy's scope."""
+    """The arguments of a training, without the model, which must be made in a strategy's scope."""
 
     folder: Path
     hyperparameters: Hyperparameters
@@ -126,6 +126,6 @@ def count_classes(folder: Path) -> list[int]:
 
 
 def write_counts(folder: Path) -> None:
-    """Writes the counts of the training examples in `folder` to ingestion's counts.json."""
+    """Writes counts.json as ingestion does, with the number of training examples in `folder`."""
     counts = {str(label): count for label, count in enumerate(count_classes(folder))}
     (folder.parent / COUNTS_FILE).write_text(json.dumps({BY_LABEL: {"train": counts}}))

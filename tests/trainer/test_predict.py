@@ -170,7 +170,7 @@ def small_shards(monkeypatch):
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 @pytest.mark.usefixtures("small_shards")
 def test_a_table(classifier, files, capsys, tmp_path, format):
-    """The table has the order of the files, and the errors of invalid images."""
+    """The rows have the order of the given files; the rows of invalid images contain errors."""
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     paths = [files[0], tmp_path / "rubbish.jpg", tmp_path / "missing.jpg", *files[1:]]
     output = tmp_path / f"answers.{format}"
@@ -196,7 +196,7 @@ def test_a_table(classifier, files, capsys, tmp_path, format):
 
 
 def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, capsys):
-    """The next run classifies only the missing shards, unless it gets other images."""
+    """The next run classifies only the missing shards, if the given images are the same."""
     monkeypatch.setattr(bulk, "SHARD", 1)
     answered = []
 
@@ -224,13 +224,13 @@ def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, cap
     assert [row["image"] for row in read_table(output)] == list(map(str, files))
     with pytest.raises(RuntimeError, match="killed"):
         run(*files, failing_at="2.gif")
-    assert run(files[1], failing_at="none") == 0  # other files are classified anew
+    assert run(files[1], failing_at="none") == 0  # with other images, no shard is reused
     assert [row["image"] for row in read_table(output)] == [str(files[1])]
 
 
 @pytest.mark.slow
 def test_a_download_is_shown(classifier, files, server, tmp_path):
-    """stderr shows the download, and none of TensorFlow's messages."""
+    """stderr shows the download of the model, and none of TensorFlow's messages."""
     packed = archive(files_of(classifier))
     url = server.answer("/tiny.tar.gz", Answer(body=packed))
     done = subprocess.run(
@@ -256,7 +256,7 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
 
 
 def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
-    """The model is also refused if it has the files of a model that the pipeline exported."""
+    """A classes.json file, which exported models have, does not make a model trusted."""
     model = tf.saved_model.load(str(classifier))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))
@@ -297,7 +297,7 @@ def test_a_saved_model_whose_weights_are_cut_short(classifier, files, tmp_path, 
 
 
 def test_usage_errors_are_reported_without_tensorflow(tmp_path):
-    """One process, in which the import of TensorFlow fails, runs all cases."""
+    """All cases run in one process, in which an import of TensorFlow fails."""
     headless = random_arrays(TINY, seed=0)
     np.savez(tmp_path / "headless.npz", **headless)
     code = (

@@ -24,7 +24,7 @@ def test_decode(format):
     expected = np.asarray(PIL.Image.open(io.BytesIO(encoded)).convert("RGB"), np.int32)
     image = decode(tf.constant(encoded)).numpy()
     assert image.dtype == np.uint8
-    assert np.abs(image - expected).max() <= 4  # Pillow upsamples colours differently
+    assert np.abs(image - expected).max() <= 4  # Pillow and TensorFlow upsample chroma differently
 
 
 def test_resize_is_bilinear_with_half_pixel_centers_and_no_antialiasing():
@@ -63,7 +63,7 @@ def test_chunks_give_the_same_features_as_the_whole_batch(batch):
 
 @pytest.mark.parametrize("batch", [0, 1, 3, CHUNK])
 def test_a_backbone_gets_full_batches(batch):
-    """A smaller batch is padded, and each image gets its own features."""
+    """A batch that is too small is padded, and each image still gets its own features."""
 
     def features(images):
         tf.debugging.assert_equal(tf.shape(images)[0], CHUNK)

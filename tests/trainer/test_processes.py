@@ -40,7 +40,7 @@ def assert_succeeded(*processes):
 
 @pytest.fixture(scope="module")
 def single(folder):
-    """Trains on one device and on two devices; returns losses and weights of one device."""
+    """Trains on one device and on two devices; returns the losses and weights of one device."""
     names = ("single", "mirrored", "scaled", "mixed", "mixed-mirrored")
     assert_succeeded(start(folder, *names, devices=2))
     return np.load(folder / "single-0.npz")
@@ -70,9 +70,10 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
 
 
 def test_two_workers(single, folder):
-    """Trains with two processes, which find each other by the TF_CONFIG of Vertex AI.
+    """Trains with two processes, whose TF_CONFIG has the same form as on Vertex AI.
 
-    Both processes are killed once, and later one of them gets SIGTERM; then they finish.
+    First, the test kills both processes. After a restart, one process gets SIGTERM, and both
+    processes end. After another restart, both processes finish the training.
     """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
@@ -108,7 +109,7 @@ def test_two_workers(single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # the chief broadcasts 5 to both workers
+        assert worker["of_worker"] == 5  # the chief broadcasts the number 5
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
@@ -124,7 +125,7 @@ def newest_step(checkpoints):
 
 
 def kill(training, checkpoints, seconds):
-    """Kills a training `seconds` after its next checkpoint."""
+    """Kills a training process `seconds` after it has written its next checkpoint."""
 
     def newest():
         return set(checkpoints.glob("newest/step-*.index"))
@@ -144,7 +145,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(single, folder):
     assert (checkpoints / "newest" / "step-4.index").exists()
     assert newest_step(checkpoints) < 4
     moment = random.uniform(0, 0.5)
-    # pytest prints this line if the test fails
+    # pytest shows the printed moment if the test fails
     print(f"killed {moment:.3f} s after a checkpoint")
     kill(start(folder, "survivor", SECONDS_A_STEP="0.2"), checkpoints, moment)
     assert_succeeded(start(folder, "survivor"))

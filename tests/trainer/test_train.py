@@ -49,7 +49,7 @@ class Checkpoints:
 
 @pytest.fixture
 def directory(monkeypatch, tmp_path):
-    """Returns a function that returns the directory of checkpoints of a training."""
+    """Returns a function that returns the checkpoint directory of a training."""
     found = []
 
     def fit(job, strategy, checkpoints, log_dir, lease):

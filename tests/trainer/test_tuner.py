@@ -1,4 +1,4 @@
-"""Tests of the search for hyperparameters, on a head on four features."""
+"""Tests of the search for hyperparameters, with a head that has four input features."""
 
 import json
 import re
@@ -73,7 +73,7 @@ def test_the_best_trial_is_found(fn_args, tmp_path):
     )
     assert settings.hyperparameters.epochs == 3
     assert not list((tmp_path / "tuner").rglob("checkpoints/*"))
-    # In TensorBoard, a trial has the name of the run and the values that it tries.
+    # In TensorBoard, the name of a trial consists of the run's name and the trial's values.
     folders = {file.parent.name for file in (tmp_path / "tuner").rglob("events.out.tfevents.*")}
     assert len(folders) == 3
     assert all(re.match("flowers-trial-.*,learning_rate=.*,schedule=", name) for name in folders)
@@ -93,7 +93,7 @@ def test_shapes_are_read_once_for_all_trials(fn_args, monkeypatch):
 
 
 def test_trials_are_removed_from_the_global_state_of_keras(fn_args):
-    """The global state of Keras numbers the default names of layers and models."""
+    """Keras counts all models in a global state, and uses the counts in default names."""
     keras.layers.Dense(1)
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
@@ -144,11 +144,11 @@ def test_augmentation_is_searched_only_with_full_tuning():
     assert names("head") == {"train.learning_rate", "train.schedule"}
     assert names("full") > names("head")
     assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
-    assert "augment.crop_area" not in names("full")  # the augmentation has no crops
+    assert "augment.crop_area" not in names("full")  # the configured augmentation has no crops
 
 
 def test_the_defaults_of_the_search_are_the_given_values():
-    """Given values may be outside the usual choices, such as a mixup of 0.8."""
+    """Configured values may lie outside the choices of the search, such as a mixup of 0.8."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

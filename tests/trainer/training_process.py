@@ -23,7 +23,8 @@ from trainer.training.strategy import (
 )
 from trainer.training.train_step import Stepper
 
-# Each process is a fork of a server that has imported TensorFlow, which takes five seconds.
+# Each process is a fork of a server that has already imported TensorFlow, because the import takes
+# five seconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 
@@ -80,7 +81,7 @@ def train(folder: Path, name: str) -> None:
 
 
 def check_broadcast(strategy: tf.distribute.Strategy) -> None:
-    """Broadcasts numbers that only the first replica has, and compares their bits."""
+    """Asserts that each replica receives the first replica's numbers, bit by bit."""
     generator = np.random.default_rng(0)
     sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
         -36, 38, 1000
@@ -95,7 +96,7 @@ def check_broadcast(strategy: tf.distribute.Strategy) -> None:
 
 
 def die_in_save(step: int) -> None:
-    """Kills this process after it has written the files of a checkpoint, but not its name."""
+    """Kills this process between writing a checkpoint's files and writing the checkpoint's name."""
     from tensorflow.python.checkpoint import checkpoint_management
 
     name = checkpoint_management.update_checkpoint_state_internal
@@ -131,10 +132,11 @@ class TrainingProcess(_CONTEXT.Process):
         """
         Args:
           folder: the folder with the images and the backbone, and for the results.
-          *names: strategies or keys of `KINDS`; the process trains once for each.
+          *names: strategies or keys of `KINDS`; the process trains once for each name.
           devices: the number of logical devices.
-          **environment: additional environment variables. SECONDS_A_STEP makes each step longer;
-            KILLED_IN_SAVE is the step of a checkpoint that is left incomplete.
+          **environment: additional environment variables. SECONDS_A_STEP=S makes each step longer
+            by S seconds. KILLED_IN_SAVE=N kills the process before the checkpoint of step N is
+            complete.
         """
         super().__init__(daemon=True)
         self._folder, self._names, self._devices = folder, names, devices
@@ -157,6 +159,10 @@ class TrainingProcess(_CONTEXT.Process):
             train(self._folder, name)
 
     def wait(self) -> tuple[int | None, str]:
-        """Waits for the end; returns the exit status, None after 300 s, and stderr."""
+        """Waits for the end of the process, at most 300 s.
+
+        Returns:
+          The exit status, None if the process is still running; and stderr.
+        """
         self.join(300)
         return self.exitcode, self._errors.read_text()

@@ -16,7 +16,8 @@ _FILE_HEADER = 14
 def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
-    When the graph runs, compressed pixels, other bit depths and headers of OS/2 lead to an error.
+    When the graph runs, it raises an error if the pixels are compressed, if the bit depth is not in
+    `_DEPTHS`, or if the header is that of OS/2.
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])
@@ -38,7 +39,10 @@ def read_header(file: FileBytes) -> Header:
 
 
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
-    """Returns the pixels, uint8 [h, w, 3]. With 32 bits per pixel, 8 bits are ignored."""
+    """Returns the pixels, uint8 [h, w, 3].
+
+    If a pixel has 32 bits, the last 8 bits are ignored.
+    """
     fields = file.window(_FILE_HEADER, 36)
     depth = little_endian(fields[14:16])
     stride = (header.width * depth + 31) // 32 * 4
@@ -64,7 +68,9 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _palette(file: FileBytes, fields: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
-    """Returns a palette of up to `most` colours, uint8 [4 n]: blue, green, red and 0 for each."""
+    """Returns a palette of up to `most` colours, uint8 [4 n]: the four bytes blue, green, red and 0
+    for each colour.
+    """
     used = little_endian(fields[32:36])
     count = tf.where((used > 0) & (used < most), used, most)
     return file.slice(_FILE_HEADER + little_endian(fields[0:4]), 4 * count)

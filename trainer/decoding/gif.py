@@ -1,9 +1,9 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
-TensorFlow's decoder decodes all frames, makes transparent pixels black, and uses the size of the
-largest frame as the size of the canvas. For this reason, TensorFlow's decoder gets a GIF with only
-the first frame, in which the transparent colour is replaced by opaque white; the rest of the canvas
-is added afterwards.
+This module passes only the first frame to TensorFlow's decoder, with opaque white in place of the
+transparent colour, and adds the rest of the canvas to the decoded frame. For the whole file,
+TensorFlow's decoder would decode all frames, make transparent pixels black, and use the size of the
+largest frame as the size of the canvas.
 """
 
 import tensorflow as tf
@@ -17,7 +17,7 @@ _WHITE = b"\xff\xff\xff"
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the header; its size is that of the canvas, enlarged to contain the first frame."""
+    """Reads the header; returns the size of the canvas, enlarged to contain the first frame."""
     width, height = (little_endian(file.window(position, 2)) for position in (6, 8))
     frame = file.window(_walk_to_frame(file)[0], 9)
     left, top, frame_width, frame_height = (little_endian(frame[i : i + 2]) for i in (1, 3, 5, 7))
@@ -51,8 +51,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
             tf.where(own_colors > 0, own_colors, _palette_size(file.window(10, 1)[0])),
         ),
     )
-    # The decoder uses a canvas of the size of the frame, so the position of the frame is set to the
-    # corner of the canvas.
+    # TensorFlow's decoder uses a canvas of the size of the frame, so the frame is moved to the
+    # upper left corner.
     in_corner = tf.strings.join(
         [
             tf.strings.substr(opaque, 0, frame + 1),
@@ -75,7 +75,7 @@ def _palette_size(flags: tf.Tensor) -> tf.Tensor:
 def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the positions of the first image descriptor and of its graphic control extension.
 
-    Both positions are int32 []; -1 if the file has no such block.
+    Each position is int32 []; -1 stands for a missing block.
     """
 
     def step(
@@ -105,7 +105,7 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     """Returns the end of a sequence of data sub-blocks; a position beyond the file if the sequence
     has no end.
 
-    A sub-block consists of its length, 1 to 255, and that number of bytes. A zero ends the
+    A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
     sequence. Most sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
     """
     end_of_file = tf.constant([0], tf.uint8)

@@ -1,4 +1,4 @@
-"""The header of an image file, and a function that puts transparent pixels on white."""
+"""The header of an image file, and a function that draws transparent pixels over white."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Header(NamedTuple):
       height, width: height and width of the stored image, int32 []; 0 if the header does not
         contain them.
       exif: the EXIF block, string []; empty if there is none. Other bytes of the file may follow
-        the block.
+        the EXIF block in `exif`.
       has_alpha: whether some pixels may be transparent, bool [].
       is_rgb_jpeg: whether the file is a JPEG of three channels, bool [].
     """
@@ -25,10 +25,9 @@ class Header(NamedTuple):
 
 
 def lay_on_white(image: tf.Tensor) -> tf.Tensor:
-    """Puts an image with alpha, uint8 [h, w, 4], on white; returns uint8 [h, w, 3].
+    """Draws an image with alpha, uint8 [h, w, 4], over white; returns uint8 [h, w, 3].
 
-    A colour c with alpha a becomes 255 - (255 - c) * a / 255, rounded. The formula is computed in
-    16 bits.
+    A colour c with alpha a becomes 255 - (255 - c) * a / 255, rounded, in 16-bit arithmetic.
     """
     ink, alpha = tf.cast(255 - image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
     product = ink * alpha + 128

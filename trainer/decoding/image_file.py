@@ -53,7 +53,8 @@ class Decoded(NamedTuple):
     """A decoded image.
 
     Attributes:
-      image: uint8 [h, w, 3]: upright, on white, its longer side at most `Limits.max_side`.
+      image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
+        `Limits.max_side`.
       is_as_stored: whether the file is a JPEG with exactly these pixels, bool [].
     """
 
@@ -73,7 +74,7 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes an upright JPEG within the limits with few ops; most images are such JPEGs.
+    """Decodes a JPEG with few ops, if it is upright and within the limits, as most images are.
 
     Args:
       encoded: the file, string [].
@@ -118,9 +119,9 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 
 @functools.cache
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
-    """Returns a traced function that decodes images of one format as `decode_upright` does.
+    """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    Most datasets have images of one or two formats. Tracing and first running the graph of one
+    Most datasets have images of only one or two formats. Tracing and first running the graph of one
     format takes a third of the time that the graph of all formats takes.
 
     Args:
@@ -147,13 +148,13 @@ class _Stored(NamedTuple):
 
 
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
-    """Does the steps that all formats have in common.
+    """Applies the background, the size limit and the orientation to a stored image.
 
-    These steps are not part of the graph of each format, because each op makes the exported model
-    larger, and takes time when TensorFlow builds the graph for a request.
+    The graphs of the formats do not contain the ops of this function, because each op makes the
+    exported model larger, and takes time when TensorFlow builds the graph for a request.
     """
     image = stored.image
-    if image.shape[-1] != 3:  # The format can have alpha, or the graph is for several formats.
+    if image.shape[-1] != 3:  # `image` may have an alpha channel
         image = tf.cond(stored.has_alpha, lambda: lay_on_white(stored.image), lambda: stored.image)
     image = tf.ensure_shape(image, [None, None, 3])
     is_large = tf.reduce_max(tf.shape(image)[:2]) > limits.max_side
@@ -172,8 +173,8 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    The graph of this function is traced once in a process, for ingestion and for the export of the
-    model.
+    The graph of this function is traced only once in a process, even if the process both ingests
+    images and exports a model.
     """
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
@@ -185,9 +186,10 @@ def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     header = Header(*map(tf.convert_to_tensor, header))
-    # The decoder waits for the whole header, although it needs only a part of it: if a function
-    # fails, TensorFlow cancels the other functions of the graph that run at that time, and may
-    # report their CancelledError, which `ignore_errors` of a dataset does not ignore.
+    # The decoder waits for the whole header, although it needs only a part of the header, so that
+    # no op reads the header while the decoder runs. If one function of a graph fails, TensorFlow
+    # cancels the functions that run at that time, and may report their CancelledError.
+    # `ignore_errors` of a dataset does not ignore CancelledError.
     with tf.control_dependencies([*header, *_check_size(header, limits.max_pixels)]):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
     return _Stored(image, header.exif, header.has_alpha, header.is_rgb_jpeg)
@@ -205,7 +207,7 @@ def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:
 
 
 def _shrink(image: tf.Tensor, max_side: int) -> tf.Tensor:
-    """Scales uint8 [h, w, 3] so that the longer side is `max_side`; Lanczos3, with antialiasing."""
+    """Scales uint8 [h, w, 3] to a longer side of `max_side`, with Lanczos3 and antialiasing."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     smaller = tf.round(size * max_side / tf.reduce_max(size))
     resized = tf.image.resize(

@@ -1,4 +1,8 @@
-"""Decodes JPEG files. Markers: ITU-T T.81, annex B. EXIF in APP1: Exif 2.32, section 4.7.2."""
+"""Decodes JPEG files.
+
+The markers are described in ITU-T T.81, annex B, and the EXIF in the segment APP1 in Exif 2.32,
+section 4.7.2.
+"""
 
 from typing import NamedTuple
 
@@ -101,9 +105,10 @@ def read_frame(file: FileBytes) -> Frame:
 
 
 def read_plain_frame(file: FileBytes) -> Frame:
-    """Reads, with few ops, the frame header of a JPEG without EXIF or bytes between segments.
+    """Reads the frame header of a JPEG without EXIF and without bytes between segments.
 
-    For any other file, the fields are 0.
+    This function has fewer ops than `read_frame`. The fields of the returned header are 0 if the
+    file is no JPEG, contains EXIF, or contains bytes between segments.
     """
 
     def step(position: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,4 +1,7 @@
-"""The limits for the sizes of images, and the pixel value of white. Imports no TensorFlow."""
+"""The limits for the sizes of images, and the pixel value of white.
+
+This module does not import TensorFlow, so that it can be imported without delay.
+"""
 
 import dataclasses
 
@@ -11,8 +14,9 @@ class Limits:
       max_side: the longest side in pixels; a larger image is scaled down to this side.
       max_pixels: the largest number of stored pixels; an image with more pixels is refused after
         its header is read.
-      max_value: the value of white in images of more than 8 bits per channel; 0 for the value that
-        the file states, or, if it states none, 65535 for 16 bits.
+      max_value: the value of white in images of more than 8 bits per channel, such as 4095 for a
+        12-bit camera. If `max_value` is 0, white is the value that the file states, or 65535 in a
+        16-bit file that states no value.
     """
 
     max_side: int = 1024

@@ -15,8 +15,10 @@ _DEPTH = 24  # position of the bit depth in the file; the colour type follows
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the chunks before the pixels, and, if the file has EXIF, also the chunks after the
-    pixels.
+    """Reads the chunks before the pixels.
+
+    If the file contains EXIF, the function also reads the chunks after the pixels, because a PNG
+    may contain EXIF there.
     """
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
@@ -87,10 +89,10 @@ _BYTES = [bytes([value]) for value in range(256)]
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    With 16 bits per channel, 65535 is white, and the result has the 8 higher bits. White has
-    another value if `max_value` is set, or if the file has a chunk sBIT of n bits and no value of
-    more than n bits. (The standard requires such values to be scaled to 16 bits, but microscopes
-    and scanners write them as measured.)
+    In a file with 16 bits per channel, white usually has the value 65535, and the result contains
+    the 8 higher bits of each value. White has another value if `max_value` is set, or if the file
+    has a chunk sBIT of n bits and no value of more than n bits. (The standard requires such values
+    to be scaled to 16 bits, but microscopes and scanners write them as measured.)
 
     An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
     4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.
@@ -98,7 +100,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel; 0 to apply these rules.
+      max_value: the value of white in images with 16 bits per channel; 0 to use 65535, or the value
+        that follows from sBIT.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:
@@ -111,7 +114,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        # Nothing else may run while the decoder fails: see `image_file._decode_as`.
+        # `_find_white` waits for the decoder, because no op may run while the decoder fails: see
+        # `image_file._decode_as`.
         with tf.control_dependencies([image]):
             white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white

@@ -1,4 +1,4 @@
-"""Options of `tf.data` datasets that are used for one request only."""
+"""Options for a `tf.data` dataset that is created for a single request."""
 
 import tensorflow as tf
 

@@ -82,10 +82,11 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow has an op for WebP since version 2.20. An older server must still be able to load
-    # the model, and report that a WebP is not valid. So the op for WebP is in the function of a
-    # dataset, which TensorFlow checks only when it creates the dataset; and the dataset is in a
-    # function that is not inlined, so that it is created only when the function is called.
+    # TensorFlow has an op for WebP since version 2.20. A server with an older TensorFlow must still
+    # be able to load the model, and report that a WebP is not valid. The op for WebP is in the
+    # function of a dataset, because TensorFlow checks such a function only when it creates the
+    # dataset. The dataset is in a function that is not inlined, so TensorFlow creates the dataset
+    # only when it calls that function.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

@@ -23,13 +23,13 @@ class OutOfTimeError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeatMap:
-    """The parts of an image on which an answer depends.
+    """A map of the parts of an image on which the predicted class depends.
 
     Attributes:
       file: name of the image.
       method: ATTENTION or OCCLUSION.
-      values: float [grid, grid] in [0, 1]; the greatest is 1. The cells divide the height and the
-        width of the image evenly.
+      values: float [grid, grid] in [0, 1]; the greatest value is 1. The cells of the grid divide
+        the height and the width of the image evenly.
     """
 
     file: str
@@ -51,8 +51,8 @@ def explain(
 
     Args:
       model: the loaded SavedModel of an exported model.
-      images: name, JPEG and index of the answer of each image.
-      seconds: the limit.
+      images: for each image, the name, the JPEG file and the index of the predicted class.
+      seconds: the time limit for all heat maps together.
       now: a clock, in seconds.
     """
     end = now() + seconds
@@ -76,14 +76,14 @@ def explain(
         except OutOfTimeError:
             return
         slowest = max(slowest, now() - begin)
-        if values.max() > 0:  # if all values are 0, no part of the image supports the answer
+        if values.max() > 0:  # if all values are 0, no part of the image supports the class
             yield HeatMap(file, method, values / values.max())
 
 
 def _choose(
     signature: Any, check_time: Callable[[], None]
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Returns the method that suits the graph of a model, and its function."""
+    """Returns the method that suits the graph of a model, and the function that makes the maps."""
     try:
         return ATTENTION, AttentionMaps(signature)
     except UnknownGraphError as reason:

@@ -19,23 +19,23 @@ class OcclusionMaps:
         """
         Args:
           to_probabilities: the model.
-          check_time: a function that is called before each batch, and may end the computation by an
-            exception.
+          check_time: a function that is called before each batch, and may raise an exception to end
+            the computation.
         """
         self._to_probabilities = to_probabilities
         self._check_time = check_time
 
     def __call__(self, image: np.ndarray, answer: int) -> np.ndarray:
-        """Makes the heat map of an answer.
+        """Makes the heat map of the class `answer`.
 
         Args:
           image: float32 [H, W, 3] in [-1, 1].
           answer: index of the predicted class.
 
         Returns:
-          The fall of the log odds of the answer if a part of the image is covered with the mean
-          colour, float [8, 8], not negative: for each cell, the mean over all windows that cover
-          the cell.
+          How far the log odds of the class fall if a part of the image is covered with the mean
+          colour, float [8, 8], not negative. The value of a cell is the mean over all windows that
+          cover the cell.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(list(self._odds([image, *(_cover(image, *w) for w in windows)], answer)))
@@ -47,7 +47,7 @@ class OcclusionMaps:
         return np.maximum(falls / covers, 0)
 
     def _odds(self, images: list[np.ndarray], answer: int) -> Iterator[float]:
-        """Yields the log odds of the answer for each image."""
+        """Yields the log odds of the class `answer` for each image."""
         for start in range(0, len(images), _BATCH):
             self._check_time()
             probabilities = self._to_probabilities(np.stack(images[start : start + _BATCH]))

@@ -1,6 +1,6 @@
 """The settings of augmentation, which `trainer.input.augment` applies to training images.
 
-Imports no TensorFlow.
+This module does not import TensorFlow, so that it can be imported without delay.
 """
 
 import dataclasses

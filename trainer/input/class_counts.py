@@ -13,8 +13,8 @@ from common.example_counts import BY_LABEL, COUNTS_FILE
 def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
     """Returns the number of training examples of each class, [C].
 
-    ImageExampleGen counts the examples that it writes, and Transform copies the counts, so no
-    example is read here.
+    ImageExampleGen counts the examples that it writes, and Transform copies the counts, so this
+    function reads no example.
 
     Args:
       files: file patterns of the training split, such as `URI/Split-train/*`; TFX passes one

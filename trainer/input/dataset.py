@@ -12,20 +12,22 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # not at run time: training must work without TensorFlow Transform
+if TYPE_CHECKING:  # the import needs TensorFlow Transform, but training must work without it
     from trainer.input.transform_graph import TransformGraph
 
-# The size of the shuffle buffer, in records. Records contain encoded images or features, and no
-# decoded pixels, so the buffer takes about 100 MB for images of cameras.
+# The size of the shuffle buffer, in records. A record contains an encoded image or features, and no
+# decoded pixels, so the buffer takes about 100 MB if the images are photographs.
 _SHUFFLE_BUFFER = 1024
 # The number of files that are read at the same time, and the number of records that are taken from
-# a file before those of the next file.
+# one file before the next file has its turn.
 _INTERLEAVED, _TURN = 8, 4
-# With fewer files for each worker, the numbers of examples in the workers' parts of the files would
-# differ too much.
+# If there are at least this many files for each worker, a worker reads only its own files. With
+# fewer files, some workers would have many more examples than others, so each worker reads all
+# files.
 _FILES_PER_WORKER = 4
-# AutoGraph would rewrite the source of each function of a dataset, for which it parses the module
-# each time. Nothing here needs it: no function has Python's `if` or `for` over a tensor.
+# AutoGraph would rewrite the source of each function that a dataset calls, and would parse this
+# module for each rewrite. No function of this module needs AutoGraph, because none has Python's
+# `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
@@ -35,13 +37,17 @@ _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFe
 class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
-    The image at each position of this order, and its augmentation, depend only on the seed. So
-    training can resume from any position, on any number of devices. There are two exceptions if the
-    number of workers changes. MixUp and CutMix mix only images of the same worker, so they mix
-    other pairs of images than before. And if there are at least `_FILES_PER_WORKER` files for each
-    worker, each worker reads only its own part of the files, which changes from epoch to epoch.
-    Parts differ in size: in an epoch, a worker with a small part reads a few of its images twice,
-    and a worker with a large part leaves a few images out.
+    Training can resume from any position, on any number of devices, because the seed alone
+    determines which image is at each position of the order, and how the image is augmented. If the
+    number of workers changes, a resumed training differs from an uninterrupted training in two
+    cases:
+
+    - MixUp and CutMix mix only images of the same worker, so the mixed pairs of images depend on
+      the number of workers.
+    - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
+      own files, which change from epoch to epoch. In an epoch, a worker whose files contain fewer
+      images than those of other workers reads a few images twice, and a worker whose files contain
+      more images leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -84,8 +90,8 @@ class TrainingData:
 
         Args:
           batch_size: the number of images in the batch of one device.
-          parts: the number of such batches that a worker takes in one step; MixUp and CutMix mix
-            images across all these batches.
+          parts: the number of batches that a worker takes in one step; MixUp and CutMix mix
+            images across all batches of the step.
           start: the position of the first example.
           worker: the index of the worker; each worker takes every `workers`th position.
           workers: the number of workers.
@@ -107,7 +113,8 @@ class TrainingData:
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            # The same step drops the position, since each further step costs time for every image.
+            # The function that parses a record also drops the position, because a separate `map`
+            # would cost time for every image.
             examples = records.map(
                 lambda position, record: self._parse(position, record)[1:],
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -120,8 +127,8 @@ class TrainingData:
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Returns one worker's records with their positions, as pairs, from position `start` on.
 
-        A worker has the positions `worker`, `worker + workers`, …; `first_turn` is the number of
-        these positions before an epoch.
+        A worker has the positions `worker`, `worker + workers`, …. `first_turn(epoch)` returns how
+        many positions of the worker lie before the start of the epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
@@ -135,9 +142,9 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # `set_seed` sets the seed of this function's graph only. The seed must not be 0:
-            # TensorFlow would then compare the tensor `epoch` with 0 while it builds the graph,
-            # which fails.
+            # `set_seed` sets only the seed of the graph of `read_epoch`. The seed must not be 0: if
+            # it were 0, TensorFlow would compare the tensor `epoch` with 0 while it builds the
+            # graph, which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -200,7 +207,7 @@ def validation_batches(
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
-    """Returns the batches of the validation split, in order, once, preprocessed by the graph.
+    """Returns each batch of the validation split once, in a fixed order, preprocessed by the graph.
 
     Args:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").

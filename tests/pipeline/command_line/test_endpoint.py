@@ -1,7 +1,7 @@
 """Tests of the commands for an endpoint of Vertex AI, with the real google-cloud-aiplatform.
 
-tests/vertex_models.py stands for Vertex AI and Google's token server, on loopback. The copy of the
-model to a bucket is mocked.
+A local server from tests/vertex_models.py replaces Vertex AI and Google's token server. The
+function that copies a model to a bucket is mocked.
 """
 
 import json
@@ -46,7 +46,7 @@ def push(tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(vertex, tmp_path, capsys):
-    """Returns a function that runs a command, and returns exit status, stdout and stderr."""
+    """Returns a function that runs a command and returns its exit status, stdout and stderr."""
 
     def command(*arguments):
         more = ["--set", f"cloud.api_endpoint={vertex.url}", "--serving-dir", f"{tmp_path}/serving"]
@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """In each case, Vertex AI executes one request of the rollback, but the response is lost."""
+    """In each case, one request of `--rollback` succeeds, but its response is lost."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0
@@ -136,7 +136,8 @@ def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     statuses = [command("--rollback")[0]]
     if statuses == [1]:
         statuses.append(command("--rollback")[0])
-    # After the last request, the rollback is complete, and there is no earlier version.
+    # If only the response to the last request is lost, the rollback is complete, and the second
+    # `--rollback` fails, because no earlier version is left.
     assert statuses == [1, 0 if number < 4 else 1]
     assert vertex.aliases() == {"default": "2", "withdrawn": "3"}
     assert vertex.traffic() == {"2": 100}
@@ -152,7 +153,8 @@ def test_a_third_model_replaces_the_second_before_it_was_promoted(command, verte
     assert vertex.aliases() == {"default": "1", "withdrawn": "3"}
     assert vertex.traffic() == {"1": 100}
     assert command("--promote")[0] == 1
-    # A command may deploy a withdrawn version again.
+    # Without `--promote` or `--rollback`, the command deploys the newest version in the serving
+    # directory, even if a rollback has withdrawn that version.
     assert command()[0] == 0
     assert vertex.aliases() == {"default": "1", "candidate": "3"}
 
@@ -169,8 +171,8 @@ def test_an_existing_endpoint_is_named_by_its_resource_name(command, vertex, pus
     assert "--promote: flowers has no candidate in Vertex AI's registry; found version 1" in err
 
 
-# By step: the arguments of the command, and the method and the end of the path of the refused
-# request.
+# Requests that the server refuses, by name: the arguments of the command that sends the request,
+# the HTTP method, and the end of the path.
 STEPS = {
     "list versions": ([], "GET", ":listVersions"),
     "upload": ([], "POST", "/models:upload"),
@@ -182,7 +184,8 @@ STEPS = {
 }
 
 
-# Each step is refused with status 403; uploads are also refused with each of the other statuses.
+# Each request in `STEPS` is refused with status 403, and the upload also with every other status in
+# `REFUSALS`.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 
@@ -196,7 +199,7 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     if arguments:
         assert command()[0] == 0
     before = vertex.traffic()
-    # The client repeats a request with status 401 twice.
+    # If the server answers with status 401, the client repeats the request twice.
     vertex.fail(method, end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*arguments)
     assert exit_status == 1

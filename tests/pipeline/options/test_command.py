@@ -1,4 +1,4 @@
-"""Tests of the command in a report with which the run can be repeated."""
+"""Tests of the command that a report shows for repeating the run."""
 
 import shlex
 

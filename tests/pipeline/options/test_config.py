@@ -15,7 +15,7 @@ from trainer.input.augmentation import Augmentation
 
 
 def config_of(**values):
-    """Builds a configuration from keyword arguments, with `__` in place of the dot of a key."""
+    """Builds a configuration from keyword arguments; `train__epochs` means `train.epochs`."""
     values = {key.replace("__", "."): value for key, value in values.items()}
     return build_config({key: Setting(value, f"--{key}") for key, value in values.items()})
 

@@ -1,4 +1,4 @@
-"""Tests of the specification of Trainer's custom job, and of options that are refused."""
+"""Tests of the options for Trainer's custom job on Vertex AI."""
 
 import json
 
@@ -30,13 +30,13 @@ def config_of(settings=VERTEX, **machine) -> Config:
 
 
 def job_of(settings=VERTEX, **machine) -> CustomJob:
-    """Returns the custom job as Google's proto, which refuses unknown fields."""
+    """Returns the job as a `CustomJob` proto; an unknown field is an error."""
     config = config_of(settings, **machine)
     job = custom_job(config.name, config.machines.trainer, config.cloud)
     assert job.pop("project") == "p"
     message = CustomJob.pb(CustomJob())
     timeout = job["job_spec"]["scheduling"].get("timeout")
-    if timeout:  # the JSON form of a duration is a text
+    if timeout:  # in the JSON of a proto, a duration is a string
         job["job_spec"]["scheduling"]["timeout"] = f"{timeout['seconds']}s"
     json_format.ParseDict(json.loads(json.dumps(job)), message)
     return CustomJob.wrap(message)

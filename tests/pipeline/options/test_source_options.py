@@ -1,4 +1,4 @@
-"""Tests of options that only some kinds of sources accept."""
+"""Tests of options that only some kinds of image sources accept."""
 
 import pytest
 

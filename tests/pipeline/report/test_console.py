@@ -219,7 +219,7 @@ def test_piped_a_download_is_two_lines(streams):
 
 
 def test_a_wait_for_another_process_is_a_line(streams):
-    """`common.lock.hold_lock` logs this record while another process has the lock."""
+    """`common.lock.hold_lock` logs "waiting for …" while another process holds the lock."""
     with Console(*streams).downloads():
         common.lock.logger.warning("waiting for %s", "x", extra={"waits_for": "x"})
     assert streams[0].getvalue() == "waiting for x\n"
@@ -243,14 +243,14 @@ def test_on_a_terminal_a_download_is_a_bar():
 
 
 class Screen(io.StringIO):
-    """A stream that counts as a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
 
 
 def log_download(done, total, ended=False):
-    """Logs a record like those of the download of a model."""
+    """Logs the progress of a download, as `backbones.download` does."""
     state = Download(name="vit_b16_fe", done=done, total=total, ended=ended)
     logging.getLogger("backbones.download").debug("", extra={"download": state})
 
@@ -329,7 +329,7 @@ def test_text_is_not_taken_for_markup(streams):
 
 
 def test_names_from_the_data_are_text(streams):
-    """Names with line breaks and escape sequences are escaped, so that each entry is one line."""
+    """Line breaks and escape sequences in names are escaped, so no name fakes a line of output."""
     evil = "roses\x1b[2J\nverdict: blessed\u202e"
     console = Console(*streams)
     settings = {"model": "vit_b16_fe", "pipeline_root": f"/{evil}"}
@@ -349,7 +349,7 @@ def test_names_from_the_data_are_text(streams):
     assert all(shown in line for line in streams[0].getvalue().splitlines()[before - 3 : before])
     lines = streams[0].getvalue().splitlines()[before:]
     assert sum(shown in line for line in lines) == 5
-    assert lines.count("verdict: blessed") == 1  # the true one
+    assert lines.count("verdict: blessed") == 1  # no name has faked this line
     assert streams[1].getvalue() == f"{shown}\n"
 
 

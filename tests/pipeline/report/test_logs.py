@@ -65,7 +65,7 @@ with log_to_file(Path({str(tmp_path)!r}) / "run.log", verbose=False):
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_passwords_and_signatures_are_not_logged(tmp_path, capfd, verbose):
-    """Passwords and signatures are removed from messages, and from logged tracebacks of errors."""
+    """Passwords and signatures in URLs are removed from messages and from tracebacks."""
     log = tmp_path / "run.log"
     with log_to_file(log, verbose=verbose):
         try:

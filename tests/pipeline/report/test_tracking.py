@@ -26,7 +26,7 @@ def configure(**more):
 
 @pytest.fixture
 def report(tmp_path):
-    """Returns the parts of a `Report` that are logged, with small files."""
+    """Returns a stand-in for a `Report` that has only the attributes that `track_run` reads."""
     model = tmp_path / "model" / "Format-Serving"
     (model / "variables").mkdir(parents=True)
     (model / "saved_model.pb").write_bytes(b"graph")

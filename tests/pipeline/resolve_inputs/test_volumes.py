@@ -17,7 +17,7 @@ def make_config(directory, **values):
 
 
 def test_a_volume_that_can_be_written_is_left_as_it_is(tmp_path):
-    """The check leaves no file in the volume, and does not change its time of modification."""
+    """The check leaves no file in the volume, and does not change the volume's mtime."""
     before = tmp_path.stat()
     check_volumes(make_config(tmp_path))
     assert (list(tmp_path.iterdir()), tmp_path.stat().st_mtime_ns) == ([], before.st_mtime_ns)
@@ -35,7 +35,7 @@ def test_a_volume_of_another_user_is_refused(tmp_path):
 
 
 def test_the_message_names_the_volume_its_user_and_the_remedy(tmp_path, monkeypatch):
-    """The refusal is mocked, because the test may run as root, who can write everywhere."""
+    """`os.access` is mocked, because the test may run as root, who can write everywhere."""
 
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

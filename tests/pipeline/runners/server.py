@@ -1,4 +1,4 @@
-"""A scriptable web server on loopback, which stands for an API and can fail on purpose."""
+"""A local web server that replaces an API in tests, and can fail on purpose."""
 
 import dataclasses
 import datetime
@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# HTTP statuses with which the server fails on purpose (0 closes the connection), and the messages
-# of the command line.
+# HTTP statuses that the server returns on purpose, and, for each status, a part of the error
+# message that the command line must print. Status 0 means that the server closes the connection
+# without a response.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -21,13 +22,14 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# After these statuses, the client gives up; after others, it repeats requests that only read.
+# After a status in `FINAL`, the client gives up. After a status in `PASSING`, the client repeats
+# read-only requests.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
 
 def _cron(*values: str) -> re.Pattern[str]:
-    """Returns a pattern for cron expressions, from a pattern for the values of each field."""
+    """Returns a pattern for cron expressions; each of `values` is a pattern for one field."""
     parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
     return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
 
@@ -68,7 +70,10 @@ class Request:
 
 
 class ApiError(Exception):
-    """Refuses a request with an HTTP status. A message in bytes replaces the whole body."""
+    """A handler raises this error to answer with an HTTP error status.
+
+    A message of type bytes is the whole body of the response.
+    """
 
     def __init__(self, status: int, message: str | bytes) -> None:
         super().__init__(message)
@@ -87,7 +92,7 @@ def check_times(start: str | None, end: str | None) -> None:
 
 
 class Api:
-    """Answers each request by the first matching route, and records the request."""
+    """Answers each request with the handler of the first matching route; records all requests."""
 
     # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
@@ -98,15 +103,15 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Sends `status` to the next `times` requests with `method` and a path that ends with
-        `end`.
+        """Fails the next `times` requests whose path ends with `end`.
 
-        The status 0 closes the connection.
+        The server responds with the HTTP status `status`; for 0, it closes the connection without
+        a response.
         """
         self._failures += [(method, end, status)] * times
 
     def find_requests(self, method: str, end: str) -> list[Request]:
-        """Returns the requests with `method` whose path ends with `end`."""
+        """Returns the recorded requests that use `method` and whose path ends with `end`."""
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]
 
     def answer(self, request: Request) -> tuple[int, Any]:

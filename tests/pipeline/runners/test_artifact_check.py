@@ -1,6 +1,6 @@
-"""Tests of the records of artifacts' files, and of the check for damage.
+"""Tests of the check that finds damaged files in artifacts.
 
-tests/end_to_end/test_cache.py tests them in whole runs.
+tests/end_to_end/test_cache.py tests whole runs with damaged artifacts.
 """
 
 import pytest
@@ -16,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Returns the folder of a recorded artifact with one file."""
+    """Returns the folder of an artifact with one file, which `contents` has recorded."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")
@@ -83,7 +83,8 @@ def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, 
     artifact = standard_artifacts.Examples()
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
-    # as in TFX, the second search does not find the abandoned artifact
+    # The launcher searches TFX's cache twice. The second search finds nothing, because the launcher
+    # has marked the damaged artifact as abandoned.
     found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)

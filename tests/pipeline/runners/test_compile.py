@@ -125,7 +125,7 @@ def test_data_path_is_a_parameter_unless_the_data_are_in_the_image():
     ("runner", "file"), [("kubeflow", "pipeline.yaml"), ("vertex", "job.json")]
 )
 def test_model_runner_and_output_are_enough(runner, file, monkeypatch, tmp_path):
-    """Compiling needs no other options and no network."""
+    """Compiling needs only `--model`, `--runner` and `--output`, and no network."""
 
     def refuse(*arguments):
         raise AssertionError(f"connects to {arguments}")
@@ -214,7 +214,7 @@ def test_machines_on_vertex():
     ],
 )
 def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
-    """On Kubernetes, `backoff_max_duration` limits the time from the first attempt to any retry."""
+    """On Kubernetes, no retry starts later than `backoff_max_duration` after the first attempt."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3
@@ -258,9 +258,9 @@ def test_trainer_as_a_custom_job():
     check(spec, containers(spec))
     container = containers(spec)["Trainer_executor"].container
     assert "components.custom_job_trainer.executor.Executor" in container.args
-    assert not container.HasField("resources")  # this step only waits for the job
+    assert not container.HasField("resources")  # the container only waits for the custom job
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
-    # Tuner is a step, and not a custom job
+    # Tuner runs as a step of the pipeline, and not as a custom job
     tuner = containers(spec)["Tuner_executor"].container.resources
     assert (tuner.accelerator.type, tuner.accelerator.count) == ("NVIDIA_L4", 1)
 
@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the arguments of ResolveInputs differ
+    assert one != other  # the arguments of ResolveInputs contain the machines
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -280,7 +280,7 @@ def test_machines_on_kubernetes(tmp_path):
         machines__trainer__disk_gb="100",
         machines__trainer__timeout_minutes="90",
         machines__backbone__disk_gb="10",
-        machines__tuner__disk_gb="10",  # this pipeline has no Tuner
+        machines__tuner__disk_gb="10",  # no effect, because the pipeline has no Tuner
         **MACHINES,
     )
     job = compile_job(config)
@@ -321,7 +321,7 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """If runs set the pipeline root, ResolveInputs refuses a run without cloud.state_dir."""
+    """The compiled pipeline has no pipeline root, so ResolveInputs checks the root of each run."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

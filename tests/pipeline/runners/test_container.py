@@ -1,4 +1,7 @@
-"""Tests of a container's entry point with the inputs of each backend; tests/compiled runs it."""
+"""Tests of the entry point of a step's container, with inputs as each backend sends them.
+
+The tests in tests/compiled also run the entry point.
+"""
 
 import json
 
@@ -17,7 +20,7 @@ SPEC = json_format.ParseDict(
 
 
 def complete_input(type_, outputs=(), declared=()):
-    """Completes an ExecutorInput whose input is a model of type `type_`; returns it as a dict."""
+    """Calls `complete_executor_input` with a model of type `type_`; returns the result."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},
@@ -70,7 +73,7 @@ def test_a_report_is_an_html_file_with_a_class_of_tfx():
 
 
 def test_flags_for_beam_are_not_abbreviations_of_the_entry_points_flags(monkeypatch):
-    """TFX gets its own flags with the completed ExecutorInput, and Beam's flags unchanged."""
+    """Beam's flag `--exec=1` must not be read as `--executor_class_path=1`."""
     given = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
     sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}

@@ -1,13 +1,13 @@
 """Tests of the submission to Kubeflow Pipelines, with the real kfp client.
 
-A server on loopback stands for the API server of Kubeflow Pipelines. It keeps pipelines, runs and
-recurring runs in memory, and parses uploads with kfp's own protos. Like the real server, it refuses
-a second pipeline with the same name, an unknown version, unknown parameters, and a cron expression
-without six fields.
+A local server replaces the API server of Kubeflow Pipelines. The local server keeps pipelines, runs
+and recurring runs in memory, and parses uploads with kfp's own protos. Like the real API server,
+the local server refuses a second pipeline with the same name, an unknown version, unknown
+parameters, and a cron expression without six fields.
 
-The server also stands for the server of the dashboard, which forwards requests to ML Metadata. Its
-frames and errors were recorded from Kubeflow Pipelines 2.17.0, Envoy with the configuration of that
-release, and ML Metadata.
+The local server also replaces the server of the dashboard, which forwards gRPC-Web requests to ML
+Metadata. The gRPC-Web frames and errors in the local server's responses were recorded from ML
+Metadata behind Envoy, with the configuration of Envoy in Kubeflow Pipelines 2.17.0.
 """
 
 import json
@@ -39,7 +39,7 @@ from tests.pipeline.runners.server import (
 ROOT = "/apis/v2beta1"
 
 # The fields of kubernetes_executor_config.proto that the pipeline uses, with their JSON names. The
-# package with this proto is not installed.
+# proto itself cannot be used, because the package kfp-kubernetes is not installed.
 KUBERNETES_FIELDS = {
     "nodeSelector": {"labels"},
     "tolerations": {"key", "operator", "value", "effect"},
@@ -89,7 +89,7 @@ class Kubeflow(Api):
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
         self.task = "Trainer"
-        self.artifacts = {}  # by run and URI: the properties of artifacts in ML Metadata
+        self.artifacts = {}  # properties of artifacts in ML Metadata, by run and URI
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -181,7 +181,7 @@ class Kubeflow(Api):
         return self.runs[name] | {"state": state, "run_details": details}
 
     def ask_metadata(self, request, method):
-        """Answers as ML Metadata does, which leaves out contexts that do not exist."""
+        """Answers a request to ML Metadata; the answer is empty if the context is unknown."""
         assert request.headers["content-type"] == "application/grpc-web+proto"
         flag, length = struct.unpack(">BI", request.body[:5])
         assert (flag, length) == (0, len(request.body) - 5)
@@ -217,7 +217,7 @@ class Kubeflow(Api):
         return self.schedules[name]
 
     def list_schedules(self, request):
-        """Returns a page of the list of schedules, with one schedule."""
+        """Returns one page of schedules; each page has only one schedule, to test paging."""
         names = sorted(self.schedules)
         index = int(request.query.get("page_token") or 0)
         page = [self.schedules[name] for name in names[index : index + 1]]
@@ -321,7 +321,7 @@ ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Returns a function that records Pusher's outputs of two runs, with opposite verdicts."""
+    """Returns a function that writes two runs to ML Metadata; only one of them pushed a model."""
 
     def write_verdict(pushed, reason=""):
         for run, was_pushed in (("r1", not pushed), ("r0", pushed)):

@@ -90,7 +90,8 @@ def test_a_step_knows_the_uri_of_its_inputs():
     sent = make_input()
     sent.inputs.artifacts["model"].artifacts[0].type.schema_title = "tfx.Model"
     LauncherPaths(sent).map_inputs(sent)
-    parsed = parse_raw_artifact_dict(sent.inputs.artifacts, {})  # as TFX's container does
+    # TFX's entry point in the container parses the inputs with `parse_raw_artifact_dict`.
+    parsed = parse_raw_artifact_dict(sent.inputs.artifacts, {})
     (model,) = parsed["model"]
     assert model.uri == "/minio/mlpipeline/flowers/run/Trainer/1/model"
     assert read_store_uri(model) == MODEL

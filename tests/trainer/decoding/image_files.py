@@ -57,7 +57,7 @@ def png_of_numbers(values: np.ndarray) -> bytes:
 
 
 def png_bomb(side: int) -> bytes:
-    """Returns a PNG of side x side white pixels, whose file is small."""
+    """Returns a small PNG file with side x side white pixels."""
     row = b"\0" + b"\xff" * (side * 3)
     compressor = zlib.compressobj(9)
     pixels = b"".join(compressor.compress(row) for _ in range(side)) + compressor.flush()
@@ -71,9 +71,10 @@ def png_bomb(side: int) -> bytes:
 
 
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
-    """Returns the gradient with alpha that grows to the right.
+    """Returns a gradient whose alpha grows from left to right.
 
-    With the mode "P", the upper half has the palette's first colour, which can be transparent.
+    An image of mode "P" has no alpha. The upper half of such an image has the palette's first
+    colour, which the caller can declare transparent when saving the image.
     """
     image = gradient()
     alpha = PIL.Image.linear_gradient("L").rotate(90).resize(image.size)
@@ -90,7 +91,7 @@ def transparent(mode: str = "RGBA") -> PIL.Image.Image:
 
 
 def white_behind(image: PIL.Image.Image) -> np.ndarray:
-    """Composes an image with alpha on white, with Pillow."""
+    """Blends an image with alpha onto a white background, with Pillow."""
     rgba = image.convert("RGBA")
     white = PIL.Image.new("RGBA", image.size, "white")
     return np.asarray(PIL.Image.alpha_composite(white, rgba).convert("RGB"))
@@ -137,14 +138,14 @@ def bmp(depth: int, *, top_down: bool = False) -> bytes:
 
 
 def animation(format: str, mode: str = "RGB") -> bytes:
-    """Returns an animation of two frames: the gradient and a white image."""
+    """Returns an animation of two frames: a gradient and a white image."""
     frames = [gradient().convert(mode), PIL.Image.new(mode, (32, 24), "white")]
     options = {"lossless": True} if format == "WEBP" else {}
     return encode(frames[0], format, save_all=True, append_images=frames[1:], **options)
 
 
 def decode_with_pillow(encoded: bytes) -> np.ndarray:
-    """Decodes an image with Pillow: the upright pixels on white, uint8 [h, w, 3]."""
+    """Returns an image as Pillow decodes it, upright on a white background, uint8 [h, w, 3]."""
     import PIL.ImageOps
 
     image = PIL.Image.open(io.BytesIO(encoded))

@@ -1,10 +1,10 @@
-"""Tests that an image that cannot be decoded leads to an error that a dataset ignores.
+"""Tests that an invalid image does not raise CancelledError, which would fail the whole batch.
 
-If a function of a graph fails, TensorFlow cancels the functions that run at the same time, and
-sometimes reports their CancelledError. `ignore_errors` of a dataset ignores all errors except
-CancelledError (`IgnoreErrorsDatasetOp` in
-tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc), so the whole batch would
-fail.
+The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
+(`IgnoreErrorsDatasetOp` in
+tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function of a graph
+fails, TensorFlow cancels the functions that run at the same time, and sometimes reports the
+CancelledError of a cancelled function instead of the error of the function that failed.
 """
 
 import itertools
@@ -15,7 +15,8 @@ import tensorflow as tf
 from trainer.decoding.limits import Limits
 from trainer.serving.safe_decode import BatchDecoder
 
-# The ops that fail for a damaged image; `DecodeRaw`, which splits a string into bytes, does not.
+# The ops that fail for a damaged image. `DecodeRaw` never fails, because it only splits a string
+# into bytes.
 FAILING = re.compile("Assert|Decode(?!Raw)|DatasetToSingleElement|ParseSingleExample")
 
 
@@ -41,7 +42,7 @@ def find_ancestors(nodes):
 
 
 def find_races(graph):
-    """Yields pairs of calls in one function that can run at once and of which one can fail."""
+    """Yields pairs of calls that can run at the same time, if one of the two can fail."""
     functions = {
         function.signature.name: {node.name: node for node in function.node_def}
         for function in graph.library.function
@@ -54,7 +55,8 @@ def find_races(graph):
 
     for function, nodes in functions.items():
         ancestors = find_ancestors(nodes)
-        # A dataset's functions are cancelled only together with the dataset.
+        # The functions of datasets are left out, because TensorFlow cancels such a function only
+        # together with its dataset.
         calls = [node for node in nodes.values() if called(node) and "Dataset" not in node.op]
         for one, other in itertools.combinations(calls, 2):
             is_ordered = one.name in ancestors[other.name] or other.name in ancestors[one.name]

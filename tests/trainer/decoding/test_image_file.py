@@ -1,4 +1,4 @@
-"""Compares the decoding of ingestion and serving with Pillow: pixels, orientation, refusals."""
+"""Tests that ingestion and serving decode images as Pillow does: pixels, orientation, errors."""
 
 import re
 from pathlib import Path
@@ -26,8 +26,7 @@ ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.j
 
 @pytest.fixture(scope="module")
 def decode():
-    """Returns a function that decodes a file: its pixels, and whether it is a JPEG of these
-    pixels."""
+    """Returns a function that decodes a file and returns the fields of `Decoded`."""
     function = tf.function(
         lambda encoded: decode_upright(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -56,7 +55,7 @@ def suite():
 
 @pytest.mark.parametrize("path", suite(), ids=lambda path: path.name)
 def test_files_of_the_suite(decode, path):
-    """The op decodes each file to the same pixels as Pillow, or both refuse the file."""
+    """`decode_upright` and Pillow decode each file to the same pixels, or both refuse the file."""
     encoded = path.read_bytes()
     try:
         expected = image_files.decode_with_pillow(encoded)
@@ -125,7 +124,7 @@ def test_orientation(decode, carrier, orientation):
         image_files.exif(6)[:-9],
         image_files.exif(0),
         image_files.exif(9),
-        # the orientation is a text
+        # an orientation of type ASCII instead of SHORT
         image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),
     ],
 )
@@ -254,7 +253,7 @@ def test_formats_are_found_by_their_first_bytes():
 
 
 def test_decode_plain_jpeg_agrees_and_refuses_other_files(decode):
-    """`decode_plain_jpeg` refuses other formats, and JPEGs that must be turned or made smaller."""
+    """`decode_plain_jpeg` refuses large JPEGs, JPEGs with EXIF, and files that are no JPEGs."""
     function = tf.function(
         lambda encoded: decode_plain_jpeg(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],

@@ -27,8 +27,8 @@ def make_signature(to_logits, size=16):
 def signature():
     """Returns the signature of a ViT whose attention is uniform.
 
-    Feature 0 is the brightness of a patch: it raises the logit of class 0 and lowers that of class
-    1.
+    Feature 0 is the brightness of a patch. A bright patch raises the logit of class 0, and lowers
+    the logit of class 1.
     """
     arrays = {
         name: (np.ones if name.endswith("scale") else np.zeros)(shape, np.float32)
@@ -45,7 +45,7 @@ def signature():
     head = np.zeros([16, 2], np.float32)
     head[0] = [1, -1]
     found = make_signature(lambda images: model(images) @ head)
-    found.model = model  # keeps the variables alive; the traced function does not
+    found.model = model  # keeps the variables alive, because the traced function does not
     return found
 
 
@@ -71,11 +71,11 @@ def test_a_graph_without_attention_is_not_taken(signature):
 
 
 def test_relevance_is_the_product_of_the_layers():
-    """The test has two layers with one head; the last layer has only the row of the class token."""
+    """Both layers have one attention head; in the last layer, only the class token is a query."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # The relevance of token 2 for the class token is 1 / 2; half of it comes from token 4.
+    # The relevance of token 2 for the class token is 1 / 2, half of which comes from token 4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

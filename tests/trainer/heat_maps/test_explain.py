@@ -32,13 +32,13 @@ def test_covering_the_bright_quarter_lowers_the_odds():
     assert values.shape == (8, 8)
     assert values[:4, :4].min() > 0
     assert values[5:, 5:].max() == 0
-    # no covered part lowers the odds of the other class
+    # no part of the image supports class 0, so covering a part never lowers the odds of class 0
     assert make_map(bright_quarter(), 0).max() == 0
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Loads a SavedModel with the signature `from_pixels`, which is no Vision Transformer."""
+    """Loads a SavedModel that has the signature `from_pixels`, but is no Vision Transformer."""
     directory = str(tmp_path_factory.mktemp("model"))
     kernel = np.array([[-1.0, 1.0]] * 3, np.float32)
 
@@ -80,8 +80,7 @@ def test_each_image_gets_a_map(model, images):
 
 
 def test_an_image_is_started_only_if_the_time_suffices(model, images):
-    """An image takes 7 batches, and reads the clock 8 times: once at the start, and once per
-    batch."""
+    """For each image, the clock is read 8 times: at the start, and before each of 7 batches."""
     clock = Clock(1.0)
     maps = list(explain(model, images, 30.0, now=clock))
     assert [found.file for found in maps] == ["0.jpg", "1.jpg", "2.jpg"]

@@ -39,7 +39,7 @@ def write_numbered(folder, sizes):
 
 
 def rows(dataset, count):
-    """Returns the inputs of the first `count` examples of a dataset of batches."""
+    """Returns the inputs of the first `count` examples in the batches of `dataset`."""
     batches = (inputs.numpy() for inputs, _ in dataset)
     return list(itertools.islice(itertools.chain.from_iterable(batches), count))
 

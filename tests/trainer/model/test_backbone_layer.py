@@ -44,7 +44,7 @@ def test_every_variable_of_the_backbone_is_trained(model, batch, optimizer):
     losses = train(model, batch, optimizer())
     assert losses[-1] < 0.5 * losses[0]
     for old, new in zip(before, restored.trainable_variables, strict=True):
-        if not new.name.endswith("key/bias:0"):  # softmax ignores this bias
+        if not new.name.endswith("key/bias:0"):  # softmax ignores the bias of keys
             assert np.abs(new.numpy() - old).max() > 0, new.name
 
 
@@ -67,10 +67,10 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 
 
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
-    """The process of this test has three logical CPUs with MirroredStrategy.
+    """The test starts a process with three logical CPUs, and trains with MirroredStrategy.
 
-    Three replicas show whether a broadcast is exact: the sum of three thirds of a float32 may
-    differ from the float32.
+    Three replicas reveal an inexact broadcast: if the replicas broadcast a float32 by adding three
+    thirds of it, the sum may differ from the float32.
     """
     import subprocess
     import sys

@@ -1,8 +1,8 @@
 """Tests of attention with cuDNN's kernels, which run only on GPUs.
 
-On the CPU, a stand-in computes the outputs of the kernels, according to JAX
-(jax/_src/cudnn/fused_attention_stablehlo.py), which calls the same kernels. The calls in the
-compiled program are compared with those of JAX 0.9.0.
+On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
+what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). A test also
+compares the calls of the kernels in a compiled program with the calls that JAX 0.9.0 compiles.
 """
 
 import json
@@ -47,7 +47,7 @@ JAX = {
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
-    """Returns a backbone in both precisions, whose attention is far from uniform."""
+    """Writes a backbone with uneven attention in two precisions; returns a directory for each."""
     folder = tmp_path_factory.mktemp("backbones")
     arrays = random_arrays(SMALL, seed=0)
     for name in arrays:
@@ -116,7 +116,7 @@ def test_features_and_gradients_agree_with_the_plain_backbone(backbones, monkeyp
         return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
 
     assert distance(fused) < 1.2 * distance(unfused) + 1e-4
-    # The gradient of the query kernels depends on the gradient of the attention scores.
+    # The gradients must not agree only because all of them are zero.
     assert max(np.linalg.norm(g) for g in exact[1:]) > 0
 
 
@@ -189,7 +189,7 @@ def test_calls_are_those_of_jax(backbones):
 
 
 def test_training_continues_without_the_kernels(backbones, monkeypatch, caplog):
-    """A CPU does not have the kernels, so the training falls back to the plain step."""
+    """A CPU cannot run cuDNN's kernels, so the training continues without these kernels."""
     ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
     monkeypatch.setattr(train_step, "_variants", lambda given: list(ways[given.fused_attention]))
     losses = {}

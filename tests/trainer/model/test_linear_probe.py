@@ -11,7 +11,10 @@ from trainer.training.losses import cross_entropy
 
 
 def split(seed, classes, count=200):
-    """Returns labels and features of overlapping clouds, one per class, with different scales."""
+    """Returns features and labels. The points of each class form a cloud, and the clouds overlap.
+
+    The four features have different scales.
+    """
     generator = np.random.default_rng(seed)
     labels = generator.choice(classes, count)
     features = generator.normal(size=[count, 4]) + np.eye(4)[labels] * 3
@@ -30,7 +33,7 @@ def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     model = make_probe(4, max(classes) + 1)
     fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
     tried = json.loads((tmp_path / "linear_probe.json").read_text())
-    # the first of equally good strengths
+    # if several regularization strengths are equally good, `max` and the probe choose the first
     best = max(tried, key=lambda entry: entry["val_accuracy"])
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / best["strength"]))
     probe.fit(*train)

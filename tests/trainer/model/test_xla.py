@@ -1,4 +1,4 @@
-"""Tests of compiling functions that call a restored backbone with XLA.
+"""Tests that XLA compiles functions that call a restored backbone.
 
 tests/benchmarks/test_accelerator.py tests that XLA compiles each step only once.
 """
@@ -32,7 +32,7 @@ def collection_model(tmp_path):
 
 @pytest.fixture
 def normalizing_model(tmp_path):
-    """Returns a model with a branch and a batch norm, which updates its averages in training."""
+    """Returns a model with a branch and a batch norm; training updates the norm's averages."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.layers.Conv2D(4, 4, 4),
@@ -101,7 +101,8 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        batch = tf.concat([batch, batch], 0)  # the statistics of the doubled batch are the same
+        # the batch norm's statistics do not change if each image is in the batch twice
+        batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 
 
@@ -140,7 +141,7 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # These lists replace the properties of tf.Module, which are not saved.
+        # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

@@ -15,7 +15,7 @@ from trainer.serving.calibration import (
 
 
 def draw_labels(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Returns random logits, and labels drawn with their probabilities at a temperature."""
+    """Returns random logits, and labels drawn from the softmax of the logits / `temperature`."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=[count, 5]) * 4
     draws = generator.random([count, 1])
@@ -52,7 +52,7 @@ def test_the_threshold_is_the_lowest_above_which_enough_are_right():
     confidences = np.array([0.9, 0.5, 0.8, 0.7, 0.6])
     is_right = np.array([True, True, True, False, True])
     assert find_threshold(confidences, is_right, 1.0) == pytest.approx(0.75)
-    assert find_threshold(confidences, is_right, 0.75) == 0  # 4 of 5
+    assert find_threshold(confidences, is_right, 0.75) == 0  # 4 of 5 are right
     assert find_threshold(confidences, is_right, 0.81) == pytest.approx(0.75)
     assert find_threshold(confidences, ~is_right, 0.9) == NOTHING_ACCEPTED
 

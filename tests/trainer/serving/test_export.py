@@ -1,4 +1,7 @@
-"""Compares every kind of exported model in a Session, as in servers, with `tf.saved_model.load`."""
+"""Tests that exported models have the same outputs in a Session as with `tf.saved_model.load`.
+
+Servers such as TensorFlow Serving run models in a Session.
+"""
 
 import dataclasses
 import functools
@@ -23,7 +26,7 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More images than Transform has in a chunk; the exported model has no chunks.
+# More images than Transform decodes in one chunk; the exported model decodes all images at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -45,7 +48,7 @@ def inputs_for(backbone):
 
 @pytest.fixture(scope="module")
 def answers_of(folder, server_process):
-    """Returns a function that runs a model in a Session, and returns its outputs by signature."""
+    """Returns a function that runs a model in a Session and returns its outputs by signature."""
 
     @functools.cache
     def answers_of(name):
@@ -58,7 +61,7 @@ def answers_of(folder, server_process):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_exported_model_has_only_pure_operations(folder, name):
-    """The tf.data datasets in the exported graph read no files."""
+    """The exported graph has tf.data datasets, but none of the datasets reads a file."""
     check_operations(folder / "exported" / name)
 
 
@@ -70,7 +73,7 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
-    """TensorFlow Java has another version of the C++ loader."""
+    """TensorFlow Java and Python's TensorFlow contain different versions of the C++ loader."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)
@@ -98,7 +101,7 @@ def test_all_signatures_return_the_same(answers_of, name):
 
 
 def test_every_model_has_learnt_other_weights(answers_of):
-    """Models with the same outputs would hide that wrong weights are restored."""
+    """If models had the same outputs, no test would notice that wrong weights are restored."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
@@ -176,7 +179,8 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 def test_weights_are_stored_once(folder, name):
     """An exported model has one copy of the weights of the backbone and of the head.
 
-    The graph of decoding adds some 400 kB, and the signatures 1 kB for each variable.
+    The graph that decodes images adds some 400 kB to the size of the exported model, and the
+    signatures add 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)

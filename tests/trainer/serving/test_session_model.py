@@ -22,7 +22,7 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 @pytest.fixture(scope="module")
 def complete_model(tmp_path_factory):
-    """Writes a model that adds a variable to the number of each word in a lookup table."""
+    """Writes a model that looks up a number for each word, and adds a variable to the number."""
     module = tf.Module()
     module.number = tf.Variable(5, dtype=tf.int64)
     entries = tf.lookup.KeyValueTensorInitializer(["one", "two"], tf.constant([1, 2], tf.int64))
@@ -84,7 +84,10 @@ def test_a_keras_layer_is_not_restored(tmp_path):
 
 
 def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
-    """`ServedClassifier` exports a backbone in this way. The table is filled from a file."""
+    """`ServedClassifier` also exports a backbone with `collect_state`.
+
+    The lookup table of the module reads its words from a file.
+    """
     words = tmp_path / "words.txt"
     words.write_text("one\ntwo\n")
     module = tf.Module()
@@ -191,7 +194,7 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
 
 
 def test_a_crash_of_the_process_is_an_error(tmp_path):
-    """The process dies at the start, without TensorFlow, or during a request."""
+    """The process dies at its start, because it cannot import TensorFlow, or during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [
@@ -225,7 +228,7 @@ def test_a_process_that_was_started_ahead_is_used_once(tmp_path, monkeypatch):
 
 
 def test_the_script_runs_by_its_path(project, complete_model, tmp_path):
-    """Python needs -P, because modules beside the script have names of standard modules."""
+    """Python needs -P, because modules in the script's folder have names of standard modules."""
     done = subprocess.run(
         [
             sys.executable,

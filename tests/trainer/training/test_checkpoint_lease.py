@@ -60,7 +60,7 @@ with lease_directory(sys.argv[1], ONE) as first, lease_directory(sys.argv[1], ON
 
 
 def test_a_killed_run_is_continued_first(tmp_path, project):
-    """Two runs were killed, and only the second one had a checkpoint."""
+    """Two runs were killed, and only the second run had a checkpoint."""
     preferred = str(tmp_path / "abc")
     killed = subprocess.run([sys.executable, "-c", KILLED, preferred], cwd=project, check=False)
     assert killed.returncode == -9
@@ -72,7 +72,7 @@ def test_a_killed_run_is_continued_first(tmp_path, project):
 
 
 def test_a_directory_that_was_taken_over_is_left_alone(tmp_path, monkeypatch):
-    """In a bucket, another run takes over a lease if the owner's machine is paused for too long."""
+    """If a machine is paused for too long, another run takes over its lease in a bucket."""
     monkeypatch.setattr("common.lease._DiskLease.take", lambda path: _bucket_lease(str(path)))
     with lease_directory(str(tmp_path / "abc"), ONE) as directory:
         _, saved = checkpoints(directory)

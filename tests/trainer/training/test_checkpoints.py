@@ -12,7 +12,7 @@ from trainer.training.checkpoints import Checkpoints, checkpoint_directory
 
 @pytest.fixture(params=[False, True], ids=["in turn", "in background"])
 def training(tmp_path, request):
-    """Returns a function that makes a weight, an optimizer's variable, and their checkpoints."""
+    """Returns a function that makes a weight, an optimizer's variable, and their `Checkpoints`."""
 
     def make(kept=2, **more):
         weight, slot = tf.Variable(1.0), tf.Variable(2.0)
@@ -70,8 +70,7 @@ def test_the_best_weights_are_saved_separately(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """TensorFlow names the newest checkpoint in the file `checkpoint`, after it has written the
-    rest."""
+    """TensorFlow writes the files of a checkpoint first, and then its name to `checkpoint`."""
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -100,7 +99,7 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ids=["fewer", "more", "other shapes"],
 )
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
-    """For example, the other model has another number of classes."""
+    """For example, the model of the checkpoint has another number of classes."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]
@@ -184,4 +183,4 @@ def test_a_finished_training_cleans_up(training, tmp_path):
     saved.remove()
     assert threading.active_count() == threads
     assert not tmp_path.exists()
-    tmp_path.mkdir()  # pytest fails if it cannot remove this folder
+    tmp_path.mkdir()  # pytest fails if it cannot remove `tmp_path`

@@ -7,8 +7,7 @@ from trainer.training.forecast import Forecaster
 
 @pytest.fixture
 def forecast(caplog):
-    """Returns a function that returns the logged forecasts of a training in batches of 32
-    images."""
+    """Returns a function that returns the logged forecasts for a training with batch size 32."""
 
     def forecast(durations, *, tune="full", is_on_cpu=True, total=735):
         caplog.clear()
@@ -24,8 +23,8 @@ def forecast(caplog):
 
 
 def test_full_tuning_on_a_cpu(forecast):
-    # Full tuning trains on 23,488 images at 2 images/s; a head needs features of 2,350 images at 6
-    # images/s.
+    # Full tuning trains on 23,488 images at 2 images/s. With --tune head, the backbone computes the
+    # features of only 2,350 images, at 6 images/s.
     (line,) = forecast([16.0, 16.0, 16.0, 16.0])
     assert line == (
         "training takes about 3 h 15 min on 2 CPU cores: 23,424 images at 2 images/s; without a "

@@ -1,4 +1,4 @@
-"""Tests of the training loop, on a head on four features."""
+"""Tests of the training loop, with a head that has four input features."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from trainer.training.validation import Validation
 
 @pytest.fixture
 def fit_head(tmp_path):
-    """Returns a function that trains a head on 50 examples, and returns model and history."""
+    """Returns a function that trains a head on 50 examples and returns (model, history)."""
     write_features(tmp_path)
 
     def fit_head(**changes):
@@ -41,7 +41,7 @@ def fit_head(tmp_path):
 
 
 def train(task, log_dir):
-    """Trains the model of a task, with checkpoints beside the data; returns the model."""
+    """Trains the model of a task, with checkpoints in the task's folder; returns the model."""
     model = task.make_model()
     fit(
         model,
@@ -84,7 +84,7 @@ def summaries(log_dir):
 
 
 def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_path, monkeypatch):
-    """A resumed training has another log directory, which needs images as well."""
+    """A resumed training has another log directory, so it must log images as well."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -97,7 +97,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # The mean would be lower if values in [-1, 0] were cut off.
+        # The mean pixel would be darker if values in [-1, 0] became black.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
@@ -130,7 +130,7 @@ def test_gradients_are_clipped_by_their_global_norm(fit_head, clip):
     model, history = fit_head(steps=1, learning_rate=0.5, schedule="constant", clip_norm=clip)
     norm = history["steps"][0]["gradient_norm"]
     assert norm > 0.1
-    # The weights start at zero, so after one step they equal the change of the step.
+    # The weights start at zero, so their values after one step are the update of that step.
     step = np.sqrt(sum(np.sum(np.square(w)) for w in model.get_weights()))
     assert step == pytest.approx(0.5 * (clip or norm), rel=1e-5)
 
@@ -216,7 +216,7 @@ def test_training_with_xla_gives_the_same_weights(fit_head, tmp_path, monkeypatc
 
 
 def is_compiled(stepper):
-    """Returns whether XLA has compiled the function of the gradients."""
+    """Returns whether XLA compiles the function that computes the gradients."""
     (graph,) = stepper._gradients._list_all_concrete_functions()
     return graph.function_def.attr["_XlaMustCompile"].b
 
@@ -302,7 +302,7 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """The end of an epoch has a checkpoint only if the last checkpoint is old enough."""
+    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is old enough."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -476,8 +476,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns a local run's signal handling, which raises SystemExit instead of ending the
-    process."""
+    """Returns the `Termination` of a local run, in which SystemExit replaces `os._exit`."""
 
     def leave(status):
         raise SystemExit(status)
@@ -491,13 +490,13 @@ def local_run(monkeypatch):
 
 @pytest.mark.parametrize("step", [10, 20])
 def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeypatch, capfd, step):
-    """The signal handler ends the process, since a caller might catch an exception."""
+    """The process ends without an exception, because a caller might catch an exception."""
     end, saved = Loop._end_epoch, []
 
     def end_epoch(self, preemption):
         end(self, preemption)
         if self._step == step:
-            # the thread that waits for signals calls this method
+            # the thread that waits for signals calls `_receive`
             local_run._receive(signal.SIGTERM)
             saved.append(self._checkpoints)
 
@@ -537,7 +536,7 @@ def test_ctrl_c_in_the_last_step_saves_the_training(fit_head, monkeypatch):
 
 
 def test_a_process_that_ignores_ctrl_c_still_ignores_it(fit_head, monkeypatch):
-    """A shell lets its background processes ignore Ctrl-C."""
+    """Shells start background processes with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)

@@ -22,8 +22,8 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Changes contrast: blends the image with the grey of its mean luma."""
-    # Pillow rounds the mean too. Rounding also hides differences that come from the order in which
-    # threads add up pixels.
+    # The mean is rounded as in Pillow. Rounding also hides differences that come from the order in
+    # which threads add up pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)
 
@@ -34,7 +34,7 @@ def color(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def sharpness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Changes sharpness: blends the image with a smoothed one, except for the outermost pixels.
+    """Changes sharpness: blends the image, except for its outermost pixels, with a smoothed copy.
 
     H and W must be at least 2.
     """

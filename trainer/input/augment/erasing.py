@@ -6,23 +6,24 @@ import tensorflow as tf
 
 from trainer.input.augment.paste import paste
 
-# Ranges of the erased rectangle, the same as in torchvision, timm (area up to 1/3) and Keras.
+# Ranges of the erased rectangle's area and aspect ratio, as in torchvision, Keras and timm (timm's
+# area is up to 1/3).
 _AREA = (0.02, 0.33)
 _ASPECT_RATIO = (0.3, 3.3)
 
 
 def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
-    """Replaces a random rectangle with noise, with some probability.
+    """With the given probability, replaces a random rectangle with noise.
 
-    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of its
-    height to its width is between 0.3 and 3.3; the logarithm of that ratio is drawn uniformly. The
-    rectangle is never higher or wider than the image. The noise is uniform, the paper's best choice
-    ("RE-R").
+    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of
+    the rectangle's height to its width is between 0.3 and 3.3; the logarithm of that ratio is drawn
+    uniformly. The rectangle is never higher or wider than the image. The noise is uniform, the
+    paper's best choice ("RE-R").
 
     Args:
       image: float32 [H, W, 3] in [-1, 1]; H and W are static.
       seed: int32 or int64 [2].
-      probability: the probability that a rectangle is replaced at all.
+      probability: the probability that a rectangle is replaced.
 
     Returns:
       float32 [H, W, 3] in [-1, 1].

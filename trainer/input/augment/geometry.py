@@ -2,7 +2,7 @@
 
 As in AutoAugment's code and in big_vision, pixels are interpolated by nearest neighbour, and areas
 outside the image become grey (128). All operations take and return float32 [H, W, 3] in [0, 255];
-amounts are numbers or float32 [].
+angles, slopes and fractions are numbers or float32 [].
 """
 
 import math

@@ -42,9 +42,9 @@ def mix(
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
     """Blends each image, and its label, with the next image and its label.
 
-    The weight is drawn from Beta(alpha, alpha), once for the whole batch. The source is Zhang et
-    al., https://arxiv.org/abs/1710.09412; one weight per batch, and the next image as partner, are
-    as in big_vision.
+    The weight is drawn from Beta(alpha, alpha). The source is Zhang et al.,
+    https://arxiv.org/abs/1710.09412. As in big_vision, one weight is drawn for the whole batch, and
+    each image is blended with the next image.
     """
     weight = sample_beta(seed, alpha)
     return _interpolate(images, weight), _interpolate(labels, weight)
@@ -54,9 +54,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     """Pastes a rectangle of the next image over each image; blends labels by the rectangle's area.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
-    image; its share of the area is 1 - weight, with the weight drawn from Beta(alpha, alpha). The
-    centre of the rectangle is drawn uniformly. The part of the rectangle outside the image is cut
-    off, and labels are blended by the area of the remaining part.
+    image, and covers the share 1 - weight of the image's area; the weight is drawn from
+    Beta(alpha, alpha). The centre of the rectangle is drawn uniformly. The part of the rectangle
+    outside the image is cut off, and labels are blended by the area of the remaining part.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]
@@ -73,8 +73,8 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
-    # With a small alpha, both X and Y may be too small for float32, or even for float64: then
-    # 0 / 0 counts as 0.
+    # With a small alpha, both X and Y may be too small for float32, or even for float64. If both X
+    # and Y are 0, the function returns 0 instead of 0 / 0.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 

@@ -43,17 +43,21 @@ def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: f
 def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation]:
     """Returns the operations at one magnitude.
 
-    EfficientNet, AugReg and big_vision were trained with the code of big_vision/pp/autoaugment.py,
-    `distort_image_with_randaugment`. Operations and scale are the same here, so that a magnitude
-    from publications about these models has the same effect here. AutoAugment's scale ends at
-    magnitude 10; here, it goes on to 30. Some operations do not grow stronger with the magnitude:
-    Posterize (which keeps at least one bit) and Solarize are strongest at 0; Color, Contrast,
-    Brightness and Sharpness change nothing at 5, and have the opposite effect below 5.
+    The operations and their strengths are those of big_vision/pp/autoaugment.py,
+    `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
+    with `distort_image_with_randaugment`, so a magnitude from publications about these models has
+    the same effect in this function. AutoAugment's scale of magnitudes ends at 10, and the scale of
+    this function at 30. Some operations do not grow stronger with the magnitude: Posterize (which
+    keeps at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and
+    Sharpness change nothing at 5, and have the opposite effect below 5.
 
-    There are three differences from big_vision's code. Cutout is missing, because erasing is an
-    augmentation of its own. Translation is a fraction of the image, as in timm, and not a number of
-    pixels (in big_vision, up to 100 pixels of 224). And Contrast blends with the mean of the image,
-    as in Pillow and the paper, and not with a number that depends only on the number of pixels.
+    There are three differences from big_vision's code:
+
+    - Cutout is missing, because erasing is an augmentation of its own.
+    - Translation is a fraction of the image, as in timm, and not a number of pixels (in big_vision,
+      up to 100 pixels of 224).
+    - Contrast blends with the mean of the image, as in Pillow and the paper, and not with a number
+      that depends only on the number of pixels.
 
     Args:
       magnitude: 0 to 30.

@@ -1,6 +1,7 @@
 """Maps each pixel value to a new value, which for some operations also depends on the histogram.
 
-The functions agree with Pillow's `ImageOps`. They take and return float32 [H, W, 3] in [0, 255].
+The functions agree with Pillow's `ImageOps`. All functions take and return float32 [H, W, 3] in
+[0, 255].
 """
 
 import tensorflow as tf
@@ -27,7 +28,7 @@ def solarize(image: tf.Tensor, threshold: float) -> tf.Tensor:
 def solarize_add(image: tf.Tensor, addition: float) -> tf.Tensor:
     """Adds `addition` (0 to 255) to values below 128.
 
-    AutoAugment's code does the same; Pillow has no such operation.
+    The operation is from AutoAugment's code; Pillow does not have it.
     """
     dark = tf.cast(image < 128.0, tf.float32)
     return tf.minimum(image + addition * dark, 255.0)
@@ -48,7 +49,7 @@ def auto_contrast(image: tf.Tensor) -> tf.Tensor:
 
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Flattens every channel's histogram, as `ImageOps.equalize` does. Values are rounded first."""
+    """Rounds values and flattens every channel's histogram, as `ImageOps.equalize` does."""
     # Channel c uses the indices 256 c to 256 c + 255, so that all channels share one histogram, one
     # table and one look-up.
     offsets = tf.constant([0.0, _LEVELS, 2 * _LEVELS])

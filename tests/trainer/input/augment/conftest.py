@@ -1,4 +1,4 @@
-"""Fixtures of the tests of augmentation."""
+"""Fixtures for the tests of augmentation."""
 
 import numpy as np
 import PIL.Image

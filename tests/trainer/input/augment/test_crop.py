@@ -31,7 +31,7 @@ def test_windows_lie_in_the_image_and_within_the_bounds():
     top, left, height, width = windows.T
     assert np.all((top + height <= 120) & (left + width <= 200))
     share = height * width / (120 * 200)
-    # Rounding to whole pixels changes the share and the ratio of a window of 60 pixels by 2 %.
+    # Rounding to whole pixels changes the area and the aspect ratio of a 60-pixel window by 2 %.
     assert 0.29 < share.min() < 0.33
     assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image's area
     ratio = width / height
@@ -78,7 +78,7 @@ def assert_same_but_for_chroma_at_the_edge(image, expected, *, exact):
     assert image.shape == expected.shape
     if exact:
         np.testing.assert_array_equal(image, expected)
-    else:  # JPEG's colours at half resolution are interpolated from pixels outside the window
+    else:  # at the window's edge, JPEG's chroma is interpolated from pixels outside the window
         assert np.abs(image - expected)[2:-2, 2:-2].max() <= 1
         assert np.abs(image - expected).max() <= 16
 

@@ -18,8 +18,9 @@ def affine(pil_image, *coefficients):
     )
 
 
-# Pillow's coordinates are those of a pixel's corner, and TensorFlow's those of its centre. So a
-# shear by a differs by a / 2 pixels, and a rotation around the centre does not differ.
+# For a shear with slope a, Pillow needs an offset of -a / 2 pixels, because the coordinates of a
+# pixel are those of its corner in Pillow, and those of its centre in TensorFlow. A rotation around
+# the centre of the image needs no offset.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
     ("ours", "pillows"),
