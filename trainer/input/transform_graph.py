@@ -1,4 +1,7 @@
-"""Loads and runs the graph that Transform wrote; the Trainer and the exported model use it."""
+"""Loads and runs the preprocessing graph that Transform wrote, for the Trainer.
+
+The exported model contains the graph's backbone if only the head was tuned.
+"""
 
 import os
 from typing import Any
@@ -13,8 +16,9 @@ from trainer.preprocessing import IMAGE
 class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
-    `tft.TransformFeaturesLayer` would do the same, but hides the objects that `preprocessing_fn`
-    tracked; the exported model needs one of them, `frozen_backbone`.
+    `tft.TransformFeaturesLayer` also runs the transform graph, but gives no access to the objects
+    that `preprocessing_fn` tracked. The exported model needs one of these objects,
+    `frozen_backbone`.
     """
 
     def __init__(self, directory: str) -> None:
@@ -30,11 +34,12 @@ class TransformGraph(tf.Module):
 
     @property
     def frozen_backbone(self) -> Any:
-        """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
+        """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
-        This backbone computes the same features as the graph, with the same function, but for all
-        images at once. The graph computes features in a loop over chunks, because Beam passes a
-        thousand images at a time. That loop cannot run in a Session, in which servers run models.
+        The graph contains a backbone only if Transform computed features (`--tune head`). The
+        exported model calls the backbone instead of the graph: the graph computes features in a
+        loop over chunks of images, and servers, which run models in a Session, cannot run this
+        loop.
         """
         return self._loaded.frozen_backbone
 

@@ -13,18 +13,18 @@ from trainer.model.variable_names import named_variables
 
 
 class BackboneLayer(keras.layers.Layer):
-    """Calls a restored backbone, and lets Keras train its variables.
+    """Calls a restored backbone, and lets Keras train the backbone's variables.
 
-    Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`.
-    Simpler layers do not work: a layer that only keeps the restored object trains none of its
-    variables, without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers
-    with slots reject; `hub.KerasLayer` is for Keras 2.
+    The layer wraps each restored `tf.Variable` in a `keras.Variable`. Simpler solutions fail. If
+    the restored object is only an attribute of a layer, Keras trains none of its variables, and
+    gives no warning. Optimizers with slots reject the variable names of `keras.layers.TFSMLayer`.
+    `hub.KerasLayer` requires Keras 2.
 
-    Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
+    The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only in a call
-        that XLA compiles for a GPU.
+      fuses_attention: whether cuDNN's kernels compute attention. These kernels work only if XLA
+        compiles the call of this layer for a GPU.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ def make_classifier(
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.
-      shapes: H, W and D of the backbone.
+      shapes: the backbone's image size, H and W, and its number of features, D.
       classes: number of classes.
       input_range: the range of the backbone's pixels, see `backbones.input_range`.
     """

@@ -11,14 +11,18 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-# Every GPU with these kernels supports heads of up to this size, in multiples of 8.
+# The largest attention head that cuDNN's attention kernels support on every GPU. The size of a head
+# must also be a multiple of 8.
 MAX_HEAD_SIZE = 128
-_ARTIFACT_VERSION = "1.0.0"  # version of StableHLO
-_CALL_VERSION = 9  # version of the operation XlaCallModule
+_ARTIFACT_VERSION = "1.0.0"  # version of the StableHLO format
+_CALL_VERSION = 9  # version of TensorFlow's operation XlaCallModule
 
 
 def has_kernels() -> bool:
-    """Whether all GPUs have cuDNN's kernels for attention: compute capability 8.0 or higher."""
+    """Whether all GPUs support cuDNN's kernels for attention.
+
+    The kernels need compute capability 8.0 or higher.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     details = map(tf.config.experimental.get_device_details, gpus)
     return bool(gpus) and all(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in details)
@@ -28,7 +32,7 @@ def forward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's forward kernel.
 
     Args:
-      scale: a factor on the scores.
+      scale: the number that multiplies the attention scores before the softmax.
       inputs: queries, keys and values, [B, T, N, H].
 
     Returns:
@@ -53,9 +57,9 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's backward kernel.
 
     Args:
-      scale: a factor on the scores.
-      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of the
-        attended values; the attended values.
+      scale: the number that multiplies the attention scores before the softmax.
+      inputs: six tensors: queries, keys and values; the softmax statistics that `forward` returned;
+        the gradient of the attended values; and the attended values.
 
     Returns:
       The gradients of queries, keys and values, [B, T, N, H].
@@ -87,23 +91,25 @@ def _call(
     scale: float,
     dimensions: dict[str, tuple],
 ) -> list[tf.Tensor]:
-    """Calls a custom-call target that XLA compiles with cuDNN.
+    """Calls a cuDNN kernel through an XLA custom call.
 
-    JAX calls the same custom-call targets: `_dot_product_attention_fwd_cuda_lowering` and
-    `_dot_product_attention_bwd_cuda_lowering` in jax/_src/cudnn/fused_attention_stablehlo.py.
+    JAX uses the same custom-call targets, in `_dot_product_attention_fwd_cuda_lowering` and
+    `_dot_product_attention_bwd_cuda_lowering` of jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
-      target: the name of the target.
-      inputs: the operands.
-      transposed: the specs of the first results, [B, N, T, H], whose memory has the order
-        [B, T, N, H].
-      more: the specs of the other results.
-      scale: a factor on the scores.
-      dimensions: for each matrix product, its contracting dimensions (left, right), its left and
-        its right batch dimensions.
+      target: the name of the custom-call target.
+      inputs: the operands of the custom call.
+      transposed: the shapes and types of the attention outputs, which are the first results of the
+        custom call. Their shape is [B, N, T, H], but cuDNN stores them in the order [B, T, N, H].
+      more: the shapes and types of the remaining results, except the workspace.
+      scale: the number that multiplies the attention scores before the softmax.
+      dimensions: a tuple for each matrix product: the contracting dimensions of the left and the
+        right operand, the batch dimensions of the left operand, and the batch dimensions of the
+        right operand.
 
     Returns:
-      The results; the results with the specs `transposed` are transposed to [B, T, N, H].
+      The results of the custom call without the workspace. The attention outputs are transposed to
+      [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
@@ -111,7 +117,7 @@ def _call(
         *map(_type, transposed),
         *map(_type, more),
         "tensor<0xui8>",
-    ]  # the last result is a workspace
+    ]  # the last result is cuDNN's workspace
     layouts = [
         *(_layout([3, 1, 2, 0]) for _ in transposed),
         *(_layout(range(len(spec.shape) - 1, -1, -1)) for spec in more),

@@ -1,4 +1,7 @@
-"""The names of a restored backbone's variables, on which layer decay and weight decay depend."""
+"""Finds the names of a backbone's variables.
+
+Layer decay and weight decay depend on these names.
+"""
 
 from typing import Any
 
@@ -10,9 +13,9 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    Variables without names are identified by their shapes, if these are the shapes of a catalogue
-    model. Variables without names get the names of the catalogue model's checkpoint, in the order
-    of the forward pass.
+    Some models of the catalogue store variables without names. If the shapes of the backbone's
+    variables are those of such a model, the variables get the names in the model's original
+    checkpoint, and are returned in the order of the forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.
