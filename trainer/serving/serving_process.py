@@ -56,8 +56,8 @@ class ServingProcess:
         self._bounds = bounds
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
         self._process, self._log = started.process, started.log
-        # The time limit is only for requests. It does not include the import of TensorFlow, which
-        # can take minutes on a slow machine.
+        # The time limit is only for requests. The import of TensorFlow, which takes seconds to
+        # minutes whatever the model, does not count.
         with Watchdog(self._process, None) as unbounded:
             self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
 
@@ -134,7 +134,7 @@ class ServingProcess:
 
 
 class _Started(NamedTuple):
-    """A process that runs `session_model.py`, and the log file with the process's error messages."""
+    """A process that runs `session_model.py`, and the log file with its error messages."""
 
     process: "subprocess.Popen[bytes]"
     log: IO[str]

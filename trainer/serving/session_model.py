@@ -3,7 +3,7 @@
     python -P trainer/serving/session_model.py SAVED_MODEL…
 
 This command prints the signatures of each model. If a server could not load a model, the command
-prints the reason, and its exit status is 1.
+prints the reason and ends with exit status 1.
 
 TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`

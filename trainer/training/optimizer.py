@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the learning rates of individual variables."""
+"""Builds the optimizer: learning-rate schedule, and learning rates of individual variables."""
 
 import math
 import re
@@ -12,8 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Variables without weight decay are recognised by the end of the names that Keras and Flax give
-# them; position and class embeddings, by any part of their names.
+# The names of variables without weight decay, as Keras and Flax name them. Most are recognised by
+# the end of the name; position and class embeddings, by any part of the name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -23,7 +23,7 @@ _KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to the peak, followed by a decay to 0 or a constant rate."""
+    """A linear warm-up to the peak rate, followed by a decay to 0 or by a constant rate."""
 
     def __init__(
         self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
@@ -32,7 +32,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         Args:
           peak: the peak learning rate.
           warmup: number of warm-up steps.
-          total: number of all steps.
+          total: number of all steps, including the warm-up steps.
           shape: "cosine", "linear" or "constant".
           start: the learning rate of the first step, as a fraction of the peak.
         """
@@ -53,10 +53,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """Gives a Keras optimizer a learning rate and a weight decay for each variable.
+    """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
-    The optimizer expects gradients that are summed over all replicas, because clipping needs the
-    sum, and comes before the update.
+    The caller must sum gradients over all replicas: the sum is clipped before the optimizer gets
+    it, so this class turns off the optimizer's own summation.
     """
 
     _rates: Sequence[float] = ()
@@ -65,8 +65,9 @@ class _PerVariable:
     def set_rates(self, rates: Sequence[float], decays: Sequence[float]) -> None:
         """
         Args:
-          rates: a factor on the learning rate for each variable, in the order of `build`.
-          decays: the weight decay of each variable, in the same order.
+          rates: for each variable, the factor that multiplies the learning rate. The order is that
+            of the variables in the call of `build`.
+          decays: the weight decay of each variable, in the order of `rates`.
         """
         self._rates, self._decays = tuple(rates), tuple(decays)
 
@@ -95,14 +96,15 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """Builds the optimizer of `variables`; in float16, wraps it in an optimizer that scales the
-    loss.
+    """Builds the optimizer of `variables`.
+
+    For float16, the optimizer is wrapped in a LossScaleOptimizer.
 
     Args:
-      hyperparameters: the kind of optimizer, and its rates.
+      hyperparameters: the type of the optimizer, its learning rates and its weight decay.
       schedule: the learning-rate schedule.
       variables: all trained variables.
-      head: the variables of the head, which are a part of `variables`.
+      head: those of `variables` that belong to the head.
 
     Raises:
       InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
@@ -136,16 +138,17 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """Returns a factor on the learning rate for each variable of a backbone.
+    """Returns, for each variable of a backbone, the factor that multiplies the learning rate.
 
-    The factor is multiplied by `decay` from each block to the block below. Blocks are recognised by
-    their names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance
-    of their kind, then by number. Variables between two blocks belong to the lower block; variables
-    above all blocks have the factor 1.
+    Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
+    higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
+    `block_12_expand`, `layer4`). Blocks with the same prefix are in the order of their numbers, and
+    prefixes are in the order in which they first appear in `names`. Variables between two blocks
+    belong to the lower block. Variables above all blocks have the factor 1.
 
     Args:
       names: names of the variables, in the order of the forward pass.
-      decay: factor from each block to the block below.
+      decay: the factor of a block, divided by the factor of the next higher block.
 
     Raises:
       InputError: `decay` is not 1, and no name contains the number of a block.
@@ -171,12 +174,14 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have no
-    weight decay.
+    """Whether weight decay applies to a variable.
 
-    The name decides first, because biases of AugReg's attention are matrices, [heads, D / heads],
-    like kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets are
-    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    Weight decay does not apply to biases, norms, tokens and position embeddings.
+
+    These variables are recognised by their names or, if the name does not tell, by their shapes:
+    group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are [1, N, D]. The
+    shape alone is not sufficient, because the biases of AugReg's attention are matrices, [heads, D
+    / heads], like kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.
