@@ -1,8 +1,11 @@
-"""The settings that the pipeline gives to Transform. Imports no TensorFlow.
+"""The settings that the pipeline passes to Transform.
 
-The settings of Transform have their own module, apart from the settings of Trainer. Transform's
-cache key has a fingerprint of all code that Transform imports, and a new option of training must
-not make Transform run again.
+This module does not import TensorFlow, so that importing the module is fast.
+
+The settings of Transform and Trainer are in different modules, so that Transform does not import
+the settings of Trainer. The reason is that Transform's cache key contains a fingerprint of all code
+that Transform imports. If Transform imported the settings of Trainer, every new training option
+would make Transform run again.
 """
 
 import dataclasses
@@ -22,11 +25,12 @@ class TransformSettings:
         backbone.
       input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
         `backbones.input_range`.
-      check_input_range: whether Transform compares the possible ranges on some training images.
+      check_input_range: whether Transform checks, on some training images, that no other range of
+        pixel values suits the backbone better.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. The execution properties are part of the
-        cache key, so they contain an empty text instead; the executor of BackboneTransform sets the
-        directory.
+      backbone: directory of the backbone's SavedModel. The pipeline leaves this setting empty,
+        because the directory must not be part of the cache key. The executor of BackboneTransform
+        sets the directory.
     """
 
     tune: Literal["full", "head"]

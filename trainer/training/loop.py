@@ -85,7 +85,7 @@ def fit(
         devices; the options are not possible for the model; or a checkpoint cannot be read or
         written.
       NonFiniteError: the loss is not finite.
-      PreemptedError: the process received SIGTERM; the training was saved.
+      PreemptedError: this process, or a different worker, received SIGTERM; the training was saved.
     """
     _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
     schedule = Schedule(
@@ -221,7 +221,8 @@ class Loop:
 
         Raises:
           NonFiniteError: the loss is not finite.
-          PreemptedError: the process received SIGTERM; the training was saved.
+          PreemptedError: this process, or a different worker, received SIGTERM; the training was
+            saved.
           KeyboardInterrupt: Ctrl-C was pressed; the training was saved.
         """
         hyperparameters = self._hyperparameters
@@ -335,7 +336,7 @@ class Loop:
 
         If the process receives a signal to end during the validation, a single worker abandons the
         validation, and the next run repeats it before it continues the training. Several workers
-        finish the validation, because all of them must compute the same batches.
+        finish the validation, because all workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:

@@ -1,4 +1,4 @@
-"""A training: its settings and files, the trained model, and the exported model."""
+"""Runs a training with given settings and files, and exports the trained model."""
 
 import dataclasses
 import logging
@@ -33,16 +33,17 @@ ToOutputs = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files. The methods of the job take the devices as an argument.
+    """A training: its settings, data files and backbone.
 
     Attributes:
       settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
-      shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
+      shapes: the backbone's image size and its number of features. They are read from the
+        SavedModel only once, not in each trial of a search.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
-      validation_files: file patterns of the validation split, with the same kind of examples.
+      validation_files: file patterns of the validation split, with examples as in `train_files`.
       label: the name of the training in TensorBoard.
     """
 
@@ -55,7 +56,7 @@ class TrainingJob:
     label: RunLabel
 
     def make_model(self) -> keras.Model:
-        """Builds the model with an untrained head, in the current strategy's scope.
+        """Builds the model with an untrained head; call this in the scope of the strategy.
 
         The outputs of the model are logits.
         """
@@ -72,10 +73,10 @@ class TrainingJob:
         log_dir: str,
         lease: Lease | None = None,
     ) -> Fitted:
-        """Trains by gradient descent; see `trainer.training.loop.fit`.
+        """Trains the model by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
-          strategy: the devices.
+          strategy: the distribution strategy of the training.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
           lease: the lease of the directory `checkpoints`, if other runs may use the directory.
@@ -123,8 +124,8 @@ class TrainingJob:
 
         Args:
           model: the model that `make_model` returned.
-          strategy: the strategy of the model. If there are several workers, the chief finds the
-            head and sends it to the other workers.
+          strategy: the distribution strategy of the model. If there are several workers, the chief
+            fits the head, and sends the head's weights to the other workers.
           log_dir: directory for the list of the regularisation strengths that were tried.
         """
         head = model.get_layer("head")
@@ -140,7 +141,7 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        """Returns a function that reads images without augmentation and computes features."""
+        """Returns a function that reads images without augmentation and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
         return lambda files, graph: self._compute(backbone, files, graph)
 
@@ -164,7 +165,8 @@ class TrainingJob:
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures.
 
-        The SavedModel is written from a copy of the model that belongs to no strategy.
+        The weights are first copied to a model outside the scope of a strategy, and this model is
+        exported.
         """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
@@ -172,8 +174,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # The exported model gets only a part of `frozen`, without the decoding, which it does
-            # not call.
+            # `frozen` also contains a function that decodes images. The exported model does not
+            # call this function, so only the backbone is exported.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -189,9 +191,9 @@ class TrainingJob:
         ).save(directory)
 
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
-        """Calibrates the probabilities on the validation split.
+        """Finds the temperature and the threshold of the exported model on the validation split.
 
-        If only the head is tuned, the model maps features to logits; otherwise it maps images to
+        With tune "head", `model` maps features to logits; with tune "full", it maps images to
         logits.
         """
         to_logits = tf.function(model, reduce_retracing=True, autograph=False)
@@ -208,10 +210,10 @@ class TrainingJob:
 
 
 def backbone_directory(base_model: str) -> str:
-    """Returns the SavedModel directory of the `base_model` artifact.
+    """Returns the directory of the backbone's SavedModel.
 
-    TFX expects the SavedModel in a subfolder of a Model artifact, but the directory of a backbone's
-    artifact is itself the SavedModel.
+    TFX passes a subfolder of the Model artifact as `base_model`, because it expects the SavedModel
+    there. But the SavedModel of a backbone is in the artifact's own directory.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

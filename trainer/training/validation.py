@@ -69,7 +69,7 @@ class Validation:
         return {"val_loss": loss / count, "val_accuracy": right / count}
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Saves the weights if no earlier weights were better."""
+        """Saves the weights if they are better than all earlier weights."""
         # Weights with a higher validation accuracy are better. If two accuracies are equal, the
         # weights with the lower validation loss are better.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
