@@ -5,14 +5,15 @@
     python -m trainer.predict --model runs/flowers/serving/1763884800 images/ --output answers.csv
 
 An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs://…). Images are
-preprocessed as in the pipeline: rotated as their EXIF data says, put on a white background if they
-are transparent, resized, and scaled to [-1, 1].
+preprocessed as in the pipeline: they are rotated according to their EXIF data, put on a white
+background if they are transparent, resized, and scaled to [-1, 1].
 
 Without --output, the command prints a line for each image, with the most probable classes and their
 probabilities. With --output, the command runs Beam, on the engine that --beam-arg names, and writes
-the predictions to a table (.csv, .jsonl or .parquet). To resume an interrupted command with
---output, give the same command again. If an image cannot be classified, its row in the table states
-the reason. OUTPUT.quarantine.jsonl lists all images that cannot be classified.
+the predictions to a table (.csv, .jsonl or .parquet). If the command was interrupted, run the same
+command again to classify the remaining images. The table has a row for each image; if an image
+cannot be classified, the row contains the reason. OUTPUT.quarantine.jsonl lists all images that
+cannot be classified.
 
 Exit status: 0 if all images were classified; 1 if some images could not be classified, with a
 message on stderr; 2 if an option is wrong or there is no such classifier.
@@ -78,7 +79,7 @@ def _classify(
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
     """Returns the names of the classifier's classes, or None if they are not known.
 
-    If the model contains no class names, but has 1,000 classes, the names are those of ImageNet.
+    A model with 1,000 classes, but without class names, gets the class names of ImageNet.
     """
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
@@ -131,7 +132,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # frees memory; Beam's workers load the model themselves
+    classifier.close()  # frees memory, since Beam's workers load the model again
     total = len(job.files)
     meter = PaceMeter(total)
     screen = rich.console.Console(stderr=True)
@@ -162,8 +163,8 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. In most cases this error is raised before the import
-        of TensorFlow, which takes seconds.
+      InputError: there is no such classifier. In most cases, the InputError is raised before
+        TensorFlow is imported, because the import takes seconds.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):

@@ -20,8 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# A hash of the encoded image, which identifies the image of a transformed example: transformed
-# examples contain no file names, and Beam writes them in arbitrary order.
+# The name of a feature that contains a hash of the encoded image. The hash identifies the image of
+# a transformed example, because transformed examples contain no file names, and Beam writes them in
+# arbitrary order.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
@@ -40,8 +41,9 @@ def preprocessing_fn(
         backbone's directory.
 
     Returns:
-      `label`, int64 [B]. With tune "full", also `pixels`, float32 [B, H, W, 3] in [-1, 1]. With
-      tune "head", also `features`, float32 [B, D], and `image_hash`, int64 [B], from `hash_images`.
+      A dictionary with `label`, int64 [B]. With tune "full", the dictionary also contains `pixels`,
+      float32 [B, H, W, 3] in [-1, 1]. With tune "head", the dictionary also contains `features`,
+      float32 [B, D], and `image_hash`, int64 [B], from `hash_images`.
     """
     settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
@@ -99,8 +101,8 @@ def value_range(image: tf.Tensor) -> tf.Tensor:
 class FrozenBackbone(tf.Module):
     """Preprocessing followed by a backbone: maps encoded images to features.
 
-    The SavedModel of the transform graph contains this object. The exported model calls the
-    function `from_pixels` of this object.
+    The SavedModel of the transform graph contains the FrozenBackbone. The exported model calls the
+    FrozenBackbone's function `from_pixels`.
     """
 
     def __init__(self, directory: str, input_range: str) -> None:
@@ -152,11 +154,11 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
     """Calls `function` on a batch of `CHUNK` images: `images`, and grey images as padding.
 
     Beam forms batches of any size, but the features of an image must not depend on the size of its
-    batch. On CPUs, they would: the batch size determines the order in which a matrix product adds
-    numbers. When the batch size was changed, the features of a ViT changed by up to 2.5e-6, and
-    those of a MobileNet by up to 2.5e-5. If the batch size is constant, the features of an image
-    are bit-identical, whatever other images are in the batch (measured with a MobileNet and four
-    ViTs, Ti/16 to B/32). The exported model does not pad its batches, since padding would slow down
+    batch. On CPUs, the batch size determines the order in which a matrix product adds numbers.
+    Between different batch sizes, the features of a ViT differed by up to 2.5e-6, and the features
+    of a MobileNet by up to 2.5e-5. If the batch size is constant, the features of an image are
+    bit-identical, whatever other images are in the batch (measured with a MobileNet and four ViTs,
+    Ti/16 to B/32). The exported model does not pad its batches, since padding would slow down
     requests with one image.
 
     Args:
@@ -164,8 +166,9 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
       images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
     batch = tf.shape(images)[0]
-    # `tf.concat` adds the grey images, because `tf.pad` would not: TensorFlow 2.21 merges `tf.pad`
-    # with a following convolution (oneDNN's PadWithConv2D), which pads only height and width.
+    # The grey images are added with `tf.concat`, because `tf.pad` would add no images: TensorFlow
+    # 2.21 merges `tf.pad` with a following convolution (oneDNN's PadWithConv2D), which pads only
+    # height and width.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch

@@ -22,9 +22,9 @@ def run_fn(fn_args: Any) -> None:
     """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs`. The examples are raw with tune "full", and transformed with
-        tune "head". The base model is the backbone. The hyperparameters are those that the Tuner
-        found, if the pipeline has a Tuner. The `custom_config` has the fields of
+      fn_args: `tfx.components.FnArgs`. With tune "full", the examples are raw; with tune "head",
+        they are transformed. The base model is the backbone. The hyperparameters are those that the
+        Tuner found, if the pipeline has a Tuner. The `custom_config` has the fields of
         `trainer.training.settings.TrainerSettings`.
 
     Raises:

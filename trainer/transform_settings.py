@@ -2,10 +2,9 @@
 
 This module does not import TensorFlow, so that importing the module is fast.
 
-The settings of Transform and Trainer are in different modules, so that Transform does not import
-the settings of Trainer. The reason is that Transform's cache key contains a fingerprint of all code
-that Transform imports. If Transform imported the settings of Trainer, every new training option
-would make Transform run again.
+Transform does not import the settings of Trainer, because Transform's cache key contains a
+fingerprint of all code that Transform imports. If Transform imported the settings of Trainer,
+Transform would run again after every change of the training options in the code.
 """
 
 import dataclasses
@@ -28,9 +27,9 @@ class TransformSettings:
       check_input_range: whether Transform checks, on some training images, that no other range of
         pixel values suits the backbone better.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. The pipeline leaves this setting empty,
-        because the directory must not be part of the cache key. The executor of BackboneTransform
-        sets the directory.
+      backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty,
+        because the directory must not be part of Transform's cache key. The executor of
+        BackboneTransform sets `backbone`.
     """
 
     tune: Literal["full", "head"]

@@ -62,7 +62,7 @@ def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     """Returns the search space for the learning rate, the schedule and the augmentation.
 
     The names in the search space are keys of options, such as `train.learning_rate`. The default
-    values are those of `settings`, and the values to try are around the default values.
+    value of each option is its value in `settings`.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -126,8 +126,8 @@ class Search(keras_tuner.Tuner):
         label = self._job.label.with_options(
             trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
         )
-        # Keras keeps references to the models of earlier trials. Without this call, each trial
-        # would use more memory than the trial before it.
+        # Keras keeps references to the models of earlier trials. `clear_session` removes these
+        # references, so that memory does not grow from trial to trial.
         keras.utils.clear_session()
         try:
             with end_at_once():
@@ -136,8 +136,8 @@ class Search(keras_tuner.Tuner):
                     os.path.join(directory, "checkpoints"),
                     os.path.join(directory, "log"),
                 )
-        # Errors that must end the search are raised as FatalError. After any other error,
-        # KerasTuner would continue with the next trial.
+        # Errors that must end the search are raised as FatalError, because KerasTuner continues
+        # with the next trial after any error except FatalError.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:

@@ -17,8 +17,7 @@ class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
     `tft.TransformFeaturesLayer` also runs the transform graph, but gives no access to the objects
-    that `preprocessing_fn` tracked. The exported model needs one of these objects,
-    `frozen_backbone`.
+    that `preprocessing_fn` tracked. The exported model needs the tracked object `frozen_backbone`.
     """
 
     def __init__(self, directory: str) -> None:
@@ -37,9 +36,8 @@ class TransformGraph(tf.Module):
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The
-        exported model calls the backbone instead of the graph: the graph computes features in a
-        loop over chunks of images, and servers, which run models in a Session, cannot run this
-        loop.
+        exported model calls the backbone directly, because the graph loops over chunks of images,
+        and such a loop does not run in a Session, in which servers run models.
         """
         return self._loaded.frozen_backbone
 

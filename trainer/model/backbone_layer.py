@@ -15,15 +15,15 @@ from trainer.model.variable_names import named_variables
 class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train the backbone's variables.
 
-    The layer wraps each restored `tf.Variable` in a `keras.Variable`. Simpler solutions fail. If
-    the restored object is only an attribute of a layer, Keras trains none of its variables, and
-    gives no warning. Optimizers with slots reject the variable names of `keras.layers.TFSMLayer`.
-    `hub.KerasLayer` requires Keras 2.
+    The layer wraps each restored `tf.Variable` in a `keras.Variable`. If a layer only stored the
+    restored object as an attribute, Keras would train none of the object's variables, and would
+    give no warning. `keras.layers.TFSMLayer` is not suitable, because optimizers with slots reject
+    the names of its variables. `hub.KerasLayer` requires Keras 2.
 
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. These kernels work only if XLA
+      fuses_attention: whether cuDNN's kernels compute attention. cuDNN's kernels work only if XLA
         compiles the call of this layer for a GPU.
     """
 

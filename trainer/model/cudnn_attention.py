@@ -11,8 +11,8 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-# The largest attention head that cuDNN's attention kernels support on every GPU. The size of a head
-# must also be a multiple of 8.
+# The largest attention head that cuDNN's attention kernels support on every GPU. cuDNN also
+# requires that the size of an attention head is a multiple of 8.
 MAX_HEAD_SIZE = 128
 _ARTIFACT_VERSION = "1.0.0"  # version of the StableHLO format
 _CALL_VERSION = 9  # version of TensorFlow's operation XlaCallModule
@@ -21,7 +21,7 @@ _CALL_VERSION = 9  # version of TensorFlow's operation XlaCallModule
 def has_kernels() -> bool:
     """Whether all GPUs support cuDNN's kernels for attention.
 
-    The kernels need compute capability 8.0 or higher.
+    cuDNN's attention kernels need compute capability 8.0 or higher.
     """
     gpus = tf.config.list_physical_devices("GPU")
     details = map(tf.config.experimental.get_device_details, gpus)
@@ -32,7 +32,7 @@ def forward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's forward kernel.
 
     Args:
-      scale: the number that multiplies the attention scores before the softmax.
+      scale: the factor by which attention scores are multiplied before the softmax.
       inputs: queries, keys and values, [B, T, N, H].
 
     Returns:
@@ -57,7 +57,7 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's backward kernel.
 
     Args:
-      scale: the number that multiplies the attention scores before the softmax.
+      scale: the factor by which attention scores are multiplied before the softmax.
       inputs: six tensors: queries, keys and values; the softmax statistics that `forward` returned;
         the gradient of the attended values; and the attended values.
 
@@ -100,16 +100,17 @@ def _call(
       target: the name of the custom-call target.
       inputs: the operands of the custom call.
       transposed: the shapes and types of the attention outputs, which are the first results of the
-        custom call. Their shape is [B, N, T, H], but cuDNN stores them in the order [B, T, N, H].
-      more: the shapes and types of the remaining results, except the workspace.
-      scale: the number that multiplies the attention scores before the softmax.
+        custom call. The attention outputs have the shape [B, N, T, H], but their memory has the
+        order [B, T, N, H].
+      more: the shapes and types of the remaining results, except cuDNN's workspace.
+      scale: the factor by which attention scores are multiplied before the softmax.
       dimensions: a tuple for each matrix product: the contracting dimensions of the left and the
         right operand, the batch dimensions of the left operand, and the batch dimensions of the
         right operand.
 
     Returns:
-      The results of the custom call without the workspace. The attention outputs are transposed to
-      [B, T, N, H].
+      The results of the custom call, without cuDNN's workspace. The attention outputs are
+      transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]

@@ -5,8 +5,8 @@ The fused kernels save memory, because they do not store the matrix of attention
 The half-precision backbones of `backbones.augreg` compute attention with three standard operations,
 which run on every device: a matrix product, a softmax and another matrix product. In the training
 graph that XLA compiles for a GPU, `fuse_attention` replaces these operations and their gradients
-with cuDNN's kernels. The exported model keeps the three standard operations, because it must also
-run without a GPU.
+with cuDNN's kernels. The exported model keeps the standard operations, because it must also run
+without a GPU.
 """
 
 from typing import Any, NamedTuple
@@ -30,18 +30,18 @@ class _Attention(NamedTuple):
 
 
 def fuse_attention(function: Any) -> Any:
-    """Returns a copy of a concrete function that computes attention with cuDNN's kernels.
+    """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function with one input of a known shape. Only attention that
-        `backbones.augreg` wrote is replaced; other operations are copied.
+      function: a concrete function with one input of a known shape. Only the attention operations
+        of a backbone that `backbones.augreg` wrote are replaced.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # Without this call, a gradient tape would not record the imported graph's variables.
+            # A gradient tape records a variable only if the graph watches it.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
@@ -75,13 +75,13 @@ def _match(softmax: tf.Operation) -> _Attention | None:
 
 
 def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the operation that computes the first input of `operation`, if it has type `kind`."""
+    """Returns the producer of the first input of `operation`, if the producer's type is `kind`."""
     found = operation.inputs[0].op if operation else None
     return found if found is not None and found.type == kind else None
 
 
 def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the only user of the first output of `operation`, if the user has type `kind`."""
+    """Returns the only consumer of `operation`'s first output, if the consumer's type is `kind`."""
     consumers = operation.outputs[0].consumers() if operation else []
     return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
 
@@ -92,7 +92,7 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """Returns the tensor, [B, T, N, H], of which `heads`, [B, N, T, H], is the transpose."""
+    """Returns the tensor, [B, T, N, H], that is transposed to `heads`, [B, N, T, H]."""
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None
 
@@ -107,7 +107,7 @@ def _replace(attention: _Attention) -> None:
 
 
 def _attend(scale: float, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Computes attention, [B, T, N, H]; `scale` multiplies the attention scores."""
+    """Computes attention, [B, T, N, H]; `scale` is the factor for the attention scores."""
 
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:

@@ -81,8 +81,8 @@ def _set_head(
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # Subtracting the same number from all logits does not change the softmax. After the mean over
     # the classes is subtracted, the logits of the classes with examples add up to 0, so the
-    # greatest logit is at least 0 and exceeds `_ABSENT_LOGIT`. This also limits the loss if label
-    # smoothing gives classes without examples a share of each label.
+    # greatest logit is at least 0 and exceeds `_ABSENT_LOGIT`. With logits around 0, the loss also
+    # stays small if label smoothing gives classes without examples a share of each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -13,9 +13,9 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    Some models of the catalogue store variables without names. If the shapes of the backbone's
-    variables are those of such a model, the variables get the names in the model's original
-    checkpoint, and are returned in the order of the forward pass.
+    A backbone may store variables without names. If the shapes of its variables are those of a
+    model in the catalogue, the variables get the names in the original checkpoint of that model,
+    and are returned in the order of the forward pass.
 
     Args:
       backbone: a restored object that keeps the contract of `backbones.contract`.

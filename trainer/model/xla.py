@@ -19,11 +19,11 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     If `function` computes gradients of a function of a SavedModel, `tf.function(jit_compile=True)`
     alone would make XLA compile `function` again in every training step, for the following reason.
     XLA requires that some operands are constants, such as the axes of a transposition. In the
-    backward pass, these axes are outputs of the call to the forward pass. If an output of a call
-    must be a constant, XLA treats all inputs of the call as constants (`BackwardsConstAnalysis` in
-    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the forward pass are the images and
-    the weights, which change in every training step. To avoid such calls, `compile_with_xla`
-    replaces each call with the body of the called function.
+    backward pass, the axes of transpositions are outputs of the call to the forward pass. If an
+    output of a call must be a constant, XLA treats all inputs of the call as constants
+    (`BackwardsConstAnalysis` in tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the
+    forward pass are the images and the weights, which change in every training step. To avoid
+    compiling again, `compile_with_xla` replaces each call with the body of the called function.
 
     Args:
       function: a function from nested tensors to nested tensors.
@@ -68,14 +68,15 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     this form.
 
     Returns:
-      The graph, without the placeholders of the function's inputs; and the names of all operations
-      whose results are inputs of a node or outputs of the function.
+      The graph, without placeholders for the function's inputs; and the names of the operations
+      whose outputs are used by a node of the graph or returned by the function.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
         nodes = owner.node if owner is graph_def else owner.node_def
         for node in nodes:
-            # Grappler does not inline calls with the attribute `_XlaMustCompile`, so it is removed.
+            # Grappler does not inline calls with the attribute `_XlaMustCompile`, so the attribute
+            # is removed.
             node.attr.pop(_MUST_COMPILE, None)
             node.attr.pop("_lower_using_switch_merge", None)
     for called in graph_def.library.function:

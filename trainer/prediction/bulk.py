@@ -30,7 +30,7 @@ from trainer.serving.classifier import Classifier
 SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
 # With --allow_unsafe_triggers, Beam uses its Python engine at once, and does not first try to
-# download another engine. The flag has no other effect on this pipeline, since the pipeline has no
+# download another engine. --allow_unsafe_triggers has no other effect, since the pipeline has no
 # triggers. If the user also gives --runner, Beam uses the user's engine.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
@@ -87,8 +87,8 @@ def run_bulk(
         the number of all images.
 
     Returns:
-      For each image that cannot be classified, its name and the reason. The same list is written to
-      `OUTPUT.quarantine.jsonl`.
+      The images that cannot be classified: the name of each image, and the reason.
+      `OUTPUT.quarantine.jsonl` contains the same list of images.
 
     Raises:
       InputError: the output folder is not writable.
@@ -110,7 +110,7 @@ def _prepare(job: BulkJob) -> list[int]:
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
             is_same_job = file.read() == job.fingerprint()
-        if not is_same_job:  # the folder has shards of another job
+        if not is_same_job:  # the existing shards belong to a different job
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
@@ -249,7 +249,7 @@ def _without_memory_warnings() -> Iterator[None]:
 
 @contextmanager
 def _report_progress(job: BulkJob, report: Callable[[int, int], None]) -> Iterator[None]:
-    """A context in which a thread counts the finished shards and reports the number of images."""
+    """A context in which a thread regularly reports the number of classified images."""
     is_over = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Finds the image files that a command line names: files, and all images in folders or buckets."""
+"""Finds the images for a command line: single files, and all images in folders or buckets."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +16,8 @@ def find_files(paths: Sequence[str]) -> list[str]:
     """Returns the files in the order of `paths`; the files of a folder are sorted by name.
 
     The result includes paths of files that do not exist, so that the caller reports them like other
-    unreadable files. Files and folders whose names begin with a dot are skipped if they are inside
-    a folder of `paths`.
+    unreadable files. When a folder is searched, files and subfolders whose names begin with a dot
+    are skipped.
 
     Raises:
       InputError: a folder contains no image, or a bucket cannot be listed.

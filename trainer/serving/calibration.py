@@ -1,4 +1,4 @@
-"""Calibrates probabilities, and finds the lowest probability of an accepted prediction."""
+"""Calibrates probabilities, and finds the probability threshold for accepting predictions."""
 
 import dataclasses
 
@@ -75,8 +75,8 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
     share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    # Predictions with equal probabilities are accepted or rejected together, so the threshold can
-    # be only after the last of them.
+    # Predictions with equal probabilities are accepted or rejected together, so a threshold can lie
+    # only between two different probabilities.
     is_end = np.append(np.diff(sorted_confidences) != 0, True)
     (enough,) = np.nonzero((share >= precision) & is_end)
     if not len(enough):

@@ -22,8 +22,8 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for the sizes of images. A model that the pipeline exported contains its own limits;
-# for other models, the pipeline's default limits are used.
+# The limits for the sizes of images, for models that the pipeline did not export. A model that the
+# pipeline exported contains its own limits.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
@@ -82,7 +82,7 @@ class Classifier:
         """
         outputs = self._from_bytes(encoded)
         # Models that early versions of the pipeline exported have no outputs `valid` and
-        # `accepted`.
+        # `accepted`: for these models, every image counts as valid and accepted.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 

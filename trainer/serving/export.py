@@ -61,8 +61,8 @@ class ServedClassifier:
 
         Args:
           directory: the directory in which to write the SavedModel.
-          more_signatures: additional signatures, as traced functions by name. Benchmarks compare
-            them with the three signatures.
+          more_signatures: additional signatures, as traced functions by name. Benchmarks use
+            additional signatures for comparison.
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
@@ -73,9 +73,9 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = collect_state(self._backbone)
-        # The `tf.Variable`s of the Keras layer are saved instead of the layer, because servers load
-        # the model in a Session, which does not restore objects of the class `keras.Variable`.
-        # Keras's ExportArchive also saves the `tf.Variable`s.
+        # Like Keras's ExportArchive, this method saves the `tf.Variable`s of the Keras layer
+        # instead of the layer: servers load the model in a Session, which does not restore objects
+        # of the class `keras.Variable`.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
         write_classes(directory, self._classes)
@@ -121,10 +121,9 @@ class ServedClassifier:
 def collect_state(module: tf.Module) -> list[Any]:
     """Returns the variables, tables and files of a module and its submodules, but no functions.
 
-    If a whole backbone were saved, the SavedModel would contain all functions of the backbone,
-    including the training graph, which can be larger than the inference graph. If the variables,
-    tables and files are saved without functions, the SavedModel contains only the functions that
-    its signatures call.
+    A SavedModel of the whole backbone would contain all functions of the backbone, including the
+    training graph, which can be larger than the inference graph. If only variables, tables and
+    files are saved, the SavedModel contains no functions except those that its signatures call.
     """
     kinds = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
     return [

@@ -1,4 +1,4 @@
-"""Writes and reads the files in an exported model that list its class names and calibration."""
+"""Writes and reads two files of an exported model: its class names and its calibration."""
 
 import dataclasses
 import json
@@ -12,7 +12,8 @@ from common.errors import InputError
 from common.files import write_whole
 from trainer.serving.calibration import Calibration
 
-# These files repeat values of the model's graph for programs that do not load the graph.
+# The graph of the model also contains the class names and the calibration. The files are for
+# programs that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 

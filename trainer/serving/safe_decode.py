@@ -19,7 +19,7 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 class BatchDecoder:
     """Decodes, resizes and scales encoded images, as ImageExampleGen and Transform do.
 
-    There are two decoders: a small one for plain JPEGs, and a large one for all formats. The
+    BatchDecoder has two decoders: a small one for plain JPEGs, and a large one for all formats. The
     decoder for all formats is a `tf.function` that all signatures of a model call, so the model
     contains it only once. The decoder for plain JPEGs is inlined into each signature, because a
     function call would take additional time in each request.
@@ -68,13 +68,13 @@ class BatchDecoder:
 def _map_valid(
     common: Function, general: Function, items: tf.Tensor, shape: Shape
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Like `tf.map_fn`, but tolerates items for which the function fails, and marks them.
+    """Maps a function over a batch, and marks the items for which the function fails.
 
     In a graph, an error can be caught only by `Dataset.ignore_errors`, which drops the elements
-    that fail. Each element contains its index, so that the remaining results can be put in order.
-    `_map_valid` takes two functions to save time: in every request, TensorFlow instantiates the
-    function of a dataset again, which takes longer if the function has more ops. The larger
-    function, `general`, is instantiated only for a batch in which `common` fails.
+    that fail. Each element contains its index, so that the results are in order after elements were
+    dropped. `_map_valid` takes two functions to save time: in every request, TensorFlow
+    instantiates the function of a dataset again, which takes longer if the function has more ops.
+    The larger function, `general`, is instantiated only for a batch in which `common` fails.
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`.
@@ -84,8 +84,8 @@ def _map_valid(
       shape: the shape of the result for one item.
 
     Returns:
-      The results, float32 [B, *shape], which are 0 for an item for which both functions fail; and
-      whether one of the functions succeeded for each item, bool [B].
+      The results, float32 [B, *shape], which are 0 for an item for which both functions fail; and,
+      for each item, whether one of the functions succeeded, bool [B].
     """
     count = tf.size(items)
     indices, values = _map_some(common, tf.range(count), items, shape)
@@ -126,7 +126,7 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, the dataset is empty. The empty batch `nothing` is then the
-    # result.
+    # If `function` fails for all items, the dataset is empty, and the result is the batch
+    # `nothing`.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

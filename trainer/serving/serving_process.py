@@ -28,8 +28,8 @@ _SCRIPT = Path(__file__).with_name("session_model.py")
 class ServingProcess:
     """A context manager that runs `trainer/serving/session_model.py` in a separate process.
 
-    Like a server, the process imports TensorFlow, but no code of this project. The import takes
-    seconds, so the same process answers all requests, also for different models. A model stays
+    Like a server, the process imports TensorFlow, but no code of this project. Importing TensorFlow
+    takes seconds, so one process answers all requests, even for different models. A model stays
     loaded until there is a request for a different model.
 
     Attributes:
@@ -56,8 +56,8 @@ class ServingProcess:
         self._bounds = bounds
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
         self._process, self._log = started.process, started.log
-        # The time limit is only for requests. The import of TensorFlow, which takes seconds to
-        # minutes whatever the model, does not count.
+        # The time limit for a request does not include the import of TensorFlow, which takes
+        # seconds to minutes whatever the model.
         with Watchdog(self._process, None) as unbounded:
             self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
 
@@ -95,8 +95,8 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # If the process has ended, writing to it raises BrokenPipeError. `_receive` then raises
-            # an error that states why the process has ended.
+            # If the process has ended, writing to it raises BrokenPipeError. The error is ignored
+            # here, because `_receive` reports why the process has ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -145,8 +145,8 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that were started before a ServingProcess needs them. The keys are the path of the
-# Python interpreter and `on_cpu`.
+# Processes that were started in advance, before a ServingProcess needs them. Each key is a pair:
+# the path of the Python interpreter, and `on_cpu`.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
@@ -158,8 +158,8 @@ def serving_process_ahead() -> Iterator[Callable[[], None]]:
 
     Yields:
       A function that starts a process with this Python interpreter, on the CPU. The next
-      `ServingProcess` with the same interpreter, on the CPU, uses this process. At the end of the
-      context, a process that no `ServingProcess` has used is killed.
+      `ServingProcess` with the same interpreter, on the CPU, uses the started process. At the end
+      of the context, a process that no `ServingProcess` has used is killed.
     """
     key = sys.executable, True
 
@@ -183,8 +183,8 @@ def _start(python: str | Path, on_cpu: bool) -> _Started:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # The value -1 hides all GPUs. An empty value does not hide GPUs from every version of the
-        # driver.
+        # CUDA_VISIBLE_DEVICES is set to -1 to hide all GPUs, because an empty value does not hide
+        # them from every version of the driver.
         env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
     )
     return _Started(process, log)

@@ -19,8 +19,8 @@ class Bounds:
     """The limits for a process.
 
     Attributes:
-      seconds: the longest time for a request, in seconds.
-      memory: the largest resident memory of the process, in bytes.
+      seconds: the time limit for a request, in seconds.
+      memory: the limit for the resident memory of the process, in bytes.
     """
 
     seconds: float

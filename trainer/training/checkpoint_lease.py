@@ -1,10 +1,10 @@
 """Reserves a directory for the checkpoints of a training.
 
 Without a reservation, simultaneous runs with the same inputs would use the same directory, and the
-run that ends first would remove the checkpoints of the other run. So each run takes a lease of its
-checkpoint directory. If a different run already has the lease, the run appends a number to the name
-of the directory, and takes a lease of the numbered directory. A run that resumes a killed training
-also looks for checkpoints in the numbered directories.
+run that ends first would remove the checkpoints of the other run. Each run therefore takes a lease
+of its checkpoint directory. If a different run already has the lease, the new run appends a number
+to the name of the directory, and takes a lease of the numbered directory. A run that resumes a
+killed training also looks for checkpoints in the numbered directories.
 """
 
 import contextlib
@@ -45,8 +45,8 @@ def lease_directory(
     """A context in which this run holds the lease of a directory for its checkpoints.
 
     Args:
-      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned, which
-        is used unless a different run has its lease.
+      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. This
+        path is used unless a different run has the lease of the directory.
       strategy: the strategy of the training. The chief takes the lease, and sends the directory's
         number to the other workers.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
@@ -57,8 +57,8 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        # The lease is also released after Ctrl-C. Otherwise the next run would have to wait until a
-        # lease in a bucket expires.
+        # The lease is released even after Ctrl-C, so that the next run does not have to wait until
+        # a lease in a bucket expires.
         with termination.call_before_end(lease.release) if lease else contextlib.nullcontext():
             yield CheckpointDirectory(path, lease)
     finally:
@@ -96,7 +96,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 def _existing(preferred: str) -> list[int]:
     """Returns the numbers of the existing directories.
 
-    For a bucket, this takes only one request, which lists the parent directory.
+    The function only lists the parent directory, which is a single request to a bucket.
     """
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):

@@ -22,9 +22,9 @@ _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Returns the directory for the checkpoints of one training.
 
-    The name of the directory depends only on the inputs and settings of the training. So the next
-    run, or a retry in the cloud, finds the checkpoints of a killed training. TFX's output
-    directories are unsuitable for checkpoints, because every execution gets a new one.
+    The name of the directory depends only on the inputs and settings of the training. The next run,
+    or a retry in the cloud, therefore finds the checkpoints of a killed training. TFX's output
+    directory is not suitable, because TFX creates a new output directory for each execution.
 
     Args:
       root: the directory for the checkpoints of all trainings of a pipeline.
@@ -40,7 +40,7 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """The state of the training loop, as JSON, for a checkpoint.
+    """The state of the training loop, as a JSON text that is saved in each checkpoint.
 
     The notes are in the same checkpoint as the weights, so that notes and weights always belong to
     the same step.
@@ -65,8 +65,8 @@ class Checkpoints:
 
     Only complete checkpoints are restored. To save a checkpoint, TensorFlow first writes the
     checkpoint's data files, and then replaces the file `checkpoint`, which contains the name of the
-    newest checkpoint, in an atomic operation. The order of these writes is the same if checkpoints
-    are saved in the background, because one thread makes both writes.
+    newest checkpoint, in an atomic operation. When checkpoints are saved in the background, a
+    single thread writes the data files and then the file `checkpoint`.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class Checkpoints:
           variables: all variables that a training step changes.
           weights: the variables of the model.
           kept: the number of newest checkpoints to keep.
-          writes: whether this process saves to `directory`, as only the chief does. TensorFlow
-            requires that the other workers save a checkpoint too; they save to a temporary
-            directory.
+          writes: whether this process saves to `directory`; only the chief does. All other workers
+            save to a temporary directory, because TensorFlow requires that every worker saves
+            checkpoints.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
-          in_background: whether training continues while a checkpoint is written. If so, TensorFlow
-            first copies the variables to the host's memory.
+          in_background: whether training continues while a checkpoint is written. Before a write in
+            the background, TensorFlow copies the variables to the host's memory.
         """
         self._lease = lease
         self.in_background = in_background
         self._options = tf.train.CheckpointOptions(
             experimental_enable_async_checkpoint=in_background
         )
-        self._last_begun: str | None = None  # path of the checkpoint that `save` last began
+        self._last_begun: str | None = None  # the last checkpoint that `save` started to write
         self._notes = _Notes()
         self._directory = directory
         self._own = directory if writes else tempfile.mkdtemp()
@@ -116,7 +116,7 @@ class Checkpoints:
         """Restores the newest checkpoint, if there is one.
 
         Returns:
-          The notes in the newest checkpoint; empty if there is no checkpoint.
+          The notes that `save` stored in the newest checkpoint; empty if there is no checkpoint.
 
         Raises:
           InputError: the checkpoint is damaged or belongs to another training.
@@ -136,10 +136,10 @@ class Checkpoints:
 
         Raises:
           InputError: this checkpoint or the previous checkpoint cannot be written, or a different
-            run took over the directory. Complete checkpoints are not lost.
+            run took over the directory. Checkpoints that were complete before the error remain.
         """
-        # The background thread may still be writing the previous checkpoint. Wait for the thread,
-        # so that it does not write the new notes into the previous checkpoint.
+        # `sync` waits for the background thread, which may still be writing the previous
+        # checkpoint, and must not write the new notes into the previous checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
@@ -155,8 +155,8 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            # The last checkpoint is missing, so the background thread failed to write it. Write it
-            # again, in the foreground: if this fails too, it raises an error.
+            # The background thread failed to write the last checkpoint. The checkpoint is written
+            # again in the foreground, so that a second failure raises an error.
             self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
@@ -171,11 +171,12 @@ class Checkpoints:
         """Removes all checkpoints, after the training has ended.
 
         Raises:
-          InputError: a different run took over the directory, and its checkpoints are not removed.
+          InputError: a different run took over the directory; the checkpoints of that run are not
+            removed.
         """
         self._check_lease()
         # If there is a lease, the directory itself is not removed here, because it still contains
-        # the file of the lease. `lease_directory` removes the file and the directory when it
+        # the file of the lease. `lease_directory` removes the lease file and the directory when it
         # releases the lease.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
@@ -196,9 +197,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees its copy of the variables.
 
-        TensorFlow 2.21 would keep the thread and the copy until the process ends. They would take
-        up memory while the process runs an evaluation or further trainings. Also, TensorFlow would
-        print the traceback of the thread's last error when the process ends.
+        TensorFlow 2.21 would keep the thread and the copy until the process ends, even while the
+        process runs an evaluation or further trainings. When the process ends, TensorFlow would
+        also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

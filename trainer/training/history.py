@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # smallest number of points in the curve of a long training
+_POINTS = 500  # smallest number of points in the curves of a long training
 
 
 class History:
@@ -42,7 +42,8 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # TensorBoard's tab HPARAMS does not support the value None, so it is shown as a string.
+            # TensorBoard's tab HPARAMS does not support the value None, so None is written as a
+            # string.
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):

@@ -17,8 +17,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training. A training can be resumed with different
-# values of these options.
+# Options that do not change the result of a training. Therefore, a training can be resumed after
+# the user has changed these options.
 OPERATIONAL = (
     "strategy",
     "jit_compile",
@@ -34,7 +34,7 @@ class Hyperparameters:
     """The hyperparameters of the Trainer. Each field is an option `train.…` of the pipeline.
 
     Every optimizer step uses exactly `batch_size` images, whatever the number of devices. The last
-    batch of an epoch is not smaller than other batches: it is filled with images of the next epoch.
+    batch of an epoch is not smaller than other batches: images of the next epoch fill it up.
     """
 
     epochs: int = option("number of passes over the training images", default=8, check=AT_LEAST_ONE)
@@ -157,7 +157,7 @@ class Hyperparameters:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the weights with the best validation score are exported, not the last weights."""
+        """Whether to export the weights with the best validation score, not the last weights."""
         return self.keep == "best" or self.early_stopping is not None
 
     def total_steps(self, examples: int) -> int:

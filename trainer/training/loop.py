@@ -45,7 +45,8 @@ class Fitted:
     Attributes:
       model: the model, with the weights to export.
       history: the curves of the training.
-      checkpoints: the checkpoints of the training. Remove them after the model is exported.
+      checkpoints: the checkpoints of the training. The caller must remove the checkpoints after the
+        export of the model.
     """
 
     model: keras.Model
@@ -82,8 +83,7 @@ def fit(
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
-        devices; the options are not possible for the model; or a checkpoint cannot be read or
-        written.
+        devices; the options do not suit the model; or a checkpoint cannot be read or written.
       NonFiniteError: the loss is not finite.
       PreemptedError: this process, or a different worker, received SIGTERM; the training was saved.
     """
@@ -266,7 +266,8 @@ class Loop:
             if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            # All workers read the chief's checkpoint, so they wait until the chief has written it.
+            # All workers read the chief's checkpoint, so they wait until the chief has written the
+            # checkpoint.
             wait_for_all(self._strategy)
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
@@ -300,8 +301,8 @@ class Loop:
         """Returns whether the training must end after this step; the result is equal on all
         workers.
 
-        Several workers read `preempted` in the result of the previous step: to read the result of
-        the current step, they would have to wait for the device in every step.
+        If there are several workers, they read `preempted` in the result of the previous step, not
+        of the current step, because they would have to wait for the device in every step.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -334,9 +335,10 @@ class Loop:
     def _end_epoch(self, preemption: Preemption) -> None:
         """Validates the model after an epoch.
 
-        If the process receives a signal to end during the validation, a single worker abandons the
-        validation, and the next run repeats it before it continues the training. Several workers
-        finish the validation, because all workers must take part in each validation step.
+        If there is only one worker, and its process receives a signal to end, the validation is
+        abandoned. The next run then repeats the validation before it continues the training. If
+        there are several workers, they finish the validation, because all of them must take part in
+        each validation step.
         """
 
         def is_stopped() -> bool:
@@ -350,8 +352,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # The metrics are read first, because reading them raises an error if a loss is not finite,
-        # and such weights must not be saved.
+        # If a loss is not finite, reading the metrics raises an error. The metrics are read before
+        # the checkpoint is saved, so that no weights are saved after such a loss.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

@@ -14,19 +14,19 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two reads of the steps' results. Reads are not more frequent, because each read
-# waits for the device.
+# Seconds between two reads of the steps' results. Results are not read after every step, because
+# each read waits for the device.
 _INTERVAL = 0.5
-# The largest number of consecutive steps whose gradients may overflow float16. After each such
-# step, the optimizer halves the loss scale, which starts at 2^15. If more steps overflow, the
-# training ends with an error.
+# The largest number of consecutive steps whose gradients may overflow float16. After a step with an
+# overflow, the optimizer halves the loss scale, which starts at 2^15. If more consecutive steps
+# overflow, the training ends with an error.
 _OVERFLOWS = 20
 
 
 class NonFiniteError(Exception):
     """The error for a loss or gradient that is not finite.
 
-    The message contains the number of the step.
+    The error message contains the number of the step.
     """
 
 

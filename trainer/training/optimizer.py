@@ -12,8 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# The names of variables without weight decay, as Keras and Flax name them. Most are recognised by
-# the end of the name; position and class embeddings, by any part of the name.
+# Matches the names that Keras and Flax give to variables without weight decay. Most of these
+# variables are recognised by the end of the name. Position and class embeddings are recognised by
+# any part of the name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -55,8 +56,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
-    The caller must sum gradients over all replicas: the sum is clipped before the optimizer gets
-    it, so this class turns off the optimizer's own summation.
+    The caller must pass gradients that are already summed over all replicas, because gradients are
+    clipped after the summation and before the update. This class turns off the optimizer's own
+    summation.
     """
 
     _rates: Sequence[float] = ()
@@ -65,8 +67,8 @@ class _PerVariable:
     def set_rates(self, rates: Sequence[float], decays: Sequence[float]) -> None:
         """
         Args:
-          rates: for each variable, the factor that multiplies the learning rate. The order is that
-            of the variables in the call of `build`.
+          rates: the factor for the learning rate of each variable, in the order in which `build`
+            received the variables.
           decays: the weight decay of each variable, in the order of `rates`.
         """
         self._rates, self._decays = tuple(rates), tuple(decays)
@@ -101,10 +103,10 @@ def make_optimizer(
     For float16, the optimizer is wrapped in a LossScaleOptimizer.
 
     Args:
-      hyperparameters: the type of the optimizer, its learning rates and its weight decay.
+      hyperparameters: the hyperparameters of the training.
       schedule: the learning-rate schedule.
       variables: all trained variables.
-      head: those of `variables` that belong to the head.
+      head: the variables of the head, which `variables` must contain.
 
     Raises:
       InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
@@ -138,7 +140,7 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """Returns, for each variable of a backbone, the factor that multiplies the learning rate.
+    """Returns the factor for the learning rate of each variable of a backbone.
 
     Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
     higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
@@ -178,10 +180,10 @@ def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
 
     Weight decay does not apply to biases, norms, tokens and position embeddings.
 
-    These variables are recognised by their names or, if the name does not tell, by their shapes:
-    group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are [1, N, D]. The
-    shape alone is not sufficient, because the biases of AugReg's attention are matrices, [heads, D
-    / heads], like kernels.
+    Variables without weight decay are recognised by their names or, if the name is not known, by
+    their shapes: group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are
+    [1, N, D]. Shapes alone would not suffice, because the biases of AugReg's attention are
+    matrices, [heads, D / heads], like kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

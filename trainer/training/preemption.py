@@ -1,6 +1,6 @@
-"""Lets a training be saved before SIGTERM or Ctrl-C ends the process.
+"""Delays the end of a process after SIGTERM or Ctrl-C until the training is saved.
 
-Clouds send SIGTERM before they take a preemptible machine away.
+A cloud sends SIGTERM before it takes back a preemptible machine.
 """
 
 import signal
@@ -26,8 +26,8 @@ class Preemption:
       is_near: whether the process has received a signal to end.
       is_wanted: whether the signal was SIGINT, which means that a person pressed Ctrl-C.
       has_unsaved_steps: whether training steps were computed since the last checkpoint. The
-        training loop sets this attribute. If there are no unsaved steps, a signal ends a run on
-        this machine immediately.
+        training loop sets `has_unsaved_steps`. If there are no unsaved steps, a signal ends a run
+        on this machine immediately.
     """
 
     def __init__(self) -> None:
@@ -73,11 +73,11 @@ def end_at_once() -> Iterator[None]:
 def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which a `Preemption` records SIGTERM and SIGINT, to save the training.
 
-    In a run of the pipeline on this machine, `common.termination` handles the signals. It ends the
-    process immediately, unless the `Preemption` has unsaved steps: then it ends the process at the
-    end of the context. In all other programs, this function installs signal handlers, which is
-    possible only in the main thread. If the function is called in a different thread, no signal is
-    recorded.
+    In a run of the pipeline on this machine, `common.termination` handles the signals. If the
+    `Preemption` has no unsaved steps, `common.termination` ends the process immediately; otherwise,
+    at the end of the context. In all other programs, this function installs signal handlers, which
+    is possible only in the main thread. In a different thread, `catch_termination_signals` records
+    no signals.
     """
     preemption = Preemption()
     if termination.ends_on_signals():
@@ -90,8 +90,8 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # A shell's background processes ignore Ctrl-C. No handler is installed for an ignored
-        # signal, so that they continue to ignore it.
+        # No handler is installed for a signal that the process ignores: a shell's background
+        # processes ignore Ctrl-C, and must continue to ignore it.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

@@ -65,7 +65,7 @@ class TrainingSettings:
 class TrainingInputs:
     """The fingerprints and settings that determine the inputs of a training.
 
-    A killed training resumes from its checkpoints only if none of these values has changed.
+    A killed training resumes from its checkpoints only if none of its TrainingInputs has changed.
 
     Attributes:
       source_fingerprint: fingerprint of the images.

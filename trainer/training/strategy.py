@@ -13,8 +13,8 @@ from common.errors import InputError
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """Returns the distribution strategy that the option `train.strategy` names.
 
-    If there are several workers, they can connect only before TensorFlow has initialized its
-    devices. So call this function before TensorFlow computes anything.
+    Call this function before TensorFlow computes anything: several workers can connect only before
+    TensorFlow has initialized its devices.
 
     Args:
       name: "single", "mirrored", "multiworker", "tpu" or "auto". "auto" stands for "tpu" if there
@@ -63,9 +63,9 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
 
     The result is None if TensorFlow's default options are suitable.
 
-    By default, a thread copies batches to the devices in advance. Several workers without
-    accelerators do not use this thread: copying in advance does not speed them up, and after a
-    training, it took the thread up to 100 s to end.
+    By default, a thread copies batches to the devices in advance. With several workers without
+    accelerators, the returned options turn off the copying thread: the thread does not speed up
+    such a training, and took up to 100 s to end after the training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -104,7 +104,7 @@ def broadcast_from_chief(
 def broadcast_from_first_replica(
     strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Returns the arrays of the first replica, on every replica.
+    """Sends the arrays of the first replica to all replicas, and returns them.
 
     The copies are exact, with one exception: TensorFlow's kernels replace denormal numbers, which
     are closer to 0 than 1.2e-38, with 0. Every worker must call this function, with arrays of the

@@ -39,8 +39,8 @@ class TrainingJob:
       settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
-      shapes: the backbone's image size and its number of features. They are read from the
-        SavedModel only once, not in each trial of a search.
+      shapes: the backbone's image size and its number of features. All trials of a search use the
+        same `shapes`, so that the SavedModel is read only once.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with examples as in `train_files`.
@@ -56,7 +56,7 @@ class TrainingJob:
     label: RunLabel
 
     def make_model(self) -> keras.Model:
-        """Builds the model with an untrained head; call this in the scope of the strategy.
+        """Builds the model with an untrained head; call `make_model` in the scope of the strategy.
 
         The outputs of the model are logits.
         """
@@ -165,8 +165,7 @@ class TrainingJob:
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures.
 
-        The weights are first copied to a model outside the scope of a strategy, and this model is
-        exported.
+        The exported model is a copy of `model` that was built outside the scope of any strategy.
         """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
@@ -174,8 +173,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # `frozen` also contains a function that decodes images. The exported model does not
-            # call this function, so only the backbone is exported.
+            # Only the backbone is exported, because `frozen` also contains a function for decoding
+            # images, which the exported model does not call.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -213,7 +212,7 @@ def backbone_directory(base_model: str) -> str:
     """Returns the directory of the backbone's SavedModel.
 
     TFX passes a subfolder of the Model artifact as `base_model`, because it expects the SavedModel
-    there. But the SavedModel of a backbone is in the artifact's own directory.
+    in this subfolder. But the artifact of a backbone has the SavedModel in its own directory.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model
