@@ -157,7 +157,7 @@ def _others(count: int, output: str) -> str:
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "Classifier"]:
-    """Loads the classifier that the options of `add_classifier_arguments` name.
+    """Loads the classifier that the command-line options name.
 
     Returns:
       The directory of the classifier, and the classifier.

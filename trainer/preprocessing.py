@@ -109,7 +109,8 @@ class FrozenBackbone(tf.Module):
         """
         Args:
           directory: the directory of the backbone's SavedModel.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          input_range: the range of pixel values that the backbone expects; see
+            `backbones.input_range`.
         """
         super().__init__()
         shapes = read_shapes(directory)

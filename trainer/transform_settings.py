@@ -22,8 +22,8 @@ class TransformSettings:
     Attributes:
       tune: with "full", Transform computes pixels; with "head", it computes features of the frozen
         backbone.
-      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
-        `backbones.input_range`.
+      input_range: the range of pixel values that the backbone expects, as a key of
+        `backbones.input_range.INPUT_RANGES`.
       check_input_range: whether Transform checks, on some training images, that no other range of
         pixel values suits the backbone better.
       code_fingerprint: fingerprint of Transform's code.

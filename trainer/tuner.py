@@ -101,7 +101,7 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class Search(keras_tuner.Tuner):
-    """Runs the trials."""
+    """A KerasTuner tuner whose trials are trainings of a TrainingJob."""
 
     def __init__(self, job: TrainingJob, strategy: tf.distribute.Strategy, **options: Any) -> None:
         """

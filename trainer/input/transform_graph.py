@@ -43,7 +43,7 @@ class TransformGraph(tf.Module):
 
     @property
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:
-        """The feature specification with which transformed examples are parsed."""
+        """The feature specification for parsing transformed examples."""
         return self._output.transformed_feature_spec()
 
     def __call__(self, encoded: tf.Tensor, output: str) -> tf.Tensor:

@@ -32,9 +32,10 @@ class BackboneLayer(keras.layers.Layer):
     ) -> None:
         """
         Args:
-          backbone: a restored object that keeps the contract of `backbones.contract`.
+          backbone: a restored SavedModel with the interface that `backbones.contract` describes.
           features: D, the number of features.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          input_range: the range of pixel values that the backbone expects; see
+            `backbones.input_range`.
         """
         super().__init__(**kwargs)
         self.backbone = backbone

@@ -27,7 +27,9 @@ def fit_linear_probe(
     balanced: bool = False,
     log_dir: str,
 ) -> None:
-    """Sets `head` to the logistic regression with the best accuracy on the validation split.
+    """Fits the weights of `head` by logistic regression.
+
+    Of several strengths of regularisation, the one with the best validation accuracy is used.
 
     Logistic regression is fitted to standardised features. The head's weights include the
     standardisation, so the head takes features that are not standardised. Classes without examples

@@ -13,12 +13,12 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    A backbone may store variables without names. If the shapes of its variables are those of a
+    If a backbone stores variables without names, and the shapes of the variables are those of a
     model in the catalogue, the variables get the names in the original checkpoint of that model,
     and are returned in the order of the forward pass.
 
     Args:
-      backbone: a restored object that keeps the contract of `backbones.contract`.
+      backbone: a restored SavedModel with the interface that `backbones.contract` describes.
     """
     named = [(variable.name.removesuffix(":0"), variable) for variable in backbone.variables]
     layout = find_layout([(name, tuple(variable.shape)) for name, variable in named])

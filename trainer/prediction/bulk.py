@@ -232,9 +232,9 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 
 @contextmanager
 def _without_memory_warnings() -> Iterator[None]:
-    """A context that hides RunInference's warning that it cannot measure memory.
+    """A context that hides a warning of RunInference about the measurement of memory.
 
-    The warning appears if RunInference cannot import its model manager.
+    RunInference logs the warning if it cannot import its model manager.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

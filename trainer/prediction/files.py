@@ -61,7 +61,7 @@ def _walk_bucket(uri: str) -> Iterator[str]:
 
 
 def read_file(path: str) -> bytes:
-    """Returns the content of a file; raises OSError if it cannot be read."""
+    """Returns the content of a file; raises OSError if the file cannot be read."""
     if "://" not in path:
         return Path(path).read_bytes()
     import tensorflow as tf

@@ -29,8 +29,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
     Args:
       logits: the logits of N images, float [N, C].
       labels: the labels of the images, int [N].
-      precision: the required share of correct predictions among the accepted ones; if None, all
-        predictions are accepted.
+      precision: the required share of correct predictions among the accepted predictions; if None,
+        all predictions are accepted.
     """
     temperature = find_temperature(logits, labels)
     if precision is None:

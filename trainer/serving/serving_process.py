@@ -51,7 +51,7 @@ class ServingProcess:
           on_cpu: whether the process uses no GPU.
 
         Raises:
-          InputError: the process ends before it is ready.
+          InputError: the process ended before it had imported TensorFlow.
         """
         self._bounds = bounds
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)

@@ -119,7 +119,7 @@ class Checkpoints:
           The notes that `save` stored in the newest checkpoint; empty if there is no checkpoint.
 
         Raises:
-          InputError: the checkpoint is damaged or belongs to another training.
+          InputError: the checkpoint is damaged, or it belongs to a different training.
         """
         newest = tf.train.latest_checkpoint(f"{self._directory}/newest")
         if newest is None:
@@ -195,7 +195,7 @@ class Checkpoints:
         self._end_thread()
 
     def _end_thread(self) -> None:
-        """Ends the thread that writes checkpoints, and frees its copy of the variables.
+        """Ends the thread that writes checkpoints, and frees the thread's copy of the variables.
 
         TensorFlow 2.21 would keep the thread and the copy until the process ends, even while the
         process runs an evaluation or further trainings. When the process ends, TensorFlow would

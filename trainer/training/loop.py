@@ -78,7 +78,7 @@ def fit(
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
-      lease: the lease of the directory `checkpoints`, if other runs may use the directory.
+      lease: the lease of the directory `checkpoints`; None if no other run uses the directory.
       label: the name of the training in TensorBoard.
 
     Raises:
@@ -301,8 +301,8 @@ class Loop:
         """Returns whether the training must end after this step; the result is equal on all
         workers.
 
-        If there are several workers, they read `preempted` in the result of the previous step, not
-        of the current step, because they would have to wait for the device in every step.
+        Several workers read `preempted` in the result of the previous step, because reading the
+        result of the current step would make every step wait for the device.
         """
         if self._workers == 1:
             return preemption.is_near

@@ -32,7 +32,7 @@ def cross_entropy(
 
 
 def balanced_class_weights(counts: Sequence[int]) -> list[float]:
-    """Returns class weights that give all classes with images the same total weight in the loss.
+    """Returns class weights that give the same total weight in the loss to all classes with images.
 
     A class without images has the weight 0.
 

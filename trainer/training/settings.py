@@ -22,12 +22,13 @@ class TrainingSettings:
     """The settings of a training in Trainer or in a trial of Tuner.
 
     Attributes:
-      tune: "full" trains the backbone and the head, "head" the head alone.
+      tune: with "full", the backbone and the head are trained; with "head", only the head is
+        trained.
       classes: the class names, in the order of the model's outputs.
       hyperparameters: the options `train.…`.
       augmentation: the options `augment.…`, which have an effect only with tune "full".
-      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
-        `backbones.input_range`.
+      input_range: the range of pixel values that the backbone expects, as a key of
+        `backbones.input_range.INPUT_RANGES`.
     """
 
     tune: Literal["full", "head"]

@@ -79,7 +79,7 @@ class TrainingJob:
           strategy: the distribution strategy of the training.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
-          lease: the lease of the directory `checkpoints`, if other runs may use the directory.
+          lease: the lease of the directory `checkpoints`; None if no other run uses the directory.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -120,7 +120,7 @@ class TrainingJob:
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
-        """Sets the head of `model` by logistic regression; see `trainer.model.linear_probe`.
+        """Fits the head of `model` by logistic regression; see `trainer.model.linear_probe`.
 
         Args:
           model: the model that `make_model` returned.
