@@ -163,8 +163,8 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. In most cases, the InputError is raised before
-        TensorFlow is imported, because the import takes seconds.
+      InputError: there is no such classifier. In most cases, the function raises the InputError
+        before it imports TensorFlow, so that users do not wait for the import, which takes seconds.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):

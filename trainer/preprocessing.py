@@ -20,9 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The name of a feature that contains a hash of the encoded image. The hash identifies the image of
-# a transformed example, because transformed examples contain no file names, and Beam writes them in
-# arbitrary order.
+# The name of a feature of transformed examples: a hash of the encoded image. Without the hash, it
+# would not be known which example belongs to an image, because transformed examples contain no file
+# names, and Beam writes them in arbitrary order.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
@@ -158,9 +158,9 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
     batch. On CPUs, the batch size determines the order in which a matrix product adds numbers.
     Between different batch sizes, the features of a ViT differed by up to 2.5e-6, and the features
     of a MobileNet by up to 2.5e-5. If the batch size is constant, the features of an image are
-    bit-identical, whatever other images are in the batch (measured with a MobileNet and four ViTs,
-    Ti/16 to B/32). The exported model does not pad its batches, since padding would slow down
-    requests with one image.
+    bit-identical, whatever the other images in the batch and their order are (measured with a
+    MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad its batches, since
+    padding would slow down requests with one image.
 
     Args:
       function: the backbone, which maps [B, H, W, 3] to [B, D].

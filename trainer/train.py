@@ -22,10 +22,11 @@ def run_fn(fn_args: Any) -> None:
     """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs`. With tune "full", the examples are raw; with tune "head",
-        they are transformed. The base model is the backbone. The hyperparameters are those that the
-        Tuner found, if the pipeline has a Tuner. The `custom_config` has the fields of
-        `trainer.training.settings.TrainerSettings`.
+      fn_args: `tfx.components.FnArgs`. With tune "full", `train_files` and `eval_files` contain raw
+        examples; with tune "head", they contain transformed examples. `transform_graph_path` is the
+        directory of the transform graph. `base_model` is the directory of the backbone; see
+        `backbone_directory`. `hyperparameters` is the result of the Tuner, if the pipeline has a
+        Tuner. `custom_config` has the fields of `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings contradict each other, or do not fit the data or the machine.
@@ -65,8 +66,8 @@ def run_fn(fn_args: Any) -> None:
         settings=job.settings.values_that_determine_weights(),
     )
     is_chief = worker_index(strategy)[0] == 0
-    # All workers compute the same curves, so only the chief writes its curves to the output
-    # directory.
+    # All workers compute the same training curves, so only the chief writes the curves to the
+    # output directory.
     log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
     with lease_directory(checkpoints, strategy) as directory:
         if is_chief:

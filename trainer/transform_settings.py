@@ -3,8 +3,8 @@
 This module does not import TensorFlow, so that importing the module is fast.
 
 Transform does not import the settings of Trainer, because Transform's cache key contains a
-fingerprint of all code that Transform imports. If Transform imported the settings of Trainer,
-Transform would run again after every change of the training options in the code.
+fingerprint of all code that Transform imports. If Transform imported the settings of Trainer, a new
+option of training would make Transform run again.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransformSettings:
-    """The settings of Transform, as `custom_config`; see `common.custom_config`.
+    """The settings that Transform receives as TFX's `custom_config`; see `common.custom_config`.
 
     Attributes:
       tune: with "full", Transform computes pixels; with "head", it computes features of the frozen

@@ -16,8 +16,8 @@ from trainer.preprocessing import IMAGE
 class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
-    `tft.TransformFeaturesLayer` also runs the transform graph, but gives no access to the objects
-    that `preprocessing_fn` tracked. The exported model needs the tracked object `frozen_backbone`.
+    `tft.TransformFeaturesLayer` also runs the transform graph, but gives no access to objects that
+    `preprocessing_fn` tracked, such as `frozen_backbone`, which the exported model needs.
     """
 
     def __init__(self, directory: str) -> None:
@@ -35,9 +35,10 @@ class TransformGraph(tf.Module):
     def frozen_backbone(self) -> Any:
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
-        The graph contains a backbone only if Transform computed features (`--tune head`). The
-        exported model calls the backbone directly, because the graph loops over chunks of images,
-        and such a loop does not run in a Session, in which servers run models.
+        The graph contains a backbone only if Transform computed features (`--tune head`). The graph
+        calls the backbone in a loop over chunks of images, but servers run models in a Session,
+        where this loop does not run. The exported model therefore calls the backbone without the
+        loop, on all images at once, and computes the same features as the graph.
         """
         return self._loaded.frozen_backbone
 

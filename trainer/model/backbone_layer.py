@@ -15,10 +15,11 @@ from trainer.model.variable_names import named_variables
 class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train the backbone's variables.
 
-    The layer wraps each restored `tf.Variable` in a `keras.Variable`. If a layer only stored the
-    restored object as an attribute, Keras would train none of the object's variables, and would
-    give no warning. `keras.layers.TFSMLayer` is not suitable, because optimizers with slots reject
-    the names of its variables. `hub.KerasLayer` requires Keras 2.
+    The layer wraps each restored `tf.Variable` in a `keras.Variable`, without copying the values.
+    If a layer only stored the restored object as an attribute, Keras would train none of the
+    object's variables, and would give no warning. `keras.layers.TFSMLayer` is not suitable, because
+    optimizers with slots reject the names of its variables. `hub.KerasLayer` is not suitable,
+    because it requires Keras 2.
 
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 

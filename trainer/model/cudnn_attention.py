@@ -11,15 +11,15 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-# The largest attention head that cuDNN's attention kernels support on every GPU. cuDNN also
-# requires that the size of an attention head is a multiple of 8.
+# The largest size of an attention head that cuDNN's attention kernels support on every GPU. cuDNN
+# also requires that the size of an attention head is a multiple of 8.
 MAX_HEAD_SIZE = 128
 _ARTIFACT_VERSION = "1.0.0"  # version of the StableHLO format
 _CALL_VERSION = 9  # version of TensorFlow's operation XlaCallModule
 
 
 def has_kernels() -> bool:
-    """Whether all GPUs support cuDNN's kernels for attention.
+    """Whether this machine has GPUs, and all of them support cuDNN's attention kernels.
 
     cuDNN's attention kernels need compute capability 8.0 or higher.
     """
@@ -93,8 +93,9 @@ def _call(
 ) -> list[tf.Tensor]:
     """Calls a cuDNN kernel through an XLA custom call.
 
-    JAX uses the same custom-call targets, in `_dot_product_attention_fwd_cuda_lowering` and
-    `_dot_product_attention_bwd_cuda_lowering` of jax/_src/cudnn/fused_attention_stablehlo.py.
+    JAX, too, calls the cuDNN kernels through XLA custom calls: see
+    `_dot_product_attention_fwd_cuda_lowering` and `_dot_product_attention_bwd_cuda_lowering` in
+    jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
       target: the name of the custom-call target.

@@ -4,9 +4,9 @@ The fused kernels save memory, because they do not store the matrix of attention
 
 The half-precision backbones of `backbones.augreg` compute attention with three standard operations,
 which run on every device: a matrix product, a softmax and another matrix product. In the training
-graph that XLA compiles for a GPU, `fuse_attention` replaces these operations and their gradients
-with cuDNN's kernels. The exported model keeps the standard operations, because it must also run
-without a GPU.
+graph that XLA compiles for a GPU, `fuse_attention` replaces the three operations and their
+gradients with cuDNN's kernels. The exported model keeps the three standard operations, because the
+exported model must also run without a GPU.
 """
 
 from typing import Any, NamedTuple
@@ -33,15 +33,15 @@ def fuse_attention(function: Any) -> Any:
     """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function with one input of a known shape. Only the attention operations
-        of a backbone that `backbones.augreg` wrote are replaced.
+      function: a concrete function with one input of a known shape. Attention is replaced only if
+        the function computes it with the same operations as the backbones of `backbones.augreg`.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # A gradient tape records a variable only if the graph watches it.
+            # Without this call, a gradient tape would ignore the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
@@ -75,13 +75,20 @@ def _match(softmax: tf.Operation) -> _Attention | None:
 
 
 def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the producer of the first input of `operation`, if the producer's type is `kind`."""
+    """Finds the operation that computes the first input of `operation`.
+
+    The result is None if the found operation is not of the type `kind`.
+    """
     found = operation.inputs[0].op if operation else None
     return found if found is not None and found.type == kind else None
 
 
 def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the only consumer of `operation`'s first output, if the consumer's type is `kind`."""
+    """Finds the operation that uses the first output of `operation`.
+
+    The result is None if several operations use the output, or if the found operation is not of the
+    type `kind`.
+    """
     consumers = operation.outputs[0].consumers() if operation else []
     return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
 

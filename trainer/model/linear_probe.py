@@ -29,7 +29,8 @@ def fit_linear_probe(
 ) -> None:
     """Fits the weights of `head` by logistic regression.
 
-    Of several strengths of regularisation, the one with the best validation accuracy is used.
+    The function tries several strengths of regularisation, and uses the strength with the best
+    validation accuracy.
 
     Logistic regression is fitted to standardised features. The head's weights include the
     standardisation, so the head takes features that are not standardised. Classes without examples
@@ -38,7 +39,7 @@ def fit_linear_probe(
     Args:
       head: the head of a model that `trainer.model.classifier` built.
       train: features, float32 [N, D], and labels, int64 [N]. The features are standardised in
-        place, since a copy might not fit into memory.
+        place, because the features may fill half of the memory, which leaves no room for a copy.
       validation: features and labels of the validation split, shaped as in `train`.
       balanced: whether all classes have the same total weight, whatever their numbers of examples.
       log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
@@ -81,10 +82,11 @@ def _set_head(
     if len(probe.classes_) == 2:  # for two classes, `coef_` has a single row
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    # Subtracting the same number from all logits does not change the softmax. After the mean over
-    # the classes is subtracted, the logits of the classes with examples add up to 0, so the
-    # greatest logit is at least 0 and exceeds `_ABSENT_LOGIT`. With logits around 0, the loss also
-    # stays small if label smoothing gives classes without examples a share of each label.
+    # Subtracting the same number from all logits of an image does not change the softmax. The mean
+    # over the classes with examples is subtracted, so that the logits of these classes add up to 0,
+    # and the greatest logit is above `_ABSENT_LOGIT`. Without the subtraction, all logits of these
+    # classes could be far above `_ABSENT_LOGIT`. Label smoothing, which gives classes without
+    # examples a share of each label, would then make the loss large.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

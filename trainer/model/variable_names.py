@@ -1,6 +1,6 @@
 """Finds the names of a backbone's variables.
 
-Layer decay and weight decay depend on these names.
+Layer decay and weight decay depend on the names of the variables.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    If a backbone stores variables without names, and the shapes of the variables are those of a
-    model in the catalogue, the variables get the names in the original checkpoint of that model,
-    and are returned in the order of the forward pass.
+    Some SavedModels store variables without names. If the shapes of such variables match a model of
+    the catalogue, the names come from the original checkpoint of the matching model, and the
+    variables are returned in the order of the forward pass.
 
     Args:
       backbone: a restored SavedModel with the interface that `backbones.contract` describes.

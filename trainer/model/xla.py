@@ -1,4 +1,4 @@
-"""Compiles functions with XLA that call functions of a SavedModel or compute their gradients."""
+"""Uses XLA to compile functions that call a SavedModel or compute gradients of such a call."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    If `function` computes gradients of a function of a SavedModel, `tf.function(jit_compile=True)`
-    alone would make XLA compile `function` again in every training step, for the following reason.
-    XLA requires that some operands are constants, such as the axes of a transposition. In the
-    backward pass, the axes of transpositions are outputs of the call to the forward pass. If an
-    output of a call must be a constant, XLA treats all inputs of the call as constants
+    With `tf.function(jit_compile=True)` alone, XLA would compile a training step again for every
+    batch if the step computes gradients of a SavedModel. The reason is that XLA requires constants
+    for some operands, such as the axes of a transposition. The forward pass of a SavedModel is a
+    function call, and its outputs include the axes that the backward pass needs. If an output of a
+    call must be a constant, XLA treats all inputs of the call as constants
     (`BackwardsConstAnalysis` in tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the
     forward pass are the images and the weights, which change in every training step. To avoid
     compiling again, `compile_with_xla` replaces each call with the body of the called function.
@@ -68,8 +68,9 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     this form.
 
     Returns:
-      The graph, without placeholders for the function's inputs; and the names of the operations
-      whose outputs are used by a node of the graph or returned by the function.
+      The graph, without the placeholders for the function's inputs; and the names of all operations
+      whose outputs the graph uses or the function returns. From these names, the caller learns
+      which of the function's inputs are used.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
@@ -97,7 +98,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` is removed, because it may refer to the removed placeholders.
+        # The attribute `_class` names nodes that must run on the same device as this node. The
+        # attribute is removed, because it may name a removed placeholder.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)

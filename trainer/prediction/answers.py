@@ -37,7 +37,7 @@ class Answer:
       classes: the indices of the most probable classes, the most probable class first; empty if
         there is no prediction.
       probabilities: the probability of each class in `classes`.
-      is_accepted: whether the model accepts its prediction, the most probable class, as reliable.
+      is_accepted: whether the model accepts the most probable class as a reliable prediction.
       error: the reason why there is no prediction; empty if there is a prediction.
     """
 

@@ -1,7 +1,7 @@
 """Classifies many images with Beam's RunInference; an interrupted job can be resumed.
 
 The list of files is divided into shards. The predictions of each finished shard are written to a
-file in the folder `OUTPUT.parts`, which must be writable for all workers of Beam. If the job is
+file in the folder `OUTPUT.parts`. All Beam workers need write access to this folder. If the job is
 killed, the next run classifies only the remaining shards. At the end, the files of the shards are
 merged into the output file. The Beam pipeline has no shuffle, so its use of memory does not grow
 with the number of images.
@@ -29,9 +29,10 @@ from trainer.serving.classifier import Classifier
 
 SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
-# With --allow_unsafe_triggers, Beam uses its Python engine at once, and does not first try to
-# download another engine. --allow_unsafe_triggers has no other effect, since the pipeline has no
-# triggers. If the user also gives --runner, Beam uses the user's engine.
+# By default, the DirectRunner first tries to download Beam's Prism engine. With
+# --allow_unsafe_triggers, the DirectRunner uses Beam's Python engine immediately.
+# --allow_unsafe_triggers has no other effect, because the pipeline has no triggers. If the user
+# gives a flag --runner, Beam uses the user's runner instead of the DirectRunner.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
@@ -62,7 +63,7 @@ class BulkJob:
 
     @property
     def shards(self) -> range:
-        """The numbers of all shards."""
+        """The shards, numbered from 0."""
         return range(-(-len(self.files) // SHARD))
 
     def fingerprint(self) -> str:
@@ -87,8 +88,8 @@ def run_bulk(
         the number of all images.
 
     Returns:
-      The images that cannot be classified: the name of each image, and the reason.
-      `OUTPUT.quarantine.jsonl` contains the same list of images.
+      The images that cannot be classified: the name of each image, and the reason. This list is
+      also written to `OUTPUT.quarantine.jsonl`.
 
     Raises:
       InputError: the output folder is not writable.
@@ -105,7 +106,7 @@ def run_bulk(
 
 
 def _prepare(job: BulkJob) -> list[int]:
-    """Creates the folder for the shards; returns the numbers of the shards still to classify."""
+    """Creates the folder for the shards; returns the shards that are not classified yet."""
     fingerprint_file = f"{job.parts}/{_JOB}"
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
@@ -119,7 +120,11 @@ def _prepare(job: BulkJob) -> list[int]:
 
 
 def _write(path: str, text: str) -> None:
-    """Writes a file under a temporary name, and then renames it: `path` is never half-written."""
+    """Writes a text file.
+
+    The text is first written to a temporary file, which is then renamed to `path`. So there is
+    never an incomplete file at `path`.
+    """
     partial = f"{path}.partial"
     with tf.io.gfile.GFile(partial, "w") as file:
         file.write(text)
@@ -128,7 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # `files` may be long and would become part of Beam's graph, so the job is passed without it.
+    # The list of files may be long, and would become part of Beam's graph. So the steps of the
+    # pipeline get a copy of the job without the list of files.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
@@ -232,9 +238,9 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 
 @contextmanager
 def _without_memory_warnings() -> Iterator[None]:
-    """A context that hides a warning of RunInference about the measurement of memory.
+    """A context that hides RunInference's warning that it cannot measure memory.
 
-    RunInference logs the warning if it cannot import its model manager.
+    RunInference logs this warning if its model manager cannot be imported.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

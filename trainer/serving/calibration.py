@@ -45,7 +45,7 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
     (2017), section 4.2. Unlike in the paper, the logarithm of the temperature has a standard normal
-    prior, whose weight is that of one image. Without the prior, the best temperature would be 0 if
+    prior, which counts as much as one image. Without the prior, the best temperature would be 0 if
     all images were classified correctly, which is likely for a small validation split.
     """
     import scipy.optimize

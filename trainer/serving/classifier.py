@@ -22,8 +22,9 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for the sizes of images, for models that the pipeline did not export. A model that the
-# pipeline exported contains its own limits.
+# The limits for image sizes that apply to off-the-shelf classifiers: the defaults of the pipeline's
+# options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own limits for
+# image sizes.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
@@ -34,8 +35,8 @@ class Classifier:
     """A SavedModel that classifies images.
 
     The SavedModel is either a model that the pipeline exported, or an off-the-shelf classifier,
-    which has TF Hub's reusable interface and returns logits. An exported model is loaded in a
-    Session, as servers do.
+    which has TF Hub's reusable interface and returns logits. The Classifier loads an exported model
+    in a Session, as servers do.
 
     Attributes:
       height: height of the input images, in pixels.
@@ -89,7 +90,7 @@ class Classifier:
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The backbone is kept as an attribute, because a traced function does not keep it alive.
+        # A traced function does not keep the backbone alive, but this attribute does.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
@@ -139,9 +140,13 @@ def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Returns the indices of the `count` most probable classes, the most probable class first.
+    """Returns the indices of the most probable classes, the most probable class first.
 
     Classes with equal probabilities are in the order of their indices.
+
+    Args:
+      probabilities: the probability of each class, [C].
+      count: the number of classes to return.
     """
     return np.argsort(-probabilities, kind="stable")[:count]
 
@@ -149,7 +154,7 @@ def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
     """Applies `function` to `items` in threads; yields the results in the order of the items.
 
-    The threads are at most `ahead` items ahead of the caller.
+    The threads process at most `ahead` items whose results the caller has not taken yet.
     """
     with ThreadPoolExecutor() as pool:
         waiting: deque[Future[U]] = deque()

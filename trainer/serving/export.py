@@ -61,8 +61,8 @@ class ServedClassifier:
 
         Args:
           directory: the directory in which to write the SavedModel.
-          more_signatures: additional signatures, as traced functions by name. Benchmarks use
-            additional signatures for comparison.
+          more_signatures: the name and the traced function of each additional signature. Benchmarks
+            add signatures to compare different implementations.
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {

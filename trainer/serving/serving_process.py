@@ -48,7 +48,7 @@ class ServingProcess:
           python: the path of a Python interpreter that can import TensorFlow.
           bounds: limits for the time of a request and for the memory of the process. A process that
             exceeds a limit is killed. If `bounds` is None, there are no limits.
-          on_cpu: whether the process uses no GPU.
+          on_cpu: whether to hide all GPUs from the process.
 
         Raises:
           InputError: the process ended before it had imported TensorFlow.
@@ -95,8 +95,8 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # If the process has ended, writing to it raises BrokenPipeError. The error is ignored
-            # here, because `_receive` reports why the process has ended.
+            # If the process has ended, writing to its stdin raises BrokenPipeError. BrokenPipeError
+            # is ignored here, because `_receive` reports why the process has ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -145,21 +145,21 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# Processes that were started in advance, before a ServingProcess needs them. Each key is a pair:
-# the path of the Python interpreter, and `on_cpu`.
+# The processes that `serving_process_ahead` started, and that no ServingProcess has used yet. Each
+# key of the dictionary is a pair: the path of the Python interpreter, and `on_cpu`.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
 @contextlib.contextmanager
 def serving_process_ahead() -> Iterator[Callable[[], None]]:
-    """A context for starting the process of a `ServingProcess` before it is needed.
+    """A context in which the process of a later `ServingProcess` can be started in advance.
 
     The process imports TensorFlow, which takes seconds, while the caller does other work.
 
     Yields:
-      A function that starts a process with this Python interpreter, on the CPU. The next
-      `ServingProcess` with the same interpreter, on the CPU, uses the started process. At the end
-      of the context, a process that no `ServingProcess` has used is killed.
+      A function that starts a process. The next `ServingProcess` that is created with
+      `python=sys.executable` and `on_cpu=True` uses the started process. At the end of the context,
+      a process that no `ServingProcess` has used is killed.
     """
     key = sys.executable, True
 

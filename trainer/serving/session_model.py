@@ -7,9 +7,10 @@ prints the reason and ends with exit status 1.
 
 TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
-in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` runs the same
-operations. `tf.saved_model.load` works differently: it restores each object in the object graph of
-the SavedModel. So a model that `tf.saved_model.load` can load may fail in a server, or vice versa.
+in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` also runs the
+restore operation and the initialization operation. `tf.saved_model.load`, however, restores each
+object in the object graph of the SavedModel, instead of running the restore operation. So a model
+that `tf.saved_model.load` can load may fail in a server, or vice versa.
 
 This file imports only TensorFlow and NumPy, because a server does not have this project's code.
 `trainer.serving.serving_process` communicates with a process that runs this file.
@@ -22,8 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":
-    # TensorFlow imports Keras if it can, which takes a second. This entry of `sys.modules` prevents
-    # the import, because servers do not have Keras either.
+    # If Keras is installed, TensorFlow imports Keras, which takes a second. With the value None in
+    # `sys.modules`, TensorFlow runs without Keras, as on a server.
     sys.modules["keras"] = None  # type: ignore[assignment]
 
 import numpy as np
@@ -156,7 +157,7 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
 def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
     """Whether a lookup table is initialized.
 
-    If the table is not initialized, even a lookup of an empty list of keys fails.
+    The function looks up an empty list of keys, which fails if the table is not initialized.
     """
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
     find = (

@@ -28,7 +28,7 @@ class Bounds:
 
 
 class Watchdog:
-    """A context manager that kills a process that exceeds its limits during the context.
+    """A context manager that kills a process as soon as the process exceeds its limits.
 
     Attributes:
       reason: why the process was killed, in words; empty if the process was not killed.

@@ -17,9 +17,9 @@ _HOURS = 24
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
     """Removes the checkpoints of abandoned trainings of a pipeline.
 
-    A training removes its checkpoints when it ends. If a training is interrupted and its settings
-    or data change, no later run resumes the training, so only this function removes its
-    checkpoints.
+    A training that is not interrupted removes its checkpoints after the model is exported. If a
+    training is interrupted and its settings or data change, no later run resumes the training, so
+    only this function removes its checkpoints.
 
     Args:
       root: the directory of the checkpoints of all trainings, on this machine or in a bucket.

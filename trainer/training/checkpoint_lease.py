@@ -3,8 +3,9 @@
 Without a reservation, simultaneous runs with the same inputs would use the same directory, and the
 run that ends first would remove the checkpoints of the other run. Each run therefore takes a lease
 of its checkpoint directory. If a different run already has the lease, the new run appends a number
-to the name of the directory, and takes a lease of the numbered directory. A run that resumes a
-killed training also looks for checkpoints in the numbered directories.
+to the name of the directory, and takes a lease of the numbered directory. Because a killed run may
+have saved its checkpoints in a numbered directory, a run that resumes a training looks for
+checkpoints in the directory without a number and in all numbered directories.
 """
 
 import contextlib
@@ -45,8 +46,9 @@ def lease_directory(
     """A context in which this run holds the lease of a directory for its checkpoints.
 
     Args:
-      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. This
-        path is used unless a different run has the lease of the directory.
+      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
+        different run has the lease of the directory at `preferred`, a number is appended to the
+        path.
       strategy: the strategy of the training. The chief takes the lease, and sends the directory's
         number to the other workers.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
@@ -94,9 +96,10 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _existing(preferred: str) -> list[int]:
-    """Returns the numbers of the existing directories.
+    """Returns the numbers in the names of the existing directories; 0 for a name without a number.
 
-    The function only lists the parent directory, which is a single request to a bucket.
+    To save requests to a bucket, the function lists the parent directory, instead of checking
+    whether each of the possible directories exists.
     """
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):

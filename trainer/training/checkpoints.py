@@ -42,8 +42,8 @@ def has_checkpoint(directory: str) -> bool:
 class _Notes(tf.train.experimental.PythonState):
     """The state of the training loop, as a JSON text that is saved in each checkpoint.
 
-    The notes are in the same checkpoint as the weights, so that notes and weights always belong to
-    the same step.
+    The state and the weights are in the same checkpoint, so that both always belong to the same
+    step.
     """
 
     def __init__(self) -> None:
@@ -86,9 +86,9 @@ class Checkpoints:
           variables: all variables that a training step changes.
           weights: the variables of the model.
           kept: the number of newest checkpoints to keep.
-          writes: whether this process saves to `directory`; only the chief does. All other workers
-            save to a temporary directory, because TensorFlow requires that every worker saves
-            checkpoints.
+          writes: whether this process saves to `directory`. Only the chief does. The workers that
+            are not the chief save to a temporary directory, because TensorFlow requires that every
+            worker saves checkpoints.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
           in_background: whether training continues while a checkpoint is written. Before a write in
@@ -138,8 +138,8 @@ class Checkpoints:
           InputError: this checkpoint or the previous checkpoint cannot be written, or a different
             run took over the directory. Checkpoints that were complete before the error remain.
         """
-        # `sync` waits for the background thread, which may still be writing the previous
-        # checkpoint, and must not write the new notes into the previous checkpoint.
+        # The background thread may still be writing the previous checkpoint. `sync` waits for the
+        # thread, so that the thread does not write the new notes into the previous checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)

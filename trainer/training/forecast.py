@@ -23,7 +23,8 @@ class Forecast:
     """An estimate of the remaining time of a training.
 
     Attributes:
-      images: number of images that the remaining steps read, counted again in each epoch.
+      images: number of images that the remaining steps read; an image that is read in several
+        epochs counts several times.
       images_per_second: the speed of the training, measured in its first steps.
       devices: the devices in words, such as "2 CPU cores".
       head_seconds: an estimate of the time that `--tune head` would take on the same images; None
@@ -57,7 +58,8 @@ class Forecast:
 class Forecaster:
     """Measures the speed of the first steps, and logs one forecast if the training will take long.
 
-    The log record has the attribute `forecast`, from which a console can show the forecast.
+    The log record has the attribute `forecast`, a Forecast, so that a console can show the forecast
+    in its own format.
     """
 
     def __init__(self, *, tune: str, examples: int, devices: str, is_on_cpu: bool) -> None:

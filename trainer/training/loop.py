@@ -107,8 +107,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # All workers must save after the same step, so several workers do not save in the
-        # background.
+        # If there are several workers, all of them must save after the same step. So checkpoints
+        # are saved in the background only if there is a single worker.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -201,8 +201,8 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # The batches are kept in memory, because iterating over the dataset again would take
-            # several times as long as validating a small number of features.
+            # The batches are kept in memory. Otherwise, each validation would start the dataset
+            # again, which takes several times as long as validating a small number of features.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -290,8 +290,8 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows images of the first step: to read different images, the dataset would
-        # have to be started a second time.
+        # TensorBoard shows images of the first step, because reading any images except those of the
+        # first step would start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
@@ -301,8 +301,8 @@ class Loop:
         """Returns whether the training must end after this step; the result is equal on all
         workers.
 
-        Several workers read `preempted` in the result of the previous step, because reading the
-        result of the current step would make every step wait for the device.
+        If there are several workers, each of them reads `preempted` in the result of the previous
+        step, because reading the result of the current step would wait for the device.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -337,8 +337,8 @@ class Loop:
 
         If there is only one worker, and its process receives a signal to end, the validation is
         abandoned. The next run then repeats the validation before it continues the training. If
-        there are several workers, they finish the validation, because all of them must take part in
-        each validation step.
+        there are several workers, they finish the validation even after a signal, because all
+        workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:
@@ -352,8 +352,9 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # If a loss is not finite, reading the metrics raises an error. The metrics are read before
-        # the checkpoint is saved, so that no weights are saved after such a loss.
+        # The metrics are read before the checkpoint is saved, because reading the metrics raises an
+        # error if a loss is not finite. So no checkpoint contains weights from a step after a loss
+        # that was not finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

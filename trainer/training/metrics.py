@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 # Seconds between two reads of the steps' results. Results are not read after every step, because
 # each read waits for the device.
 _INTERVAL = 0.5
-# The largest number of consecutive steps whose gradients may overflow float16. After a step with an
-# overflow, the optimizer halves the loss scale, which starts at 2^15. If more consecutive steps
-# overflow, the training ends with an error.
+# The largest number of consecutive steps whose gradients may overflow float16. If the gradients of
+# more consecutive steps overflow, the training ends with an error. A few overflows are normal: each
+# overflow makes the optimizer halve the loss scale, which starts at 2^15.
 _OVERFLOWS = 20
 
 
@@ -118,9 +118,10 @@ class StepMetrics:
         self._report(step, metrics, logging.INFO)
 
     def restart_clock(self) -> None:
-        """Excludes the time since the last read from the measured speed.
+        """Restarts the clock that measures the speed of the training steps.
 
-        Call this method after a validation or a checkpoint.
+        Call this method after a validation or a checkpoint, so that the measured time does not
+        include the validation or the checkpoint.
         """
         self._last_read = time.monotonic()
 

@@ -12,9 +12,8 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Matches the names that Keras and Flax give to variables without weight decay. Most of these
-# variables are recognised by the end of the name. Position and class embeddings are recognised by
-# any part of the name.
+# Matches the names that Keras and Flax give to variables without weight decay. The names of
+# position and class embeddings match at any place; all other names match only at the end.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -57,8 +56,8 @@ class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
     The caller must pass gradients that are already summed over all replicas, because gradients are
-    clipped after the summation and before the update. This class turns off the optimizer's own
-    summation.
+    clipped after the summation and before the update. This class therefore turns off Keras's
+    summation of gradients over replicas.
     """
 
     _rates: Sequence[float] = ()
@@ -144,8 +143,9 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
     Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
     higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
-    `block_12_expand`, `layer4`). Blocks with the same prefix are in the order of their numbers, and
-    prefixes are in the order in which they first appear in `names`. Variables between two blocks
+    `block_12_expand`, `layer4`). If two names differ only in the number of the block, the block
+    with the higher number is the higher block. If the text before the number differs, the block
+    whose text first appears later in `names` is the higher block. Variables between two blocks
     belong to the lower block. Variables above all blocks have the factor 1.
 
     Args:
@@ -182,8 +182,8 @@ def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
 
     Variables without weight decay are recognised by their names or, if the name is not known, by
     their shapes: group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are
-    [1, N, D]. Shapes alone would not suffice, because the biases of AugReg's attention are
-    matrices, [heads, D / heads], like kernels.
+    [1, N, D]. The shape alone does not distinguish biases from kernels, because the biases of
+    AugReg's attention are matrices, [heads, D / heads], like kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

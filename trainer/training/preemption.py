@@ -74,10 +74,12 @@ def catch_termination_signals() -> Iterator[Preemption]:
     """A context in which a `Preemption` records SIGTERM and SIGINT, to save the training.
 
     In a run of the pipeline on this machine, `common.termination` handles the signals. If the
-    `Preemption` has no unsaved steps, `common.termination` ends the process immediately; otherwise,
-    at the end of the context. In all other programs, this function installs signal handlers, which
-    is possible only in the main thread. In a different thread, `catch_termination_signals` records
-    no signals.
+    `Preemption` has no unsaved steps, `common.termination` ends the process immediately. If there
+    are unsaved steps, it ends the process at the end of the context.
+
+    In a program that is not a run of the pipeline on this machine, this function installs signal
+    handlers. Python allows this only in the main thread, so no signals are recorded if the caller
+    is not the main thread.
     """
     preemption = Preemption()
     if termination.ends_on_signals():

@@ -31,7 +31,10 @@ class Progress:
 
 
 def report_resumed(step: int) -> None:
-    """Logs the number of the step from which training resumes, as the attribute `resumed`."""
+    """Logs the number of the step from which training resumes.
+
+    The number is also the attribute `resumed` of the log record.
+    """
     logger.info("resumes from the checkpoint of step %d", step, extra={"resumed": step})
 
 

@@ -14,12 +14,12 @@ Value = bool | int | float | str | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options whose values are not those of the run's recipe.
+    """The name of a run, and the options whose values differ from the run's recipe.
 
     Attributes:
       name: the pipeline's name.
-      options: the options whose values are not those of the recipe: a value for each key, such as
-        `train.epochs`.
+      options: the value of each option that differs from the recipe, by the key of the option, such
+        as `train.epochs`.
     """
 
     name: str = ""

@@ -134,9 +134,9 @@ class TunerSettings:
     """The settings of Tuner.
 
     Attributes:
-      training: the settings of the trials; each trial replaces the options that are searched.
-      label: the name of the search in TensorBoard. The name of a trial also contains the values of
-        the trial's options.
+      training: the settings of all trials, except the options that the search varies.
+      label: the name of the search in TensorBoard. The name of each trial consists of the name of
+        the search, the trial's id and the values of the trial's options.
       trials: number of trials.
       code_fingerprint: fingerprint of the code of `trainer.tuner` and of all modules that it
         imports.

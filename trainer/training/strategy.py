@@ -40,7 +40,7 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def is_on_cpu() -> bool:
-    """Returns whether a training runs on CPUs, because the machine has no accelerator."""
+    """Returns whether trainings run on CPUs: whether the machine has no GPU and no TPU."""
     return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 

@@ -95,7 +95,8 @@ class Stepper:
     def leaves_out_overflows(self) -> bool:
         """Whether the optimizer skips steps whose gradients are not finite.
 
-        For such a step, a LossScaleOptimizer lowers the loss scale instead of changing the weights.
+        A LossScaleOptimizer does not change the weights if the gradients are not finite, but lowers
+        the loss scale.
         """
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
@@ -105,8 +106,8 @@ class Stepper:
         Args:
           parts: the parts of the batch. Each part is a pair (inputs, labels) from the strategy's
             distributed iterator.
-          preempted: whether this process has received a signal to end. `Result.preempted` tells
-            this to all workers.
+          preempted: whether this process has received a signal to end. All workers learn from
+            `Result.preempted` that one of them has received a signal.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
         while True:
@@ -156,8 +157,8 @@ class Stepper:
         if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
-                # The update is compiled only without a strategy: with replicas, Keras communicates
-                # between them to update variables, and XLA cannot compile this communication.
+                # With a distribution strategy, the update is not compiled: Keras exchanges data
+                # between replicas to update variables, and XLA cannot compile this communication.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True, autograph=False)
         self._run = tf.function(self._distributed, autograph=False)
@@ -230,7 +231,7 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """A context in which the backbone uses cuDNN's kernels if the current variant uses them."""
+        """A context in which the backbone uses cuDNN's kernels if the current variant does so."""
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
             layer.fuses_attention = self._variant.fuses_attention

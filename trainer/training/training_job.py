@@ -43,7 +43,8 @@ class TrainingJob:
         same `shapes`, so that the SavedModel is read only once.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
-      validation_files: file patterns of the validation split, with examples as in `train_files`.
+      validation_files: file patterns of the validation split, with the same kind of examples as
+        `train_files`.
       label: the name of the training in TensorBoard.
     """
 
@@ -148,7 +149,7 @@ class TrainingJob:
     def _compute(
         self, function: ToOutputs, files: Sequence[str], graph: TransformGraph
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Computes the outputs of `function`, [N, …], and reads the labels, int64 [N]."""
+        """Returns the outputs of `function` for all images, [N, …], and the labels, int64 [N]."""
         batches = validation_batches(
             files,
             graph,
@@ -165,7 +166,8 @@ class TrainingJob:
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures.
 
-        The exported model is a copy of `model` that was built outside the scope of any strategy.
+        The variables of `model` may belong to a distribution strategy, so the exported model is a
+        copy of `model` that is built outside the scope of any strategy.
         """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
@@ -211,8 +213,9 @@ class TrainingJob:
 def backbone_directory(base_model: str) -> str:
     """Returns the directory of the backbone's SavedModel.
 
-    TFX passes a subfolder of the Model artifact as `base_model`, because it expects the SavedModel
-    in this subfolder. But the artifact of a backbone has the SavedModel in its own directory.
+    TFX expects that a Model artifact has a subfolder with the SavedModel, and passes the path of
+    the subfolder as `base_model`. The artifact of a backbone has no subfolder: the SavedModel is in
+    the directory of the artifact.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model
