@@ -20,9 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The name of a feature of transformed examples: a hash of the encoded image. Without the hash, it
-# would not be known which example belongs to an image, because transformed examples contain no file
-# names, and Beam writes them in arbitrary order.
+# The name of a feature of transformed examples, which contains a hash of the encoded image. Only
+# the hash shows to which image a transformed example belongs: transformed examples contain no file
+# names, and Beam writes transformed examples in arbitrary order.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images

@@ -37,8 +37,8 @@ class TransformGraph(tf.Module):
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
         calls the backbone in a loop over chunks of images, but servers run models in a Session,
-        where this loop does not run. The exported model therefore calls the backbone without the
-        loop, on all images at once, and computes the same features as the graph.
+        where this loop does not run. The exported model calls the backbone without a loop, on all
+        images at once, and computes the same features as the graph.
         """
         return self._loaded.frozen_backbone
 

@@ -41,7 +41,7 @@ def fuse_attention(function: Any) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # Without this call, a gradient tape would ignore the variable.
+            # Without `watch_variable`, a gradient tape would ignore the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):

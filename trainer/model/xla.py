@@ -69,8 +69,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
     Returns:
       The graph, without the placeholders for the function's inputs; and the names of all operations
-      whose outputs the graph uses or the function returns. From these names, the caller learns
-      which of the function's inputs are used.
+      whose outputs the graph uses or the function returns. The caller needs the names to find out
+      which inputs of the function are used.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
@@ -98,8 +98,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` names nodes that must run on the same device as this node. The
-        # attribute is removed, because it may name a removed placeholder.
+        # The attribute `_class` names the nodes that must run on the same device as this node.
+        # `_class` is removed, because it may name a removed placeholder.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)

@@ -1,7 +1,7 @@
 """Classifies many images with Beam's RunInference; an interrupted job can be resumed.
 
 The list of files is divided into shards. The predictions of each finished shard are written to a
-file in the folder `OUTPUT.parts`. All Beam workers need write access to this folder. If the job is
+file in the folder `OUTPUT.parts`, to which all Beam workers need write access. If the job is
 killed, the next run classifies only the remaining shards. At the end, the files of the shards are
 merged into the output file. The Beam pipeline has no shuffle, so its use of memory does not grow
 with the number of images.
@@ -88,8 +88,8 @@ def run_bulk(
         the number of all images.
 
     Returns:
-      The images that cannot be classified: the name of each image, and the reason. This list is
-      also written to `OUTPUT.quarantine.jsonl`.
+      The images that cannot be classified: the name of each image, and the reason. If there are
+      such images, they are also listed in `OUTPUT.quarantine.jsonl`.
 
     Raises:
       InputError: the output folder is not writable.
@@ -122,8 +122,8 @@ def _prepare(job: BulkJob) -> list[int]:
 def _write(path: str, text: str) -> None:
     """Writes a text file.
 
-    The text is first written to a temporary file, which is then renamed to `path`. So there is
-    never an incomplete file at `path`.
+    The text is first written to a temporary file, which is then renamed to `path`, so that an
+    interrupted write leaves no incomplete file at `path`.
     """
     partial = f"{path}.partial"
     with tf.io.gfile.GFile(partial, "w") as file:
@@ -133,8 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # The list of files may be long, and would become part of Beam's graph. So the steps of the
-    # pipeline get a copy of the job without the list of files.
+    # The pipeline gets a copy of the job without the list of files, because the list may be long
+    # and would become part of Beam's graph.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (

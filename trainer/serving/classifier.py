@@ -90,7 +90,7 @@ class Classifier:
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # A traced function does not keep the backbone alive, but this attribute does.
+        # The attribute `_backbone` keeps the backbone alive, because a traced function does not.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))

@@ -157,7 +157,7 @@ def serving_process_ahead() -> Iterator[Callable[[], None]]:
     The process imports TensorFlow, which takes seconds, while the caller does other work.
 
     Yields:
-      A function that starts a process. The next `ServingProcess` that is created with
+      A function that starts the process. The next `ServingProcess` that is created with
       `python=sys.executable` and `on_cpu=True` uses the started process. At the end of the context,
       a process that no `ServingProcess` has used is killed.
     """

@@ -7,10 +7,10 @@ prints the reason and ends with exit status 1.
 
 TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
-in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` also runs the
-restore operation and the initialization operation. `tf.saved_model.load`, however, restores each
-object in the object graph of the SavedModel, instead of running the restore operation. So a model
-that `tf.saved_model.load` can load may fail in a server, or vice versa.
+in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` runs the restore
+operation and the initialization operation, as servers do. `tf.saved_model.load` does not run the
+restore operation, but restores each object in the object graph of the SavedModel. So a model that
+`tf.saved_model.load` can load may fail in a server, or vice versa.
 
 This file imports only TensorFlow and NumPy, because a server does not have this project's code.
 `trainer.serving.serving_process` communicates with a process that runs this file.
@@ -23,8 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":
-    # If Keras is installed, TensorFlow imports Keras, which takes a second. With the value None in
-    # `sys.modules`, TensorFlow runs without Keras, as on a server.
+    # If Keras is installed, TensorFlow imports Keras, which takes a second. The value None in
+    # `sys.modules` makes TensorFlow run without Keras, as on a server.
     sys.modules["keras"] = None  # type: ignore[assignment]
 
 import numpy as np

@@ -86,9 +86,9 @@ class Checkpoints:
           variables: all variables that a training step changes.
           weights: the variables of the model.
           kept: the number of newest checkpoints to keep.
-          writes: whether this process saves to `directory`. Only the chief does. The workers that
-            are not the chief save to a temporary directory, because TensorFlow requires that every
-            worker saves checkpoints.
+          writes: whether this process is the chief, which saves to `directory`. Workers other than
+            the chief save to a temporary directory, because TensorFlow requires that every worker
+            saves checkpoints.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
           in_background: whether training continues while a checkpoint is written. Before a write in

@@ -157,7 +157,7 @@ class Hyperparameters:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether to export the weights with the best validation score, or the last weights."""
+        """Whether to export the weights with the best validation score, not the last weights."""
         return self.keep == "best" or self.early_stopping is not None
 
     def total_steps(self, examples: int) -> int:

@@ -201,8 +201,9 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # The batches are kept in memory. Otherwise, each validation would start the dataset
-            # again, which takes several times as long as validating a small number of features.
+            # The batches are kept in memory, because each validation of a `tf.data.Dataset` starts
+            # the dataset again. For a small number of features, starting the dataset takes several
+            # times as long as the validation.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -290,8 +291,8 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows images of the first step, because reading any images except those of the
-        # first step would start the dataset a second time.
+        # TensorBoard shows images of the first step, because the training reads these images
+        # anyway. Reading more images would start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
@@ -352,9 +353,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # The metrics are read before the checkpoint is saved, because reading the metrics raises an
-        # error if a loss is not finite. So no checkpoint contains weights from a step after a loss
-        # that was not finite.
+        # Reading the metrics raises an error if a loss is not finite. The metrics are read before
+        # the checkpoint is saved, so that no weights are saved after a loss that is not finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

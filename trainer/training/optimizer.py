@@ -12,8 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Matches the names that Keras and Flax give to variables without weight decay. The names of
-# position and class embeddings match at any place; all other names match only at the end.
+# Matches the names that Keras and Flax give to variables without weight decay. The patterns for
+# position and class embeddings match anywhere in a name. All other patterns match only at the end
+# of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",

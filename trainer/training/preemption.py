@@ -75,11 +75,11 @@ def catch_termination_signals() -> Iterator[Preemption]:
 
     In a run of the pipeline on this machine, `common.termination` handles the signals. If the
     `Preemption` has no unsaved steps, `common.termination` ends the process immediately. If there
-    are unsaved steps, it ends the process at the end of the context.
+    are unsaved steps, `common.termination` ends the process at the end of the context.
 
     In a program that is not a run of the pipeline on this machine, this function installs signal
-    handlers. Python allows this only in the main thread, so no signals are recorded if the caller
-    is not the main thread.
+    handlers. Only the main thread can install signal handlers, so no signals are recorded if this
+    function is called in a different thread.
     """
     preemption = Preemption()
     if termination.ends_on_signals():

@@ -33,7 +33,7 @@ class Progress:
 def report_resumed(step: int) -> None:
     """Logs the number of the step from which training resumes.
 
-    The number is also the attribute `resumed` of the log record.
+    The log record also contains the number as the attribute `resumed`.
     """
     logger.info("resumes from the checkpoint of step %d", step, extra={"resumed": step})
 
