@@ -1,6 +1,6 @@
-"""Loads and runs the preprocessing graph that Transform wrote, for the Trainer.
+"""Lets Trainer and Tuner run the preprocessing graph that Transform wrote.
 
-The exported model contains the graph's backbone if only the head was tuned.
+If only the head is tuned, the exported model contains the backbone from this graph.
 """
 
 import os

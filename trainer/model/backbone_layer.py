@@ -24,7 +24,7 @@ class BackboneLayer(keras.layers.Layer):
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. cuDNN's kernels work only if XLA
+      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only if XLA
         compiles the call of this layer for a GPU.
     """
 

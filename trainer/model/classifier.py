@@ -12,8 +12,8 @@ from trainer.model.backbone_layer import BackboneLayer
 def make_head(classes: int) -> keras.layers.Layer:
     """Builds the head, a dense layer that maps features, [B, D], to logits, [B, classes].
 
-    The weights of the head start at zero, as in AugReg's fine-tuning, so that the first steps do
-    not disturb the backbone.
+    The weights of the head start at zero, as in AugReg's fine-tuning, so that the first training
+    steps hardly change the backbone.
     """
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 

@@ -1,4 +1,4 @@
-"""Calls cuDNN's kernels for attention, as operations that XLA compiles for a GPU."""
+"""Calls cuDNN's attention kernels from TensorFlow functions that XLA compiles for a GPU."""
 
 import functools
 import json

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-_LOWEST, _HIGHEST = 0.05, 20.0  # the smallest and the largest temperature
+_LOWEST, _HIGHEST = 0.05, 20.0  # the range in which `find_temperature` searches
 _BINS = 15
 # A threshold that no probability reaches, so that no prediction is accepted.
 NOTHING_ACCEPTED = 2.0
@@ -119,11 +119,14 @@ def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarra
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:
-    """Returns the expected calibration error (Naeini et al., 2015), from `calibration_bins`.
+    """Returns the expected calibration error (Naeini et al., 2015).
 
     For each bin, the error is the difference between the mean probability and the share of correct
     predictions. The result is the mean of the bins' errors, weighted by the number of predictions
     in each bin.
+
+    Args:
+      bins: the result of `calibration_bins`.
     """
     count, confidence, right = bins
     return float(np.abs(confidence - right).sum() / max(count.sum(), 1))

@@ -46,8 +46,8 @@ class BatchDecoder:
 
         Args:
           items: encoded images, or strings from which `read` extracts them, string [B].
-          read: a function from an item, string [], to the encoded image, string []. An item for
-            which `read` fails is an invalid image.
+          read: a function from an item, string [], to the encoded image, string []. If `read` fails
+            for an item, the item counts as an invalid image.
 
         Returns:
           The pixels, float32 [B, H, W, 3] in [-1, 1], which are 0 for an invalid image; and whether
@@ -112,9 +112,8 @@ def _map_some(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the indices of the items for which `function` succeeds, and the results for them.
 
-    Two measures save time in each request: the results are collected with `batch`, because
-    `Dataset.reduce` would take 6 ms, and `quick_options` keeps TensorFlow from rewriting the
-    dataset's graph, because the rewrite would take 4 ms.
+    The results are collected with `batch`, because a call of `Dataset.reduce` takes 6 ms.
+    `quick_options` keeps TensorFlow from rewriting the dataset's graph, which would take 4 ms.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -89,7 +89,7 @@ class ServingProcess:
         return self._exchange(directory, None)
 
     def peak_memory(self) -> int:
-        """Returns the most memory that the process has used at any time, in bytes."""
+        """Returns the peak memory of the process so far, in bytes."""
         return peak_memory(self._process.pid)
 
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:

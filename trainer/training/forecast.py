@@ -42,7 +42,10 @@ class Forecast:
         return self.images / self.images_per_second
 
     def describe(self) -> Iterator[str]:
-        """Yields the estimated time in words, and the advice to use `--tune head` if that helps."""
+        """Yields the estimated time in words.
+
+        If `head_seconds` is not None, a second text recommends `--tune head`.
+        """
         yield (
             f"training takes about {describe_duration(self.seconds)} on {self.devices}: "
             f"{self.images:,} images at {self.images_per_second:.3g} images/s"

@@ -17,7 +17,7 @@ _POINTS = 500  # smallest number of points in the curves of a long training
 class History:
     """The curves of a training: metrics by step and by epoch.
 
-    Checkpoints contain the curves, so that the curves are complete after a training was resumed.
+    Checkpoints contain the curves, so that the curves of a resumed training are complete.
 
     Attributes:
       values: the curves.
@@ -59,7 +59,7 @@ class History:
             self._add("steps", "train", {"step": step} | dict(metrics))
 
     def add_epoch(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of the epoch that ended with `step` to the curves."""
+        """Adds the metrics of an epoch to the curves; `step` is the last step of the epoch."""
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:

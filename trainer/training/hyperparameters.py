@@ -17,8 +17,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training. Therefore, a training can be resumed after
-# the user has changed these options.
+# Options that do not change the result of a training, so that a training can be resumed after the
+# user has changed these options.
 OPERATIONAL = (
     "strategy",
     "jit_compile",
@@ -34,7 +34,7 @@ class Hyperparameters:
     """The hyperparameters of the Trainer. Each field is an option `train.…` of the pipeline.
 
     Every optimizer step uses exactly `batch_size` images, whatever the number of devices. The last
-    batch of an epoch is not smaller than other batches: images of the next epoch fill it up.
+    batch of an epoch is also full, because it is filled up with images of the next epoch.
     """
 
     epochs: int = option("number of passes over the training images", default=8, check=AT_LEAST_ONE)

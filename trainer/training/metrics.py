@@ -34,8 +34,8 @@ class NonFiniteError(Exception):
 class StepMetrics:
     """Collects and reports the metrics of training steps.
 
-    Reading the result of a step waits for the device, so the results of several steps are read at
-    once.
+    Reading the result of a step waits for the device, so the results of several steps are read
+    together.
     """
 
     def __init__(

@@ -179,7 +179,7 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
     """Whether weight decay applies to a variable.
 
-    Weight decay does not apply to biases, norms, tokens and position embeddings.
+    Weight decay does not apply to biases, norms, tokens or position embeddings.
 
     Variables without weight decay are recognised by their names or, if the name is not known, by
     their shapes: group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are

@@ -72,7 +72,8 @@ class TrainingInputs:
       source_fingerprint: fingerprint of the images.
       max_side: the longest allowed side of an image, in pixels; ImageExampleGen scales larger
         images down.
-      max_pixels: the largest allowed number of pixels; ImageExampleGen quarantines larger images.
+      max_pixels: the largest allowed number of pixels of an image; ImageExampleGen quarantines
+        larger images.
       max_value: the pixel value of white in images of more than 8 bits per channel; 0 to use the
         value that each file states.
       examples_code: fingerprint of ImageExampleGen's code.
@@ -96,7 +97,7 @@ class ServingSettings:
     """The settings of the exported model.
 
     Attributes:
-      limits: the limits for the sizes of images, as in ImageExampleGen.
+      limits: the limits for the sizes of images, which are the same as in ImageExampleGen.
       precision: the required share of correct predictions among the accepted predictions; if None,
         the model accepts all predictions.
     """

@@ -63,9 +63,9 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
 
     The result is None if TensorFlow's default options are suitable.
 
-    By default, a thread copies batches to the devices in advance. With several workers without
-    accelerators, the returned options turn off the copying thread: the thread does not speed up
-    such a training, and took up to 100 s to end after the training.
+    By default, a thread copies batches to the devices in advance. For several workers without
+    accelerators, the returned options turn the thread off, because the thread has no advantage
+    without accelerators, and took up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -151,8 +151,8 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Devices are listed only if there is a single worker: listing devices initializes TensorFlow,
-    # after which workers can no longer connect.
+    # Devices are listed only if there is a single worker, because listing devices initializes
+    # TensorFlow, and workers cannot connect after TensorFlow is initialized.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

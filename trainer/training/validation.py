@@ -11,7 +11,8 @@ from trainer.training.train_step import Stepper
 class Validation:
     """Validates the model, and saves the best weights.
 
-    If the training computes moving averages of the weights, the averages are validated.
+    If the training computes moving averages of the weights, the model is validated with the
+    averages.
     """
 
     def __init__(
