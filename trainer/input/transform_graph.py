@@ -1,6 +1,6 @@
 """Lets Trainer and Tuner run the preprocessing graph that Transform wrote.
 
-If only the head is tuned, the exported model contains the backbone from this graph.
+If only the head is tuned, the exported model contains the backbone from the preprocessing graph.
 """
 
 import os

@@ -88,8 +88,8 @@ def run_bulk(
         the number of all images.
 
     Returns:
-      The images that cannot be classified: the name of each image, and the reason. If there are
-      such images, they are also listed in `OUTPUT.quarantine.jsonl`.
+      The images that cannot be classified: the name of each image, and the reason. Images that
+      cannot be classified are also listed in `OUTPUT.quarantine.jsonl`.
 
     Raises:
       InputError: the output folder is not writable.

@@ -13,7 +13,7 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
 # Matches the names that Keras and Flax give to variables without weight decay. The patterns for
-# position and class embeddings match anywhere in a name. All other patterns match only at the end
+# position and class embeddings match anywhere in a name; all other patterns match only at the end
 # of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
