@@ -5,15 +5,18 @@
     python -m trainer.predict --model runs/flowers/serving/1763884800 images/ --output answers.csv
 
 An IMAGE is a file, or a folder with images at any depth, also in a bucket (gs://…). Images are
-preprocessed as in the pipeline: rotated by EXIF, put on white, resized, scaled to [-1, 1].
+preprocessed as in the pipeline: they are rotated according to their EXIF data, put on a white
+background if they are transparent, resized, and scaled to [-1, 1].
 
-Without --output, one line for each image is printed, with the probabilities and names of the most
-probable classes. With --output, Beam writes the predictions to a table (.csv, .jsonl, .parquet), on
-the engine that --beam-arg names. If this command was interrupted, the same command resumes it.
-Images without an answer are in the table too, with the reason, and in OUTPUT.quarantine.jsonl.
+Without --output, the command prints a line for each image, with the most probable classes and their
+probabilities. With --output, the command runs Beam, on the engine that --beam-arg names, and writes
+the predictions to a table (.csv, .jsonl or .parquet). If a command with --output was interrupted,
+run the same command again to classify the remaining images. The table has a row for each image; if
+an image cannot be classified, the row contains the reason. OUTPUT.quarantine.jsonl lists all images
+that cannot be classified.
 
-Exit status: 0 if all images were classified, 1 if some could not be read (stderr names them, with
-the reason), 2 for bad usage or an unknown classifier.
+Exit status: 0 if all images were classified; 1 if some images could not be classified, with a
+message on stderr; 2 if an option is wrong or there is no such classifier.
 """
 
 import argparse
@@ -75,8 +78,9 @@ def _classify(
 
 
 def find_class_names(classifier: "Classifier") -> Sequence[str] | None:
-    """Returns the names of the classifier's classes; without such names, ImageNet's names if there
-    are 1,000 classes, otherwise None.
+    """Returns the names of the classifier's classes, or None if they are not known.
+
+    A model with 1,000 classes, but without class names, gets the class names of ImageNet.
     """
     return classifier.names or (NAMES if classifier.classes == len(NAMES) else None)
 
@@ -103,8 +107,7 @@ def print_answers(parser: Parser, options: argparse.Namespace, classifier: "Clas
 
 
 def describe(answer: "Answer", width: int, names: Sequence[str] | None) -> str:
-    """Returns a line with an image's name and the probabilities and names of its most probable
-    classes.
+    """Returns the line for one image: its name, most probable classes and probabilities.
 
     The name of the image is padded to `width` characters.
     """
@@ -130,7 +133,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # each worker of Beam loads its own classifier
+    classifier.close()  # frees memory, since Beam's workers load the model again
     total = len(job.files)
     meter = PaceMeter(total)
     screen = rich.console.Console(stderr=True)
@@ -155,14 +158,14 @@ def _others(count: int, output: str) -> str:
 
 
 def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "Classifier"]:
-    """Loads the classifier that the options of `add_classifier_arguments` name.
+    """Loads the classifier that the command-line options name.
 
     Returns:
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. Most of these errors are raised before TensorFlow is
-        imported.
+      InputError: there is no such classifier. In most cases, the function raises the InputError
+        before it imports TensorFlow, so that users do not wait for the import, which takes seconds.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):
@@ -215,7 +218,7 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
 
 
 def make_parser() -> Parser:
-    """Makes the parser of the command line."""
+    """Makes the parser of the command-line arguments."""
     parser = Parser(prog="python -m trainer.predict", description=__doc__.splitlines()[0])
     add_classifier_arguments(parser, batch_size=32)
     parser.add_argument(
@@ -248,5 +251,6 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` must end without a traceback
+    # With this handler, the command ends without a traceback if its output is piped into `head`.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

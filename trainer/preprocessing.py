@@ -1,8 +1,8 @@
-"""Preprocessing, as a graph that Transform writes and that Trainer, Evaluator and servers run.
+"""Preprocesses images, in a graph that Transform writes and Trainer, Evaluator and servers run.
 
 Images are decoded, resized to the backbone's H x W (bilinear), and scaled to [-1, 1], as in
 google-research/vision_transformer, vit_jax/input_pipeline.py. For `--tune head`, the graph also
-computes features.
+computes the features of the backbone for each image.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,13 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The feature `image_hash` identifies the image of an example, since Beam writes transformed
-# examples in any order, and without file names.
+# The name of a feature of transformed examples, which contains a hash of the encoded image. Only
+# the hash shows to which image a transformed example belongs: transformed examples contain no file
+# names, and Beam writes transformed examples in arbitrary order.
 IMAGE_HASH = "image_hash"
 
 # The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
-# to Evaluator; their pixels would take 600 MB.
+# at once to Evaluator, and the pixels of 1,000 images would take 600 MB.
 CHUNK = 32
 
 
@@ -36,12 +37,13 @@ def preprocessing_fn(
 
     Args:
       inputs: `image`, encoded images, string [B] or [B, 1]; and `label`, int64 [B] or [B, 1].
-      custom_config: the fields of `trainer.transform_settings.TransformSettings`, with the
+      custom_config: the fields of `trainer.transform_settings.TransformSettings`, including the
         backbone's directory.
 
     Returns:
-      `label`, int64 [B]; and `pixels`, float32 [B, H, W, 3] in [-1, 1], for tune "full", or
-      `features`, float32 [B, D], and `image_hash`, int64 [B], see `hash_images`, for tune "head".
+      A dictionary with `label`, int64 [B]. With tune "full", the dictionary also contains `pixels`,
+      float32 [B, H, W, 3] in [-1, 1]. With tune "head", the dictionary also contains `features`,
+      float32 [B, D], and `image_hash`, int64 [B], from `hash_images`.
     """
     settings = from_custom_config(TransformSettings, custom_config)
     encoded = tf.reshape(inputs[IMAGE], [-1])
@@ -75,15 +77,18 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an ingested image (JPEG, also PNG or GIF), string [], to uint8 [h, w, 3]."""
+    """Decodes an image that ImageExampleGen wrote, string [], to uint8 [h, w, 3].
+
+    The format of the image may be JPEG, PNG or GIF.
+    """
     image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Resizes uint8 [h, w, 3] to float32 [height, width, 3] in [0, 255], bilinear.
+    """Resizes an image, uint8 [h, w, 3], to float32 [height, width, 3] in [0, 255].
 
-    Images are resized without antialiasing.
+    The resizing is bilinear, without antialiasing.
     """
     return tf.image.resize(image, [height, width], method="bilinear")
 
@@ -96,15 +101,16 @@ def value_range(image: tf.Tensor) -> tf.Tensor:
 class FrozenBackbone(tf.Module):
     """Preprocessing followed by a backbone: maps encoded images to features.
 
-    The transform graph's SavedModel contains this object, and the exported model calls its function
-    `from_pixels`.
+    The SavedModel of the transform graph contains the FrozenBackbone. The exported model calls the
+    FrozenBackbone's function `from_pixels`.
     """
 
     def __init__(self, directory: str, input_range: str) -> None:
         """
         Args:
           directory: the directory of the backbone's SavedModel.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          input_range: the range of pixel values that the backbone expects; see
+            `backbones.input_range`.
         """
         super().__init__()
         shapes = read_shapes(directory)
@@ -127,40 +133,43 @@ class FrozenBackbone(tf.Module):
 
 
 def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf.Tensor:
-    """Computes features of the frozen backbone, float32 [B, D], of encoded images, string [B].
+    """Maps encoded images, string [B], to the frozen backbone's features, float32 [B, D].
 
-    The backbone becomes part of the transform graph's SavedModel, as its attribute
+    The backbone is saved in the SavedModel of the transform graph, as the attribute
     `frozen_backbone`.
     """
-    # TensorFlow Transform is imported only here, since training imports this module without it.
+    # This import is local, because other users of this module do not need TensorFlow Transform.
     import tensorflow_transform as tft
 
     def make() -> FrozenBackbone:
         return FrozenBackbone(directory, input_range)
 
-    # All traces share the FrozenBackbone, so that its functions are traced only once.
+    # Transform traces this function several times. All traces share one FrozenBackbone, so that the
+    # functions of the FrozenBackbone are traced only once.
     key = "frozen_backbone", directory, input_range
     frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
 def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Calls `function`, [B, H, W, 3] -> [B, D], on a batch that grey images fill up to `CHUNK`.
+    """Calls `function` on a batch of `CHUNK` images: `images`, and grey images as padding.
 
-    The features of an image must not depend on its batch, since Beam forms batches of any size. On
-    CPUs, the size of a batch determines in which order a matrix product adds numbers: between batch
-    sizes, the features of a ViT differed by up to 2.5e-6, and the features of a MobileNet by up to
-    2.5e-5. In batches of the same size, features are bit-identical, whatever the other images and
-    their order are (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model
-    adds no images, since a request with one image would take longer.
+    Beam forms batches of any size, but the features of an image must not depend on the size of its
+    batch. On CPUs, the batch size determines the order in which a matrix product adds numbers.
+    Between different batch sizes, the features of a ViT differed by up to 2.5e-6, and the features
+    of a MobileNet by up to 2.5e-5. If the batch size is constant, the features of an image are
+    bit-identical, whatever the other images in the batch and their order are (measured with a
+    MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad its batches, since
+    padding would slow down requests with one image.
 
     Args:
-      function: the backbone.
+      function: the backbone, which maps [B, H, W, 3] to [B, D].
       images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
     batch = tf.shape(images)[0]
-    # `tf.pad` is not used: TensorFlow 2.21 merges it with a following convolution (oneDNN's
-    # PadWithConv2D), which pads only height and width, so no image would be added.
+    # The grey images are added with `tf.concat`, because `tf.pad` would add no images: TensorFlow
+    # 2.21 merges `tf.pad` with a following convolution (oneDNN's PadWithConv2D), which pads only
+    # height and width.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch
@@ -170,7 +179,10 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
 def _in_chunks(
     function: Callable[[tf.Tensor], tf.Tensor], encoded: tf.Tensor, features: int
 ) -> tf.Tensor:
-    """Calls `function`, from string [b] to float32 [b, features], on chunks of up to `CHUNK`."""
+    """Calls `function` on chunks of up to `CHUNK` images, and concatenates the results.
+
+    `function` maps encoded images, string [b], to float32 [b, features].
+    """
     batch = tf.shape(encoded)[0]
     chunks = tf.TensorArray(
         tf.float32,

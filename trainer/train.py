@@ -22,15 +22,17 @@ def run_fn(fn_args: Any) -> None:
     """Tunes a model, and exports it as a SavedModel with three signatures.
 
     Args:
-      fn_args: `tfx.components.FnArgs` with these fields: raw examples (tune "full") or transformed
-        examples (tune "head"); the transform graph; the backbone as base model; the Tuner's
-        hyperparameters, if there is a Tuner; and a `custom_config` with the fields of
-        `trainer.training.settings.TrainerSettings`.
+      fn_args: `tfx.components.FnArgs`. With tune "full", `train_files` and `eval_files` contain raw
+        examples; with tune "head", they contain transformed examples. `transform_graph_path` is the
+        directory of the transform graph. `base_model` is the directory of the backbone; see
+        `backbone_directory`. `hyperparameters` is the result of the Tuner, if the pipeline has a
+        Tuner. `custom_config` has the fields of `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings contradict each other, or do not fit the data or the machine.
       NonFiniteError: the loss became NaN or infinite.
-      PreemptedError: the process received a signal to end; when it is run again, training resumes.
+      PreemptedError: this process, or a different worker, received SIGTERM. The training was saved,
+        and the next run resumes the training.
     """
     settings = from_custom_config(TrainerSettings, fn_args.custom_config)
     training = settings.training
@@ -64,8 +66,8 @@ def run_fn(fn_args: Any) -> None:
         settings=job.settings.values_that_determine_weights(),
     )
     is_chief = worker_index(strategy)[0] == 0
-    # All workers have the same curves, and only the chief writes the curves to the output
-    # directory.
+    # All workers compute the same training curves, so only the chief writes the curves to the
+    # output directory.
     log_dir = fn_args.model_run_dir if is_chief else tempfile.mkdtemp()
     with lease_directory(checkpoints, strategy) as directory:
         if is_chief:

@@ -1,8 +1,10 @@
-"""The settings that the pipeline gives to Transform. Imports no TensorFlow.
+"""The settings that the pipeline passes to Transform.
 
-The settings of Transform have their own module, apart from the settings of Trainer. Transform's
-cache key has a fingerprint of all code that Transform imports, and a new option of training must
-not make Transform run again.
+This module does not import TensorFlow, so that importing the module is fast.
+
+Transform does not import the settings of Trainer, because Transform's cache key contains a
+fingerprint of all code that Transform imports. If Transform imported the settings of Trainer, a new
+option of training would make Transform run again.
 """
 
 import dataclasses
@@ -15,18 +17,19 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransformSettings:
-    """The settings of Transform, as `custom_config`; see `common.custom_config`.
+    """The settings that Transform receives as TFX's `custom_config`; see `common.custom_config`.
 
     Attributes:
       tune: with "full", Transform computes pixels; with "head", it computes features of the frozen
         backbone.
-      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
-        `backbones.input_range`.
-      check_input_range: whether Transform compares the possible ranges on some training images.
+      input_range: the range of pixel values that the backbone expects, as a key of
+        `backbones.input_range.INPUT_RANGES`.
+      check_input_range: whether Transform checks, on some training images, that no other range of
+        pixel values suits the backbone better.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. The execution properties are part of the
-        cache key, so they contain an empty text instead; the executor of BackboneTransform sets the
-        directory.
+      backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty,
+        because the directory must not be part of Transform's cache key. The executor of
+        BackboneTransform sets `backbone`.
     """
 
     tune: Literal["full", "head"]

@@ -26,14 +26,14 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     """Returns the tuner, which runs trials of `TrainingJob.fit` with Bayesian optimisation.
 
     Args:
-      fn_args: the same fields as for `trainer.train.run_fn`, with a `custom_config` of
-        `trainer.training.settings.TunerSettings`.
+      fn_args: `tfx.components.FnArgs`, as for `trainer.train.run_fn`, but the `custom_config` has
+        the fields of `trainer.training.settings.TunerSettings`.
     """
     settings = from_custom_config(TunerSettings, fn_args.custom_config)
     hyperparameters = settings.training.hyperparameters
     if hyperparameters.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Trials run on this machine only, because TFX runs Tuner on one worker.
+    # TFX runs Tuner on one worker, so the trials cannot use several machines.
     strategy = hyperparameters.strategy
     strategy = make_strategy("mirrored" if strategy == "multiworker" else strategy)
     backbone = backbone_directory(fn_args.base_model)
@@ -59,10 +59,10 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
 
 def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
-    """Returns the search space: learning rate, schedule and augmentation, around given settings.
+    """Returns the search space for the learning rate, the schedule and the augmentation.
 
-    The names in the search space are keys of options, and the defaults are the values in
-    `settings`.
+    The names in the search space are keys of options, such as `train.learning_rate`. The default
+    value of each option is its value in `settings`.
     """
     space = keras_tuner.HyperParameters()
     rate = settings.hyperparameters.learning_rate
@@ -74,7 +74,8 @@ def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     )
     if settings.tune == "full":
         augmentation = settings.augmentation
-        # The search does not turn cropping on: digits, for example, must not be cropped.
+        # If the settings turn cropping off, the search does not turn it on, because some images,
+        # such as digits, must not be cropped.
         if augmentation.crop_area is not None:
             _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)
         _choice(space, "augment.randaugment_layers", (0, 1, 2), augmentation.randaugment_layers)
@@ -89,10 +90,10 @@ def _choice(
 
 
 class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """KerasTuner's Bayesian optimisation; the first trial has the default values."""
+    """KerasTuner's Bayesian optimisation, except that the first trial uses the default values."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Returns the values of the next trial, in KerasTuner's form."""
+        """Returns the hyperparameters of the next trial, in the format of KerasTuner."""
         if self.trials:
             return super().populate_space(trial_id)
         status = keras_tuner.engine.trial.TrialStatus.RUNNING
@@ -100,13 +101,13 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class Search(keras_tuner.Tuner):
-    """Runs the trials."""
+    """A KerasTuner tuner whose trials are trainings of a TrainingJob."""
 
     def __init__(self, job: TrainingJob, strategy: tf.distribute.Strategy, **options: Any) -> None:
         """
         Args:
-          job: the training, whose settings each trial changes.
-          strategy: the devices of the trials.
+          job: the training; each trial changes some of its settings.
+          strategy: the distribution strategy of the trials.
           **options: the options of `keras_tuner.Tuner`.
         """
         super().__init__(hypermodel=lambda space: None, **options)
@@ -114,19 +115,19 @@ class Search(keras_tuner.Tuner):
         self._strategy = strategy
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
-        """Trains once; returns the validation accuracy of the weights that would be exported.
+        """Runs one training; returns the validation accuracy of the weights that would be exported.
 
         Raises:
           FatalError: an error that every trial would have, such as a wrong setting; or the process
-            was asked to end.
+            received SIGTERM.
         """
         settings = self._job.settings.replace_options(trial.hyperparameters.values)
         directory = self.get_trial_dir(trial.trial_id)
         label = self._job.label.with_options(
             trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
         )
-        # Keras keeps a reference to each model by its name, so memory would grow from trial to
-        # trial.
+        # Keras keeps references to the models of earlier trials. `clear_session` removes these
+        # references, so that memory does not grow from trial to trial.
         keras.utils.clear_session()
         try:
             with end_at_once():
@@ -135,7 +136,8 @@ class Search(keras_tuner.Tuner):
                     os.path.join(directory, "checkpoints"),
                     os.path.join(directory, "log"),
                 )
-        # After any error but FatalError, KerasTuner would continue with the next trial.
+        # Errors that must end the search are raised as FatalError, because KerasTuner continues
+        # with the next trial after any error except FatalError.
         except InputError as error:
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:

@@ -1,4 +1,7 @@
-"""Loads and runs the graph that Transform wrote; the Trainer and the exported model use it."""
+"""Lets Trainer and Tuner run the preprocessing graph that Transform wrote.
+
+If only the head is tuned, the exported model contains the backbone from the preprocessing graph.
+"""
 
 import os
 from typing import Any
@@ -13,8 +16,8 @@ from trainer.preprocessing import IMAGE
 class TransformGraph(tf.Module):
     """Runs the transform graph on encoded images.
 
-    `tft.TransformFeaturesLayer` would do the same, but hides the objects that `preprocessing_fn`
-    tracked; the exported model needs one of them, `frozen_backbone`.
+    `tft.TransformFeaturesLayer` also runs the transform graph, but gives no access to objects that
+    `preprocessing_fn` tracked, such as `frozen_backbone`, which the exported model needs.
     """
 
     def __init__(self, directory: str) -> None:
@@ -30,17 +33,18 @@ class TransformGraph(tf.Module):
 
     @property
     def frozen_backbone(self) -> Any:
-        """The restored `trainer.preprocessing.FrozenBackbone`, if Transform computed features.
+        """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
-        This backbone computes the same features as the graph, with the same function, but for all
-        images at once. The graph computes features in a loop over chunks, because Beam passes a
-        thousand images at a time. That loop cannot run in a Session, in which servers run models.
+        The graph contains a backbone only if Transform computed features (`--tune head`). The graph
+        calls the backbone in a loop over chunks of images, but servers run models in a Session,
+        where this loop does not run. The exported model calls the backbone without a loop, on all
+        images at once, and computes the same features as the graph.
         """
         return self._loaded.frozen_backbone
 
     @property
     def feature_spec(self) -> dict[str, tf.io.FixedLenFeature]:
-        """The feature specification with which transformed examples are parsed."""
+        """The feature specification for parsing transformed examples."""
         return self._output.transformed_feature_spec()
 
     def __call__(self, encoded: tf.Tensor, output: str) -> tf.Tensor:

@@ -13,18 +13,19 @@ from trainer.model.variable_names import named_variables
 
 
 class BackboneLayer(keras.layers.Layer):
-    """Calls a restored backbone, and lets Keras train its variables.
+    """Calls a restored backbone, and lets Keras train the backbone's variables.
 
-    Each restored variable is wrapped in a `keras.Variable` that holds the same `tf.Variable`.
-    Simpler layers do not work: a layer that only keeps the restored object trains none of its
-    variables, without a warning; `keras.layers.TFSMLayer` gives variables names that optimizers
-    with slots reject; `hub.KerasLayer` is for Keras 2.
+    The layer wraps each restored `tf.Variable` in a `keras.Variable`, without copying the values.
+    If a layer only stored the restored object as an attribute, Keras would train none of the
+    object's variables, and would give no warning. `keras.layers.TFSMLayer` is not suitable, because
+    optimizers with slots reject the names of its variables. `hub.KerasLayer` is not suitable,
+    because it requires Keras 2.
 
-    Maps float32 [B, H, W, 3] in [-1, 1] to float32 [B, D].
+    The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only in a call
-        that XLA compiles for a GPU.
+      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only if XLA
+        compiles the call of this layer for a GPU.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class BackboneLayer(keras.layers.Layer):
     ) -> None:
         """
         Args:
-          backbone: a restored object that keeps the contract of `backbones.contract`.
+          backbone: a restored SavedModel with the interface that `backbones.contract` describes.
           features: D, the number of features.
-          input_range: the range of the backbone's pixels, see `backbones.input_range`.
+          input_range: the range of pixel values that the backbone expects; see
+            `backbones.input_range`.
         """
         super().__init__(**kwargs)
         self.backbone = backbone

@@ -10,10 +10,10 @@ from trainer.model.backbone_layer import BackboneLayer
 
 
 def make_head(classes: int) -> keras.layers.Layer:
-    """Builds the head, a dense layer from features [B, D] to logits [B, classes].
+    """Builds the head, a dense layer that maps features, [B, D], to logits, [B, classes].
 
-    The weights of the head start at zero, as in AugReg's fine-tuning, so that the first steps do
-    not disturb the backbone.
+    The weights of the head start at zero, as in AugReg's fine-tuning, so that the first training
+    steps hardly change the backbone.
     """
     return keras.layers.Dense(classes, kernel_initializer="zeros", name="head")
 
@@ -21,15 +21,15 @@ def make_head(classes: int) -> keras.layers.Layer:
 def make_classifier(
     backbone: Any, shapes: Shapes, classes: int, input_range: str = DEFAULT_RANGE
 ) -> keras.Sequential:
-    """Builds a model from pixels, float32 [B, H, W, 3] in [-1, 1], to logits, [B, classes].
+    """Builds a model that maps pixels, float32 [B, H, W, 3] in [-1, 1], to logits, [B, classes].
 
     All variables of the model are trainable.
 
     Args:
-      backbone: a restored object that keeps the contract of `backbones.contract`.
-      shapes: H, W and D of the backbone.
+      backbone: a restored SavedModel with the interface that `backbones.contract` describes.
+      shapes: the backbone's image size, H and W, and its number of features, D.
       classes: number of classes.
-      input_range: the range of the backbone's pixels, see `backbones.input_range`.
+      input_range: the range of pixel values that the backbone expects; see `backbones.input_range`.
     """
     return keras.Sequential(
         [
@@ -41,5 +41,5 @@ def make_classifier(
 
 
 def make_probe(features: int, classes: int) -> keras.Sequential:
-    """Builds a model from features, float32 [B, D], to logits, [B, classes]."""
+    """Builds a model that maps features, float32 [B, D], to logits, [B, classes]."""
     return keras.Sequential([keras.Input((features,)), make_head(classes)])

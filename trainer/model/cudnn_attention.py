@@ -1,4 +1,4 @@
-"""Calls cuDNN's kernels for attention, as operations that XLA compiles for a GPU."""
+"""Calls cuDNN's attention kernels from TensorFlow functions that XLA compiles for a GPU."""
 
 import functools
 import json
@@ -11,14 +11,18 @@ from tensorflow.compiler.tf2xla.python import xla
 
 _ELEMENTS = {tf.bfloat16: ("bf16", "BF16"), tf.float16: ("f16", "F16")}
 DTYPES = tuple(_ELEMENTS)
-# Every GPU with these kernels supports heads of up to this size, in multiples of 8.
+# The largest size of an attention head that cuDNN's attention kernels support on every GPU. cuDNN
+# also requires that the size of an attention head is a multiple of 8.
 MAX_HEAD_SIZE = 128
-_ARTIFACT_VERSION = "1.0.0"  # version of StableHLO
-_CALL_VERSION = 9  # version of the operation XlaCallModule
+_ARTIFACT_VERSION = "1.0.0"  # version of the StableHLO format
+_CALL_VERSION = 9  # version of TensorFlow's operation XlaCallModule
 
 
 def has_kernels() -> bool:
-    """Whether all GPUs have cuDNN's kernels for attention: compute capability 8.0 or higher."""
+    """Whether this machine has GPUs, and all of them support cuDNN's attention kernels.
+
+    cuDNN's attention kernels need compute capability 8.0 or higher.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     details = map(tf.config.experimental.get_device_details, gpus)
     return bool(gpus) and all(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in details)
@@ -28,7 +32,7 @@ def forward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's forward kernel.
 
     Args:
-      scale: a factor on the scores.
+      scale: the factor by which attention scores are multiplied before the softmax.
       inputs: queries, keys and values, [B, T, N, H].
 
     Returns:
@@ -53,9 +57,9 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Calls cuDNN's backward kernel.
 
     Args:
-      scale: a factor on the scores.
-      inputs: queries, keys, values; the statistics that `forward` returned; the gradient of the
-        attended values; the attended values.
+      scale: the factor by which attention scores are multiplied before the softmax.
+      inputs: six tensors: queries, keys and values; the softmax statistics that `forward` returned;
+        the gradient of the attended values; and the attended values.
 
     Returns:
       The gradients of queries, keys and values, [B, T, N, H].
@@ -87,23 +91,27 @@ def _call(
     scale: float,
     dimensions: dict[str, tuple],
 ) -> list[tf.Tensor]:
-    """Calls a custom-call target that XLA compiles with cuDNN.
+    """Calls a cuDNN kernel through an XLA custom call.
 
-    JAX calls the same custom-call targets: `_dot_product_attention_fwd_cuda_lowering` and
-    `_dot_product_attention_bwd_cuda_lowering` in jax/_src/cudnn/fused_attention_stablehlo.py.
+    JAX, too, calls the cuDNN kernels through XLA custom calls: see
+    `_dot_product_attention_fwd_cuda_lowering` and `_dot_product_attention_bwd_cuda_lowering` in
+    jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
-      target: the name of the target.
-      inputs: the operands.
-      transposed: the specs of the first results, [B, N, T, H], whose memory has the order
-        [B, T, N, H].
-      more: the specs of the other results.
-      scale: a factor on the scores.
-      dimensions: for each matrix product, its contracting dimensions (left, right), its left and
-        its right batch dimensions.
+      target: the name of the custom-call target.
+      inputs: the operands of the custom call.
+      transposed: the shapes and types of the attention outputs, which are the first results of the
+        custom call. The attention outputs have the shape [B, N, T, H], but their memory has the
+        order [B, T, N, H].
+      more: the shapes and types of the remaining results, except cuDNN's workspace.
+      scale: the factor by which attention scores are multiplied before the softmax.
+      dimensions: a tuple for each matrix product: the contracting dimensions of the left and the
+        right operand, the batch dimensions of the left operand, and the batch dimensions of the
+        right operand.
 
     Returns:
-      The results; the results with the specs `transposed` are transposed to [B, T, N, H].
+      The results of the custom call, without cuDNN's workspace. The attention outputs are
+      transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
@@ -111,7 +119,7 @@ def _call(
         *map(_type, transposed),
         *map(_type, more),
         "tensor<0xui8>",
-    ]  # the last result is a workspace
+    ]  # the last result is cuDNN's workspace
     layouts = [
         *(_layout([3, 1, 2, 0]) for _ in transposed),
         *(_layout(range(len(spec.shape) - 1, -1, -1)) for spec in more),

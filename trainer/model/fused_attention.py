@@ -1,9 +1,12 @@
-"""Replaces the attention of a backbone by cuDNN's kernel, which stores no matrix of scores.
+"""Replaces the attention operations of a backbone with cuDNN's fused kernels.
 
-A backbone that `backbones.augreg` wrote in half precision computes attention as a matrix product, a
-softmax and another matrix product, so that it runs on every device. In the graph that XLA compiles
-for a GPU, `fuse_attention` replaces these three operations and their gradients by cuDNN's kernels.
-The graph of the exported model stays as it is.
+The fused kernels save memory, because they do not store the matrix of attention scores.
+
+The half-precision backbones of `backbones.augreg` compute attention with three standard operations,
+which run on every device: a matrix product, a softmax and another matrix product. In the training
+graph that XLA compiles for a GPU, `fuse_attention` replaces the three operations and their
+gradients with cuDNN's kernels. The exported model keeps the three standard operations, because the
+exported model must also run without a GPU.
 """
 
 from typing import Any, NamedTuple
@@ -13,11 +16,11 @@ import tensorflow as tf
 from trainer.model.cudnn_attention import DTYPES, MAX_HEAD_SIZE, backward, forward
 from trainer.model.xla import import_inlined
 
-_SPLIT = [0, 2, 1, 3]  # permutation from [B, T, N, H] to [B, N, T, H], and back
+_SPLIT = [0, 2, 1, 3]  # permutes [B, T, N, H] to [B, N, T, H], and vice versa
 
 
 class _Attention(NamedTuple):
-    """The tensors, [B, T, N, H] of 16 bits, and the scale of one attention in a graph."""
+    """One attention computation in a graph: its tensors, 16-bit [B, T, N, H], and its scale."""
 
     query: tf.Tensor
     key: tf.Tensor
@@ -27,18 +30,18 @@ class _Attention(NamedTuple):
 
 
 def fuse_attention(function: Any) -> Any:
-    """Returns a concrete function with the same outputs, in which every attention is fused.
+    """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function of one tensor of a known shape. Only attention in the form of
-        `backbones.augreg` is replaced.
+      function: a concrete function with one input of a known shape. Attention is replaced only if
+        the function computes it with the same operations as the backbones of `backbones.augreg`.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # A gradient tape ignores a variable that the graph does not watch.
+            # Without `watch_variable`, a gradient tape would ignore the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
@@ -72,13 +75,20 @@ def _match(softmax: tf.Operation) -> _Attention | None:
 
 
 def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the operation that computes the first input, if it is of the given kind."""
+    """Finds the operation that computes the first input of `operation`.
+
+    The result is None if the found operation is not of the type `kind`.
+    """
     found = operation.inputs[0].op if operation else None
     return found if found is not None and found.type == kind else None
 
 
 def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
-    """Returns the only operation that uses the first output, if it is of the given kind."""
+    """Finds the operation that uses the first output of `operation`.
+
+    The result is None if several operations use the output, or if the found operation is not of the
+    type `kind`.
+    """
     consumers = operation.outputs[0].consumers() if operation else []
     return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
 
@@ -89,7 +99,7 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """Returns the tensor [B, T, N, H] whose transposition is `heads`, [B, N, T, H]."""
+    """Returns the tensor, [B, T, N, H], that is transposed to `heads`, [B, N, T, H]."""
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None
 
@@ -104,7 +114,7 @@ def _replace(attention: _Attention) -> None:
 
 
 def _attend(scale: float, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Computes attention, [B, T, N, H]; `scale` is a factor on the scores."""
+    """Computes attention, [B, T, N, H]; `scale` is the factor for the attention scores."""
 
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:

@@ -13,10 +13,10 @@ from common.files import write_whole
 
 logger = logging.getLogger(__name__)
 
-# Strengths of L2 regularisation (scikit-learn's 1 / C) that are tried, from strong to weak.
+# The strengths of L2 regularisation (scikit-learn's 1 / C) to try, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_ABSENT_LOGIT = -20.0  # bias of a class without examples, which leads to a probability below 2.1e-9
+_ABSENT_LOGIT = -20.0  # logit of a class without examples; its probability is below 2.1e-9
 
 
 def fit_linear_probe(
@@ -27,17 +27,21 @@ def fit_linear_probe(
     balanced: bool = False,
     log_dir: str,
 ) -> None:
-    """Sets `head` to the logistic regression with the best accuracy on the validation split.
+    """Fits the weights of `head` by logistic regression.
 
-    The features are standardised, and the standardisation is folded into the head's weights.
-    Classes without an example get a probability of almost 0.
+    The function tries several strengths of regularisation, and uses the strength with the best
+    validation accuracy.
+
+    Logistic regression is fitted to standardised features. The head's weights include the
+    standardisation, so the head takes features that are not standardised. Classes without examples
+    get a probability of almost 0.
 
     Args:
-      head: the head that `trainer.model.classifier.make_head` returned, built.
+      head: the head of a model that `trainer.model.classifier` built.
       train: features, float32 [N, D], and labels, int64 [N]. The features are standardised in
-        place, since they may fill half of the memory.
+        place, because the features may fill half of the memory, which leaves no room for a copy.
       validation: features and labels of the validation split, shaped as in `train`.
-      balanced: whether all classes have the same weight, however many examples each has.
+      balanced: whether all classes have the same total weight, whatever their numbers of examples.
       log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
         were tried.
     """
@@ -46,7 +50,7 @@ def fit_linear_probe(
     (features, labels), (held_out, held_labels) = train, validation
     mean = features.mean(0)
     features -= mean
-    # Unlike `features.std(0)`, this loop makes no copy of all features.
+    # `features.std(0)` would need memory for a temporary copy of the features; `einsum` does not.
     deviation = np.sqrt(np.einsum("nd,nd->d", features, features) / len(features)) + 1e-6
     features /= deviation
     held_out -= mean
@@ -69,19 +73,20 @@ def fit_linear_probe(
 
 def _set_head(
     head: keras.layers.Layer,
-    probe: Any,  # `probe` is a LogisticRegression of scikit-learn
+    probe: Any,  # scikit-learn's LogisticRegression
     mean: np.ndarray,
     deviation: np.ndarray,
 ) -> None:
     kernel, bias = head.get_weights()
     coefficients, intercepts = probe.coef_, probe.intercept_
-    if len(probe.classes_) == 2:  # for two classes, scikit-learn returns only one row
+    if len(probe.classes_) == 2:  # for two classes, `coef_` has a single row
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    # Subtracting the mean over the classes does not change the softmax. The logits of the classes
-    # with examples then add up to 0, so the greatest logit is at least 0, above the logit of absent
-    # classes. The loss thus stays small, although label smoothing gives absent classes a share of
-    # each label.
+    # Subtracting the same number from all logits of an image does not change the softmax. The mean
+    # over the classes with examples is subtracted, so that the logits of these classes add up to 0,
+    # and the greatest logit is above `_ABSENT_LOGIT`. Without the subtraction, the logits of all
+    # classes with examples could be far above `_ABSENT_LOGIT`, which would lead to a large loss,
+    # because label smoothing gives classes without examples a share of each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -1,4 +1,7 @@
-"""The names of a restored backbone's variables, on which layer decay and weight decay depend."""
+"""Finds the names of a backbone's variables.
+
+Layer decay and weight decay depend on the names of the variables.
+"""
 
 from typing import Any
 
@@ -10,12 +13,12 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    Variables without names are identified by their shapes, if these are the shapes of a catalogue
-    model. Variables without names get the names of the catalogue model's checkpoint, in the order
-    of the forward pass.
+    Some SavedModels store variables without names. If the shapes of variables without names match a
+    model of the catalogue, the names come from the original checkpoint of the matching model, and
+    the variables are returned in the order of the forward pass.
 
     Args:
-      backbone: a restored object that keeps the contract of `backbones.contract`.
+      backbone: a restored SavedModel with the interface that `backbones.contract` describes.
     """
     named = [(variable.name.removesuffix(":0"), variable) for variable in backbone.variables]
     layout = find_layout([(name, tuple(variable.shape)) for name, variable in named])

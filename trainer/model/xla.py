@@ -1,4 +1,4 @@
-"""XLA compilation of functions that call or differentiate functions of a SavedModel."""
+"""Uses XLA to compile functions that call a SavedModel or compute gradients of such a call."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -16,13 +16,14 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    With `tf.function(jit_compile=True)` alone, XLA would compile `function` again in every training
-    step if it takes gradients of a restored function. XLA needs some operands as constants, such as
-    the axes of a transposition. The backward pass gets its axes as outputs of the call to the
-    forward pass. If an output of a call has to be constant, XLA treats all inputs of that call as
-    constants: in a training step, the images and all weights, which change in every step
-    (`BackwardsConstAnalysis`, tensorflow/compiler/tf2xla/const_analysis.cc). So each call is
-    replaced by the body of the function that it calls.
+    With `tf.function(jit_compile=True)` alone, XLA would compile a training step again for every
+    batch if the step computes gradients of a SavedModel. The reason is that XLA requires constants
+    for some operands, such as the axes of a transposition. The forward pass of a SavedModel is a
+    function call, and its outputs include the axes that the backward pass needs. If an output of a
+    call must be a constant, XLA treats all inputs of the call as constants
+    (`BackwardsConstAnalysis` in tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the
+    forward pass are the images and the weights, which change in every training step. To avoid
+    compiling again, `compile_with_xla` replaces each call with the body of the called function.
 
     Args:
       function: a function from nested tensors to nested tensors.
@@ -38,7 +39,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
-    """Imports the graph of a concrete function, with all calls inlined, into the current graph.
+    """Imports the graph of a concrete function into the current graph, and inlines all calls.
 
     Args:
       function: the concrete function.
@@ -61,18 +62,22 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 
 
 def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
-    """Replaces each call in the graph of a concrete function by the body of the called function.
+    """Replaces each call in the graph of a concrete function with the body of the called function.
 
-    Control flow stays functional, as XLA requires.
+    Branches and loops remain functional operations, such as `If` and `While`, because XLA requires
+    this form.
 
     Returns:
-      The graph without the placeholders of its inputs, and the names that its nodes refer to.
+      The graph, without the placeholders for the function's inputs; and the names of all operations
+      whose outputs the graph uses or the function returns. The caller needs the names to find out
+      which inputs of the function are used.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
         nodes = owner.node if owner is graph_def else owner.node_def
         for node in nodes:
-            # Grappler does not inline functions that have the attribute `_XlaMustCompile`.
+            # Grappler does not inline calls with the attribute `_XlaMustCompile`, so the attribute
+            # is removed.
             node.attr.pop(_MUST_COMPILE, None)
             node.attr.pop("_lower_using_switch_merge", None)
     for called in graph_def.library.function:
@@ -83,7 +88,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # Grappler must optimise small graphs too
+    rewrites.min_graph_nodes = -1  # by default, Grappler skips small graphs
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -93,7 +98,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` may refer to placeholders, which were removed.
+        # The attribute `_class` names the nodes that must run on the same device as this node.
+        # `_class` is removed, because it may name a removed placeholder.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)
@@ -101,10 +107,10 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
 
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Registers, in TensorFlow, the branches and loop bodies that Grappler wrote.
+    """Registers, in TensorFlow, the functions that Grappler created for branches and loop bodies.
 
-    Grappler names a function after its source function: functions for two batch sizes can have the
-    same name and different bodies. So each registered function gets a unique name.
+    Each function gets a unique name, because Grappler may use the same name for two functions with
+    different bodies, for example for two batch sizes.
     """
     known = context.context()
     new = {

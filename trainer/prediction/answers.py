@@ -12,13 +12,13 @@ NOT_DECODED = "does not decode; expected a JPEG, PNG, GIF, BMP or still WebP ima
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """The content of an image file, or the reason why it cannot be read.
+    """The content of an image file, or the reason why the file cannot be read.
 
     Attributes:
       position: position of the file in the list of all files.
       name: path or URI of the file.
-      content: the bytes of the file; empty if it cannot be read.
-      error: the reason why it cannot be read; otherwise empty.
+      content: the bytes of the file; empty if the file cannot be read.
+      error: the reason why the file cannot be read; empty if the file was read.
     """
 
     position: int
@@ -35,10 +35,10 @@ class Answer:
       position: position of the file in the list of all files.
       name: path or URI of the file.
       classes: the indices of the most probable classes, the most probable class first; empty if
-        there is an error.
-      probabilities: the probabilities of these classes.
-      is_accepted: whether the model accepts the first prediction as reliable.
-      error: the reason why there is no prediction; otherwise empty.
+        there is no prediction.
+      probabilities: the probability of each class in `classes`.
+      is_accepted: whether the model accepts the most probable class as a reliable prediction.
+      error: the reason why there is no prediction; empty if there is a prediction.
     """
 
     position: int
@@ -60,7 +60,7 @@ def read_image(position: int, name: str) -> Read:
 def answer_batch(classifier: Classifier, batch: Sequence[Read], top: int) -> Iterator[Answer]:
     """Classifies a batch of images; yields the predictions in the order of the images.
 
-    An image that cannot be decoded has no effect on the other images.
+    An image that cannot be decoded does not affect the predictions for other images.
     """
     outputs = classifier.from_bytes([image.content for image in batch])
     for index, image in enumerate(batch):
@@ -82,7 +82,8 @@ def to_row(answer: Answer, top: int, names: Sequence[str] | None) -> dict[str, A
     """Returns a row of the output table: `image`, `label`, `label_id`, `probability`, `accepted`.
 
     If `top` is more than 1, the row also has `label_2`, `label_id_2`, `probability_2` and so on. If
-    there is no prediction, labels are empty, ids -1, probabilities 0, and `error` has the reason.
+    there is no prediction, the labels are empty, the ids are -1, the probabilities are 0, and
+    `error` is the reason.
     """
     row: dict[str, Any] = {"image": answer.name}
     for rank in range(top):

@@ -1,9 +1,10 @@
-"""Classifies many images with Beam's RunInference, on any engine; resumes after a kill.
+"""Classifies many images with Beam's RunInference; an interrupted job can be resumed.
 
-The list of files is divided into shards. A finished shard is a file in a folder beside the output,
-to which all workers must be able to write. After a kill, the next run classifies only the remaining
-shards. At the end, the shards are merged into the output. The pipeline has no shuffle, so memory
-does not grow with the number of images.
+The list of files is divided into shards. The predictions of each finished shard are written to a
+file in the folder `OUTPUT.parts`, to which all Beam workers need write access. If the job is
+killed, the next run classifies only the remaining shards. At the end, the files of the shards are
+merged into the output file. The Beam pipeline has no shuffle, so its use of memory does not grow
+with the number of images.
 """
 
 import dataclasses
@@ -28,9 +29,10 @@ from trainer.serving.classifier import Classifier
 
 SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
-# With the second flag, Beam uses its Python engine at once, and does not try to download another
-# engine first. The flag has no other effect, since this pipeline has no triggers. If the user gives
-# --runner, the user's flag takes precedence.
+# By default, the DirectRunner first tries to download Beam's Prism engine. With
+# --allow_unsafe_triggers, the DirectRunner uses Beam's Python engine immediately.
+# --allow_unsafe_triggers has no other effect, because the pipeline has no triggers. If the user
+# gives a flag --runner, Beam uses the user's runner instead of the DirectRunner.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
@@ -41,10 +43,10 @@ class BulkJob:
     Attributes:
       model: directory of the SavedModel.
       names: names of the model's classes; None if the classes have no names.
-      files: paths and URIs of the images.
+      files: paths or URIs of the images.
       output: path of the output table, see `trainer.prediction.tables`.
       top: number of classes in the output for each image.
-      batch_size: number of images in a call of the model.
+      batch_size: number of images that the model classifies at once.
     """
 
     model: str
@@ -56,12 +58,12 @@ class BulkJob:
 
     @property
     def parts(self) -> str:
-        """The folder of the finished shards."""
+        """The folder with the files of the finished shards."""
         return f"{self.output}.parts"
 
     @property
     def shards(self) -> range:
-        """The numbers of all shards."""
+        """The shards, numbered from 0."""
         return range(-(-len(self.files) // SHARD))
 
     def fingerprint(self) -> str:
@@ -70,27 +72,27 @@ class BulkJob:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def shard_file(self, shard: int) -> str:
-        """Returns the path of the file with a finished shard."""
+        """Returns the path of the file with the predictions of a shard."""
         return f"{self.parts}/{shard:06d}.jsonl"
 
 
 def run_bulk(
     job: BulkJob, beam_arguments: Sequence[str], report: Callable[[int, int], None]
 ) -> list[tuple[str, str]]:
-    """Runs a job, or its remaining shards.
+    """Classifies the images of a job; skips the shards that an earlier run finished.
 
     Args:
-      job: the settings.
-      beam_arguments: flags for Beam; without flags, Beam runs in this process.
+      job: the settings of the job.
+      beam_arguments: flags for Beam. Without flags, Beam runs in this process.
       report: a function that is called every few seconds with the number of classified images and
         the number of all images.
 
     Returns:
-      The name of each image without a prediction, and the reason; `OUTPUT.quarantine.jsonl` lists
-      them.
+      The images that cannot be classified: the name of each image, and the reason. Images that
+      cannot be classified are also listed in `OUTPUT.quarantine.jsonl`.
 
     Raises:
-      InputError: the folder of the output cannot be written to.
+      InputError: the output folder is not writable.
     """
     try:
         remaining = _prepare(job)
@@ -104,12 +106,12 @@ def run_bulk(
 
 
 def _prepare(job: BulkJob) -> list[int]:
-    """Creates the folder of the shards; returns the numbers of the remaining shards."""
+    """Creates the folder for the shards; returns the shards that are not classified yet."""
     fingerprint_file = f"{job.parts}/{_JOB}"
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
             is_same_job = file.read() == job.fingerprint()
-        if not is_same_job:  # existing shards belong to another job
+        if not is_same_job:  # the existing shards belong to a different job
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
@@ -118,7 +120,11 @@ def _prepare(job: BulkJob) -> list[int]:
 
 
 def _write(path: str, text: str) -> None:
-    """Writes a file under a temporary name and renames it, so that an existing file is complete."""
+    """Writes a text file.
+
+    The text is first written to a temporary file, which is then renamed to `path`, so that an
+    interrupted write leaves no incomplete file at `path`.
+    """
     partial = f"{path}.partial"
     with tf.io.gfile.GFile(partial, "w") as file:
         file.write(text)
@@ -127,7 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # The job is passed without `files`, which would be a part of Beam's graph.
+    # The pipeline gets a copy of the job without the list of files, because the list may be long
+    # and would become part of Beam's graph.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
@@ -151,7 +158,7 @@ def _positions(shard: int, count: int) -> range:
 
 
 class _Handler(ModelHandler[Read, Answer, Classifier]):
-    """The classifier, as RunInference loads and calls it."""
+    """Lets RunInference load and call the classifier."""
 
     def __init__(self, model: str, batch_size: int, top: int) -> None:
         super().__init__()
@@ -178,8 +185,8 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
 class _WriteShards(beam.DoFn):
     """Writes a shard as soon as all its predictions have arrived.
 
-    All predictions of a shard arrive in one bundle, because Beam fuses all steps from reading a
-    shard to writing it.
+    All predictions of a shard arrive in one Beam bundle, because Beam fuses the pipeline's steps
+    from reading to writing.
     """
 
     def __init__(self, job: BulkJob, count: int) -> None:
@@ -210,7 +217,8 @@ class _WriteShards(beam.DoFn):
 
 def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
     bad: list[tuple[str, str]] = []
-    # The temporary file has the same suffix as the output, since the suffix determines the format.
+    # The temporary file keeps the suffix of the output file, since the suffix determines the
+    # format.
     stem, dot, ending = job.output.rpartition(".")
     partial = f"{stem}.partial{dot}{ending}"
     with open_table(partial) as write:
@@ -232,7 +240,7 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 def _without_memory_warnings() -> Iterator[None]:
     """A context that hides RunInference's warning that it cannot measure memory.
 
-    The warning appears if RunInference cannot import its model manager.
+    RunInference logs this warning if its model manager cannot be imported.
     """
 
     def is_other(record: logging.LogRecord) -> bool:
@@ -247,7 +255,7 @@ def _without_memory_warnings() -> Iterator[None]:
 
 @contextmanager
 def _report_progress(job: BulkJob, report: Callable[[int, int], None]) -> Iterator[None]:
-    """A context in which a thread counts the finished shards, and calls `report`."""
+    """A context in which a thread regularly reports the number of classified images."""
     is_over = threading.Event()
 
     def watch() -> None:

@@ -1,11 +1,12 @@
-"""Finds image files for a command line: single files, and files below folders, also in buckets."""
+"""Finds the images for a command line: single files, and all images in folders or buckets."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.errors import InputError
 
-# In folders, only files with these suffixes are used. A file on the command line may have any name.
+# The suffixes by which images in folders are recognised. A file that the command line names
+# directly may have any suffix.
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".webp",
 }  # fmt: skip
@@ -14,11 +15,12 @@ SUFFIXES = {
 def find_files(paths: Sequence[str]) -> list[str]:
     """Returns the files in the order of `paths`; the files of a folder are sorted by name.
 
-    A file that does not exist is returned too, so that it is reported like any other unreadable
-    file. In folders, names that begin with a dot are left out.
+    The result includes paths of files that do not exist, so that the caller reports them like other
+    unreadable files. When a folder is searched, files and subfolders whose names begin with a dot
+    are skipped.
 
     Raises:
-      InputError: a folder has no image, or a bucket cannot be listed.
+      InputError: a folder contains no image, or a bucket cannot be listed.
     """
     return [file for path in paths for file in _find_in_path(path)]
 
@@ -59,7 +61,7 @@ def _walk_bucket(uri: str) -> Iterator[str]:
 
 
 def read_file(path: str) -> bytes:
-    """Returns the content of a file; raises OSError if it cannot be read."""
+    """Returns the content of a file; raises OSError if the file cannot be read."""
     if "://" not in path:
         return Path(path).read_bytes()
     import tensorflow as tf

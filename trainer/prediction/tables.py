@@ -47,7 +47,8 @@ def _parquet(path: str) -> Iterator[Write]:
     import tensorflow as tf
 
     writers: list[pa.parquet.ParquetWriter] = []
-    # PyArrow cannot write to TensorFlow's file objects.
+    # PyArrow cannot write to TensorFlow's file objects, so the table is first written to a local
+    # file.
     with tempfile.TemporaryDirectory() as folder:
         local = f"{folder}/table.parquet"
 
@@ -74,5 +75,8 @@ def check_output(path: str) -> None:
 
 
 def open_table(path: str) -> Any:
-    """A context that yields a function, which appends rows of the same columns to a file."""
+    """A context that yields a function for appending rows to a file.
+
+    All rows must have the same columns.
+    """
     return FORMATS[PurePosixPath(path).suffix](path)

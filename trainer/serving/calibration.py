@@ -1,12 +1,12 @@
-"""Calibrates probabilities, and finds the threshold from which predictions are accepted."""
+"""Calibrates probabilities, and finds the probability threshold for accepting predictions."""
 
 import dataclasses
 
 import numpy as np
 
-_LOWEST, _HIGHEST = 0.05, 20.0  # the bounds for the temperature
+_LOWEST, _HIGHEST = 0.05, 20.0  # the range in which `find_temperature` searches
 _BINS = 15
-# A threshold above every probability, so that no prediction is accepted.
+# A threshold that no probability reaches, so that no prediction is accepted.
 NOTHING_ACCEPTED = 2.0
 
 
@@ -16,7 +16,7 @@ class Calibration:
 
     Attributes:
       temperature: the divisor of the logits before the softmax.
-      threshold: the probability from which a prediction is accepted.
+      threshold: the lowest probability with which a prediction is accepted.
     """
 
     temperature: float = 1.0
@@ -24,13 +24,13 @@ class Calibration:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -> Calibration:
-    """Finds temperature and threshold on images that were not used in training.
+    """Finds the temperature and the threshold from images that were not used in training.
 
     Args:
-      logits: float [N, C].
-      labels: int [N].
-      precision: the required share of correct predictions among the accepted ones; if None, all
-        predictions are accepted.
+      logits: the logits of N images, float [N, C].
+      labels: the labels of the images, int [N].
+      precision: the required share of correct predictions among the accepted predictions; if None,
+        all predictions are accepted.
     """
     temperature = find_temperature(logits, labels)
     if precision is None:
@@ -41,12 +41,12 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
 
 
 def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature with the least negative log likelihood.
+    """Returns the temperature with the lowest negative log likelihood of the labels.
 
-    The source is Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2. In
-    addition, the logarithm of the temperature has a standard normal prior, with the weight of one
-    image: without this prior, the best temperature is 0 if all of a few images are classified
-    correctly.
+    The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
+    (2017), section 4.2. Unlike in the paper, the logarithm of the temperature has a standard normal
+    prior, which counts as much as one image. Without the prior, the best temperature would be 0 if
+    all images were classified correctly, which is likely for a small validation split.
     """
     import scipy.optimize
 
@@ -75,7 +75,8 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
     share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    # Whether each prediction is the last one with its probability.
+    # Predictions with equal probabilities are accepted or rejected together, so a threshold can lie
+    # only between two different probabilities.
     is_end = np.append(np.diff(sorted_confidences) != 0, True)
     (enough,) = np.nonzero((share >= precision) & is_end)
     if not len(enough):
@@ -87,7 +88,7 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns the probabilities, float64 [N, C], of logits, float [N, C]."""
+    """Maps logits, float [N, C], to probabilities, float64 [N, C]."""
     exponentials = np.exp(np.float64(logits) - logits.max(-1, keepdims=True))
     return exponentials / exponentials.sum(-1, keepdims=True)
 
@@ -106,7 +107,7 @@ def bins_of(confidences: np.ndarray) -> np.ndarray:
 
 
 def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarray:
-    """Counts predictions by the bin of their probability.
+    """Groups predictions into bins by their probability, and computes three sums for each bin.
 
     Returns:
       float64 [3, 15]: for each bin, the number of predictions, the sum of their probabilities, and
@@ -118,10 +119,14 @@ def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarra
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:
-    """Returns the expected calibration error (Naeini et al., 2015), from `calibration_bins`.
+    """Returns the expected calibration error (Naeini et al., 2015).
 
     For each bin, the error is the difference between the mean probability and the share of correct
-    predictions. The result is the mean of these errors over all predictions.
+    predictions. The result is the mean of the bins' errors, weighted by the number of predictions
+    in each bin.
+
+    Args:
+      bins: the result of `calibration_bins`.
     """
     count, confidence, right = bins
     return float(np.abs(confidence - right).sum() / max(count.sum(), 1))

@@ -22,24 +22,27 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for images if the pipeline did not export the model: the pipeline's default values.
+# The limits for image sizes that apply to off-the-shelf classifiers: the defaults of the pipeline's
+# options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own limits for
+# image sizes.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
-# float32 [B, H, W, 3] in [-1, 1] -> float32 [B, C].
+# A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
 ToProbabilities = Callable[[np.ndarray], np.ndarray]
 
 
 class Classifier:
     """A SavedModel that classifies images.
 
-    It is either a model with the reusable interface whose outputs are logits, or a model that the
-    pipeline exported. A model that the pipeline exported is loaded in a Session, as in servers.
+    The SavedModel is either a model that the pipeline exported, or an off-the-shelf classifier,
+    which has TF Hub's reusable interface and returns logits. The Classifier loads an exported model
+    in a Session, as servers do.
 
     Attributes:
       height: height of the input images, in pixels.
       width: width of the input images, in pixels.
       classes: number of classes, C.
-      names: names of the classes if the pipeline exported the model, otherwise None.
+      names: names of the classes; None if the pipeline did not export the model.
     """
 
     _session: SessionModel | None = None
@@ -52,7 +55,8 @@ class Classifier:
           directory: directory of the SavedModel; see `backbones.contract`.
 
         Raises:
-          InputError: the directory is no SavedModel, or the SavedModel lacks the interface.
+          InputError: the directory does not contain a SavedModel, or the SavedModel has neither the
+            reusable interface nor the signatures of an exported model.
         """
         self.names = read_classes(str(directory))
         self._probabilities = (
@@ -64,26 +68,29 @@ class Classifier:
         return self._probabilities(images)
 
     def close(self) -> None:
-        """Frees the memory of an exported model; the classifier cannot be used any more."""
+        """Frees the memory of an exported model; call this method after the last prediction."""
         if self._session is not None:
             self._session.close()
 
     def from_bytes(self, encoded: Sequence[bytes]) -> Mapping[str, np.ndarray]:
-        """Classifies encoded images as a server would. A bad image does not affect other images.
+        """Classifies encoded images as a server would.
+
+        An image that cannot be decoded does not affect the predictions for other images.
 
         Returns:
           `probabilities`, float32 [B, C]; `valid`, bool [B]: whether each image was decoded; and
           `accepted`, bool [B]: whether an exported model accepts the prediction.
         """
         outputs = self._from_bytes(encoded)
-        # Models of earlier versions of the pipeline lack these two outputs.
+        # Models that early versions of the pipeline exported have no outputs `valid` and
+        # `accepted`: for these models, every image counts as valid and accepted.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The attribute keeps the backbone alive, which traced functions do not.
+        # The attribute `_backbone` keeps the backbone alive, because a traced function does not.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
@@ -133,15 +140,22 @@ def preprocess_image(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Returns the indices of the `count` likeliest classes of float32 [C], likeliest first.
+    """Returns the indices of the most probable classes, the most probable class first.
 
-    Of equally likely classes, the one with the lower index comes first.
+    Classes with equal probabilities are in the order of their indices.
+
+    Args:
+      probabilities: the probability of each class, [C].
+      count: the number of classes to return.
     """
     return np.argsort(-probabilities, kind="stable")[:count]
 
 
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
-    """Maps `function` over `items` in threads, in order, at most `ahead` items in advance."""
+    """Applies `function` to `items` in threads; yields the results in the order of the items.
+
+    The threads process at most `ahead` items whose results the caller has not taken yet.
+    """
     with ThreadPoolExecutor() as pool:
         waiting: deque[Future[U]] = deque()
         for item in items:

@@ -18,13 +18,13 @@ ToFeatures = Callable[[tf.Tensor], tf.Tensor]
 
 
 class ServedClassifier:
-    """A tuned model together with its preprocessing and its class names.
+    """A tuned model with its preprocessing and its class names.
 
     All three signatures return `label` (string [B]), `label_id` (int64 [B]), `probability` (float32
     [B]), `probabilities` (float32 [B, C]), `valid` (bool [B]) and `accepted` (bool [B]). `valid` is
-    false if the bytes cannot be decoded as an image; the label is then empty, its id -1 and every
-    probability 0. `accepted` is false if `valid` is false, or if the probability is below the
-    threshold of the calibration.
+    false if the bytes cannot be decoded as an image; the label is then empty, the label id is -1,
+    and all probabilities are 0. `accepted` is false if `valid` is false or `probability` is below
+    the threshold of the calibration.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class ServedClassifier:
         Args:
           to_features: maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
           head: maps features to logits, float32 [B, C].
-          backbone: the module with the variables, tables and other resources of `to_features`.
+          backbone: the module whose variables, tables and files `to_features` uses.
           classes: the class names, in the order of the logits.
-          image_shape: H and W.
+          image_shape: height and width of the model's input images, H and W.
           limits: the limits for large images, the same as in ImageExampleGen.
-          calibration: the temperature and the threshold.
+          calibration: the temperature and the threshold of the calibration.
         """
         self._to_features = to_features
         self._head = head
@@ -60,8 +60,9 @@ class ServedClassifier:
         """Writes the SavedModel with its three signatures.
 
         Args:
-          directory: the directory to write.
-          more_signatures: further traced functions by name; benchmarks use them for comparison.
+          directory: the directory in which to write the SavedModel.
+          more_signatures: the name and the traced function of each additional signature. Benchmarks
+            add signatures to compare different implementations.
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
@@ -72,9 +73,9 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = collect_state(self._backbone)
-        # The Keras layer itself is not saved: servers load the model in a Session, which restores
-        # no variables of Keras's own class. Keras's ExportArchive saves `tf.Variable`s for the same
-        # reason.
+        # Like Keras's ExportArchive, this method saves the `tf.Variable`s of the Keras layer
+        # instead of the layer: servers load the model in a Session, which does not restore objects
+        # of the class `keras.Variable`.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
         write_classes(directory, self._classes)
@@ -85,7 +86,7 @@ class ServedClassifier:
         return self._answer(*self._decode(image_bytes))
 
     def from_examples(self, examples: tf.Tensor) -> Tensors:
-        """Classifies serialized tf.Examples with a feature `image`, string [B]."""
+        """Classifies serialized tf.Examples, string [B], that have a feature `image`."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
 
         def read(example: tf.Tensor) -> tf.Tensor:
@@ -98,7 +99,7 @@ class ServedClassifier:
         return self._answer(images, tf.ones([tf.shape(images)[0]], tf.bool))
 
     def _answer(self, images: tf.Tensor, is_valid: tf.Tensor) -> Tensors:
-        # Some kernels fail with an empty batch.
+        # An empty batch is replaced with one image, because some kernels fail for empty batches.
         count = tf.shape(images)[0]
         one = tf.zeros([1, *self._image_shape, 3])
         features = self._to_features(tf.cond(count > 0, lambda: images, lambda: one))
@@ -118,11 +119,11 @@ class ServedClassifier:
 
 
 def collect_state(module: tf.Module) -> list[Any]:
-    """Returns the variables, tables and files of a module and of its parts, without functions.
+    """Returns the variables, tables and files of a module and its submodules, but no functions.
 
-    A SavedModel of a restored backbone contains all functions of the backbone, and the graph of
-    training can be larger than the graph of inference. With only the state of the backbone, the
-    SavedModel contains the functions that its signatures call, and no others.
+    A SavedModel of the whole backbone would contain all functions of the backbone, including the
+    training graph, which can be larger than the inference graph. If only variables, tables and
+    files are saved, the SavedModel contains no functions except those that its signatures call.
     """
     kinds = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
     return [

@@ -1,4 +1,4 @@
-"""The files of an exported model with its class names and its calibration."""
+"""Writes and reads two files of an exported model: its class names and its calibration."""
 
 import dataclasses
 import json
@@ -12,13 +12,14 @@ from common.errors import InputError
 from common.files import write_whole
 from trainer.serving.calibration import Calibration
 
-# The graph contains the same values; the files are for readers that do not load the graph.
+# The class names and the calibration are also stored in the graph of an exported model. The two
+# JSON files are for programs that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 
 
 def write_classes(directory: str, classes: Sequence[str]) -> None:
-    """Writes the class names of an exported model, in the order of its outputs."""
+    """Writes the class names of an exported model, in the order of the model's outputs."""
     _write(f"{directory}/{_CLASSES}", list(classes))
 
 
@@ -33,16 +34,16 @@ def _write(file: str, content: Any) -> None:
 
 
 def read_classes(directory: str) -> list[str] | None:
-    """Reads the class names of an exported model, in the order of its outputs.
+    """Reads the class names of an exported model, in the order of the model's outputs.
 
     Args:
       directory: the directory of the SavedModel.
 
     Returns:
-      The names; None if this pipeline did not export the model.
+      The class names; None if the model was not exported by this pipeline.
 
     Raises:
-      InputError: the file of the class names is damaged.
+      InputError: the file with the class names is damaged.
     """
     file = f"{directory}/{_CLASSES}"
     if not tf.io.gfile.exists(file):

@@ -19,15 +19,17 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 class BatchDecoder:
     """Decodes, resizes and scales encoded images, as ImageExampleGen and Transform do.
 
-    The decoder of all formats is one function for all signatures of a model. The decoder of plain
-    JPEGs has few ops, so each signature has its own copy, which saves a request the time of a call.
+    BatchDecoder has two decoders: a small one for plain JPEGs, and a large one for all formats. The
+    decoder for all formats is a `tf.function` that all signatures of a model call, so the model
+    contains it only once. The decoder for plain JPEGs is inlined into each signature, because a
+    function call would take additional time in each request.
     """
 
     def __init__(self, limits: Limits, height: int, width: int) -> None:
         """
         Args:
           limits: the limits for large images.
-          height, width: height and width of the results, in pixels.
+          height, width: height and width of the decoded images, in pixels.
         """
         self._shape = (height, width, 3)
         self._limits = limits
@@ -40,16 +42,16 @@ class BatchDecoder:
     def __call__(
         self, items: tf.Tensor, read: Function = tf.identity
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Decodes a batch.
+        """Decodes a batch of images.
 
         Args:
-          items: string [B].
-          read: a function that returns the encoded image, string [], of an item, string []. If it
-            fails, the image is not valid.
+          items: encoded images, or strings from which `read` extracts them, string [B].
+          read: a function from an item, string [], to the encoded image, string []. If `read` fails
+            for an item, the item counts as an invalid image.
 
         Returns:
-          The pixels, float32 [B, H, W, 3] in [-1, 1], with zeros if an image is not valid; and
-          whether each image is valid, bool [B].
+          The pixels, float32 [B, H, W, 3] in [-1, 1], which are 0 for an invalid image; and whether
+          each image is valid, bool [B].
         """
         return _map_valid(
             lambda item: self._prepare(decode_plain_jpeg(read(item), self._limits)),
@@ -66,23 +68,25 @@ class BatchDecoder:
 def _map_valid(
     common: Function, general: Function, items: tf.Tensor, shape: Shape
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Maps a function over a batch like `tf.map_fn`, but marks items for which it fails.
+    """Maps a function over a batch, and marks the items for which the function fails.
 
-    The only way to catch an error in a graph is `ignore_errors` of `tf.data`, which drops an
-    element for which the function fails. So each element carries its index, by which the results
-    are put in order. TensorFlow builds the function of a dataset anew for every request, and the
-    time for that grows with its number of ops. So there are two functions, and `general` is built
-    only for a batch in which `common` fails.
+    In a graph, an error can be caught only by `Dataset.ignore_errors`, which drops the elements
+    that fail. Each element of the dataset therefore contains its index in the batch, which shows
+    which elements were dropped. `_map_valid` takes two functions to save time: in every request,
+    TensorFlow instantiates the function of a dataset again, which takes longer if the function has
+    more ops. The larger function, `general`, is instantiated only for a batch in which `common`
+    fails.
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`.
-      general: a function of the same form, for the items for which `common` fails.
+      general: a function with the same input and output types as `common`, for items for which
+        `common` fails.
       items: string [B].
-      shape: the shape of the functions' results.
+      shape: the shape of the result for one item.
 
     Returns:
-      The results, float32 [B, *shape], with zeros if both functions failed; and whether a function
-      succeeded, bool [B].
+      The results, float32 [B, *shape], which are 0 for an item for which both functions fail; and,
+      for each item, whether one of the functions succeeded, bool [B].
     """
     count = tf.size(items)
     indices, values = _map_some(common, tf.range(count), items, shape)
@@ -106,10 +110,11 @@ def _map_valid(
 def _map_some(
     function: Function, indices: tf.Tensor, items: tf.Tensor, shape: Shape
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the indices of the items for which `function` succeeds, and its results.
+    """Returns the indices of the items for which `function` succeeds, and the results for them.
 
-    `Dataset.reduce` is not used, since each call takes 6 ms; and TensorFlow must not rewrite the
-    dataset's graph, since that takes 4 ms.
+    The results are collected with `batch` instead of `Dataset.reduce`, because a call of
+    `Dataset.reduce` takes 6 ms. `quick_options` keeps TensorFlow from rewriting the dataset's
+    graph, which would take 4 ms.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -122,6 +127,7 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, there is no batch, so an empty batch is added.
+    # If `function` fails for all items, the dataset is empty, and the result is the batch
+    # `nothing`.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

@@ -1,4 +1,7 @@
-"""Runs a SavedModel in a process that loads it as a server would. Imports no TensorFlow."""
+"""Runs a SavedModel in a separate process, which loads the model as a server would.
+
+This module does not import TensorFlow, so that importing the module is fast.
+"""
 
 import contextlib
 import os
@@ -17,19 +20,20 @@ from common.errors import InputError
 from common.memory import peak_memory
 from trainer.serving.watchdog import Bounds, Watchdog
 
-STOPPED = "was stopped"  # part of the message if a process exceeds its bounds
+# Part of the error message for a process that exceeded its time or memory limit.
+STOPPED = "was stopped"
 _SCRIPT = Path(__file__).with_name("session_model.py")
 
 
 class ServingProcess:
-    """A context manager that runs `trainer/serving/session_model.py` in a process of its own.
+    """A context manager that runs `trainer/serving/session_model.py` in a separate process.
 
-    The process imports TensorFlow, but no code of this project. Importing TensorFlow takes seconds,
-    so one process serves many models and requests. A model stays loaded until a request for another
-    model.
+    Like a server, the process imports TensorFlow, but no code of this project. Importing TensorFlow
+    takes seconds, so one process answers all requests, even for different models. A model stays
+    loaded until there is a request for a different model.
 
     Attributes:
-      modules: the names of top-level modules that the process has imported.
+      modules: the names of the top-level modules that the process imported at its start.
     """
 
     def __init__(
@@ -41,25 +45,26 @@ class ServingProcess:
     ) -> None:
         """
         Args:
-          python: the path of a Python with TensorFlow.
-          bounds: the longest time of a request, and the most memory of the process; if None, time
-            and memory are not limited. A process that exceeds the bounds is killed.
-          on_cpu: whether the process uses no GPU.
+          python: the path of a Python interpreter that can import TensorFlow.
+          bounds: limits for the time of a request and for the memory of the process. A process that
+            exceeds a limit is killed. If `bounds` is None, there are no limits.
+          on_cpu: whether to hide all GPUs from the process.
 
         Raises:
-          InputError: the process ends before it is ready.
+          InputError: the process ended before it had imported TensorFlow.
         """
         self._bounds = bounds
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
         self._process, self._log = started.process, started.log
-        # Importing TensorFlow takes seconds to minutes, on any machine, whatever the model.
+        # The time limit for a request does not include the import of TensorFlow, which takes
+        # seconds to minutes whatever the model.
         with Watchdog(self._process, None) as unbounded:
             self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
 
     def ask(
         self, directory: str | Path, inputs: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Runs signatures of a model.
+        """Runs signatures of a model in the process.
 
         Args:
           directory: the directory of the SavedModel.
@@ -69,9 +74,9 @@ class ServingProcess:
           The outputs as {signature: {output: array}}.
 
         Raises:
-          InputError: the model cannot be loaded in a Session; some of its variables or tables have
-            no value there; a signature fails; or the process crashes, or is killed because it
-            exceeds its bounds.
+          InputError: the model cannot be loaded in a Session; variables or tables of the model have
+            no value after loading; a signature fails; the process crashes; or the process is killed
+            because it exceeds a limit.
         """
         return self._exchange(directory, {name: dict(given) for name, given in inputs.items()})
 
@@ -79,18 +84,19 @@ class ServingProcess:
         """Returns the shapes of a model's inputs as {signature: {input: shape}}.
 
         Raises:
-          InputError: see `ask`.
+          InputError: for the same reasons as in `ask`.
         """
         return self._exchange(directory, None)
 
     def peak_memory(self) -> int:
-        """Returns the most memory that the process has used at any time, in bytes."""
+        """Returns the peak memory of the process so far, in bytes."""
         return peak_memory(self._process.pid)
 
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # `_receive` reports why the process has ended.
+            # If the process has ended, writing to its stdin raises BrokenPipeError. BrokenPipeError
+            # is ignored here, because `_receive` reports why the process has ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -128,7 +134,7 @@ class ServingProcess:
 
 
 class _Started(NamedTuple):
-    """A process that imports TensorFlow, and the file to which it writes its messages."""
+    """A process that runs `session_model.py`, and the log file with its error messages."""
 
     process: "subprocess.Popen[bytes]"
     log: IO[str]
@@ -139,17 +145,21 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that were started ahead; the keys are the path of the Python and `on_cpu`.
+# The processes that `serving_process_ahead` started, and that no ServingProcess has used yet. Each
+# key of the dictionary is a pair: the path of the Python interpreter, and `on_cpu`.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
 @contextlib.contextmanager
 def serving_process_ahead() -> Iterator[Callable[[], None]]:
-    """A context in which the import of TensorFlow for a `ServingProcess` can begin earlier.
+    """A context in which the process of a later `ServingProcess` can be started in advance.
+
+    The process imports TensorFlow, which takes seconds, while the caller does other work.
 
     Yields:
-      A function that starts a process; the next ServingProcess of this Python on the CPU uses it.
-      A process that is not used ends with the context.
+      A function that starts the process. The next `ServingProcess` that is created with
+      `python=sys.executable` and `on_cpu=True` uses the started process. At the end of the context,
+      a process that no `ServingProcess` has used is killed.
     """
     key = sys.executable, True
 
@@ -167,13 +177,14 @@ def serving_process_ahead() -> Iterator[Callable[[], None]]:
 def _start(python: str | Path, on_cpu: bool) -> _Started:
     log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
     process = subprocess.Popen(
-        # With -I, Python ignores PYTHONPATH and the modules in the current directory.
+        # With -I, Python ignores PYTHONPATH and the current directory, so the process cannot import
+        # code of this project by accident.
         [python, "-I", _SCRIPT, "--requests"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # An empty value of CUDA_VISIBLE_DEVICES hides all GPUs as well, but not from every version
-        # of the driver.
+        # CUDA_VISIBLE_DEVICES is set to -1 to hide all GPUs, because an empty value does not hide
+        # them from every version of the driver.
         env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
     )
     return _Started(process, log)

@@ -1,17 +1,18 @@
-"""Loads a SavedModel as servers do: in a Session, with its restore operation.
+"""Loads a SavedModel in a TensorFlow 1 Session, as servers do.
 
     python -P trainer/serving/session_model.py SAVED_MODEL…
 
-This command prints the signatures of each model, or the reason why a server could not serve it
-(exit status 1).
+This command prints the signatures of each model. If a server could not load a model, the command
+prints the reason and ends with exit status 1.
 
-TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph into a Session, run
-its restore operation and its initialization operation, and then answer requests: see
-`LoadSavedModel` in tensorflow/cc/saved_model/loader.cc. `tf.compat.v1.saved_model.load` does the
-same in Python. `tf.saved_model.load` instead restores every object by the object graph. So a model
-may load with one loader and fail with the other.
+TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
+a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
+in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` runs the restore
+operation and the initialization operation, as servers do. `tf.saved_model.load` does not run the
+restore operation, but restores each object in the object graph of the SavedModel. So a model that
+`tf.saved_model.load` can load may fail in a server, or vice versa.
 
-This file imports only TensorFlow and NumPy, because a server has no code of this project.
+This file imports only TensorFlow and NumPy, because a server does not have this project's code.
 `trainer.serving.serving_process` communicates with a process that runs this file.
 """
 
@@ -22,7 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":
-    # TensorFlow imports Keras if it is there. A server has no Keras, and the import takes a second.
+    # If Keras is installed, TensorFlow imports Keras, which takes a second. The value None in
+    # `sys.modules` makes TensorFlow run without Keras, as on a server.
     sys.modules["keras"] = None  # type: ignore[assignment]
 
 import numpy as np
@@ -32,14 +34,18 @@ _LOOKUP_TABLES = ("HashTable", "HashTableV2", "MutableHashTable", "MutableHashTa
 
 
 class SessionError(Exception):
-    """An error for a model that cannot be loaded or run in a Session; the message is one line."""
+    """An error for a model that cannot be loaded or run in a Session.
+
+    The error message is a single line.
+    """
 
 
 class SessionModel:
-    """A SavedModel in a Session of its own.
+    """A SavedModel, loaded in its own Session.
 
     Attributes:
-      signatures: the names of the signatures, without those that TensorFlow adds for its own use.
+      signatures: the names of the signatures, without the signatures that TensorFlow adds for
+        internal use.
     """
 
     def __init__(self, directory: str) -> None:
@@ -48,7 +54,7 @@ class SessionModel:
           directory: the directory of the SavedModel.
 
         Raises:
-          SessionError: the model cannot be loaded, or some of its variables and tables have no
+          SessionError: the model cannot be loaded, or variables or tables of the model have no
             value after loading.
         """
         self._directory = directory
@@ -58,7 +64,7 @@ class SessionModel:
             with graph.as_default():
                 meta_graph = _load_without_warning(self._session, directory)
             missing = sorted(_uninitialized(self._session))
-        except Exception as error:  # a corrupt graph can make TensorFlow raise anything
+        except Exception as error:  # a corrupt graph can cause any exception
             self.close()
             raise SessionError(
                 f"{directory}: cannot be loaded in a Session ({_line(error)})"
@@ -76,16 +82,19 @@ class SessionModel:
         self.signatures: Sequence[str] = sorted(self._signatures)
 
     def input_shapes(self, signature: str) -> dict[str, list[int | None]]:
-        """Returns the shape of each input of a signature; None stands for any size."""
+        """Returns the shape of each input of a signature, with None for a dimension of any size."""
         inputs = self._signatures[signature].inputs
         return {name: tf.TensorShape(info.tensor_shape).as_list() for name, info in inputs.items()}
 
     def __call__(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Runs a signature; returns its outputs by name. Strings are arrays of bytes objects.
+        """Runs a signature; returns the outputs of the signature by name.
+
+        An output of strings is an array of `bytes` objects.
 
         Args:
           signature: one of `signatures`.
-          inputs: an array for each input by its name, or a list of bytes for strings.
+          inputs: the value of each input, by name: an array, or, for an input of strings, a list of
+            `bytes`.
 
         Raises:
           SessionError: the model has no such signature, or the signature fails.
@@ -115,7 +124,7 @@ class SessionModel:
 
 
 def _load_without_warning(session: tf.compat.v1.Session, directory: str) -> Any:
-    """Loads a model without the warning that this function is deprecated in TensorFlow 2.
+    """Loads a model with `tf.compat.v1.saved_model.load`, and hides its deprecation warning.
 
     Returns:
       The MetaGraphDef.
@@ -146,7 +155,10 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
 
 
 def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
-    """Whether a lookup table is filled; until then, even a lookup of no keys fails."""
+    """Whether a lookup table is initialized.
+
+    The function looks up an empty list of keys, which fails if the table is not initialized.
+    """
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
     find = (
         tf.raw_ops.LookupTableFindV2
@@ -166,18 +178,19 @@ def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """Returns an error's message in one line of at most 300 characters."""
+    """Returns the message of an error as a single line of at most 300 characters."""
     text = " ".join(getattr(error, "message", str(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers pickled requests, one after the other, until the stream ends.
+    """Answers pickled requests, one after the other, until the stream of requests ends.
 
-    The first message is the list of all top-level modules that this process has imported. A request
-    is (directory, {signature: inputs}), or (directory, None) for the shapes of inputs. The answer
-    is ("answers", {signature: outputs}), ("answers", {signature: input shapes}) or ("error",
-    message). The last model stays loaded for the following requests.
+    Before the first answer, this function writes the list of all top-level modules that the process
+    has imported. A request is (directory, {signature: inputs}), or (directory, None) for the shapes
+    of the model's inputs. An answer is ("answers", {signature: outputs}), ("answers", {signature:
+    input shapes}) or ("error", message). A model stays loaded until there is a request for a
+    different model.
     """
     modules = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
     pickle.dump(modules, answers)
@@ -226,7 +239,8 @@ def main(directories: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--requests"]:
-        # Only answers may go to stdout, so all other output is redirected to stderr.
+        # The parent process reads the answers from stdout, so all other output is redirected to
+        # stderr.
         with os.fdopen(os.dup(1), "wb") as stream:
             os.dup2(2, 1)
             answer_requests(sys.stdin.buffer, stream)

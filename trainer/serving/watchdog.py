@@ -1,4 +1,7 @@
-"""Stops a process that runs too long or uses too much memory. Imports no TensorFlow."""
+"""Kills a process that runs too long or uses too much memory.
+
+This module does not import TensorFlow, so that importing the module is fast.
+"""
 
 import dataclasses
 import subprocess
@@ -13,11 +16,11 @@ _INTERVAL = 0.05  # seconds between two measurements of the memory
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The bounds of a process.
+    """The limits for a process.
 
     Attributes:
-      seconds: the longest time of a request.
-      memory: the most resident memory, in bytes.
+      seconds: the time limit for a request, in seconds.
+      memory: the limit for the resident memory of the process, in bytes.
     """
 
     seconds: float
@@ -25,10 +28,10 @@ class Bounds:
 
 
 class Watchdog:
-    """A context manager that kills a process if it exceeds its bounds within the context.
+    """A context manager that kills a process as soon as the process exceeds its limits.
 
     Attributes:
-      reason: why the process was killed, in words; empty if it was not.
+      reason: why the process was killed, in words; empty if the process was not killed.
     """
 
     reason = ""
@@ -36,8 +39,8 @@ class Watchdog:
     def __init__(self, process: "subprocess.Popen[bytes]", bounds: Bounds | None) -> None:
         """
         Args:
-          process: the process.
-          bounds: its bounds; if None, the process is not watched.
+          process: the process to watch.
+          bounds: the limits for the process; if None, the process is not watched.
         """
         self._process = process
         self._bounds = bounds

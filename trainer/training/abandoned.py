@@ -1,4 +1,4 @@
-"""Removes checkpoints of trainings that were interrupted and never resumed."""
+"""Removes the checkpoints of trainings that were interrupted and never resumed."""
 
 import logging
 import os
@@ -8,22 +8,24 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-# The checkpoints of this number of interrupted trainings, the newest, are never removed.
+# The number of most recent interrupted trainings whose checkpoints are always kept.
 _KEPT_TRAININGS = 3
-# A training whose last checkpoint is older than this number of hours counts as abandoned.
+# The age of the last checkpoint, in hours, after which an interrupted training counts as abandoned.
 _HOURS = 24
 
 
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
     """Removes the checkpoints of abandoned trainings of a pipeline.
 
-    A training removes its checkpoints when it ends. If a training is interrupted, and its settings
-    or data change before it is resumed, only this function removes its checkpoints.
+    A training that is not interrupted removes its checkpoints after the model is exported. If a
+    training is interrupted and its settings or data change, no later run resumes the training, so
+    only this function removes its checkpoints.
 
     Args:
       root: the directory of the checkpoints of all trainings, on this machine or in a bucket.
-      current: the directory of the training that is about to begin, which is not removed.
-      now: the time, in seconds since the epoch.
+      current: the checkpoint directory of the training that is about to begin; this directory is
+        kept.
+      now: the current time, in seconds since the epoch; None to read the clock.
     """
     if not tf.io.gfile.isdir(root):
         return
@@ -39,7 +41,10 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
 
 
 def _last_written(directory: str) -> float | None:
-    """Returns the time of the newest checkpoint, in seconds since the epoch, or None."""
+    """Returns the time of the newest checkpoint, in seconds since the epoch.
+
+    The result is None if there is no checkpoint.
+    """
     try:
         return tf.io.gfile.stat(os.path.join(directory, "newest", "checkpoint")).mtime_nsec / 1e9
     except tf.errors.NotFoundError:

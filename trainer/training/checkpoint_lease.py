@@ -1,8 +1,11 @@
-"""Gives each training a directory for checkpoints that no other run uses at the same time. Two runs
-with the same inputs would use the same directory, and the run that ends first would remove the
-checkpoints of the other run. So each run takes the lease of its directory for checkpoints. If
-another run has the lease of this directory, the run uses another directory, with a number in its
-name. A run that resumes a killed training looks for checkpoints in these directories too.
+"""Reserves a directory for the checkpoints of a training.
+
+Without a reservation, simultaneous runs with the same inputs would use the same directory, and the
+run that ends first would remove the checkpoints of the other run. Each run therefore takes a lease
+of its checkpoint directory. If a different run already has the lease, the new run appends a number
+to the name of the directory, and takes a lease of the numbered directory. Because a killed run may
+have saved its checkpoints in a numbered directory, a run that resumes a training looks for
+checkpoints in the directory without a number and in all numbered directories.
 """
 
 import contextlib
@@ -20,16 +23,16 @@ from trainer.training.checkpoints import has_checkpoint
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
 _LEASE = "lease"
-_MOST_RUNS = 100  # largest number of simultaneous runs with the same inputs
+_MOST_RUNS = 100  # the largest number of simultaneous runs with the same inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointDirectory:
-    """The directory of a training's checkpoints.
+    """The reserved directory for the checkpoints of a training.
 
     Attributes:
-      path: the path of the directory; the same on all workers.
-      lease: the lease that the chief holds; None on the other workers.
+      path: the path of the directory, which is the same on all workers.
+      lease: the lease of the directory if this worker is the chief; None on all other workers.
     """
 
     path: str
@@ -40,13 +43,15 @@ class CheckpointDirectory:
 def lease_directory(
     preferred: str, strategy: tf.distribute.Strategy, *, timing: Timing = DEFAULT_TIMING
 ) -> Iterator[CheckpointDirectory]:
-    """A context that holds the lease of a directory for the checkpoints of one training.
+    """A context in which this run holds the lease of a directory for its checkpoints.
 
     Args:
-      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned.
-      strategy: the strategy of the training. The chief takes the lease, and tells the other workers
-        the directory.
-      timing: the times of a lease in a bucket; see `common.lease`.
+      preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
+        different run has the lease of the directory at `preferred`, a number is appended to the
+        path.
+      strategy: the strategy of the training. The chief takes the lease, and sends the directory's
+        number to the other workers.
+      timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
     """
     number, lease = 0, None
     if worker_index(strategy)[0] == 0:
@@ -54,23 +59,25 @@ def lease_directory(
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
     path = _numbered(preferred, round(float(shared)))
     try:
-        # The lease is also released after Ctrl-C: otherwise the next run would have to wait until
-        # the lease of a bucket expires.
+        # The lease is released even after Ctrl-C, so that the next run does not have to wait until
+        # a lease in a bucket expires.
         with termination.call_before_end(lease.release) if lease else contextlib.nullcontext():
             yield CheckpointDirectory(path, lease)
     finally:
         if lease:
             lease.release()
             if "://" not in path:
-                # The directory may have checkpoints, or the lease of another run.
+                # `rmdir` removes only an empty directory, and raises OSError if the directory
+                # contains checkpoints or the lease of a different run.
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """Takes the lease of a directory that no other run uses; returns its number and the lease.
+    """Takes the lease of an unused directory; returns the directory's number and the lease.
 
-    Directories with checkpoints are tried first, since they may belong to killed runs.
+    Directories with checkpoints are tried first, because this run can resume from the checkpoints
+    of a killed run.
     """
     existing = _existing(preferred)
     existing.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
@@ -91,7 +98,11 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _existing(preferred: str) -> list[int]:
-    """Returns the numbers of the existing directories, with a single request to a bucket."""
+    """Returns the numbers in the names of the existing directories; 0 for a name without a number.
+
+    To save requests to a bucket, the function lists the parent directory, instead of checking
+    whether each of the possible directories exists.
+    """
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):
         return []

@@ -1,4 +1,4 @@
-"""Checkpoints, from which a training resumes after it was killed."""
+"""Saves and restores checkpoints, from which a killed training can be resumed."""
 
 import atexit
 import contextlib
@@ -14,20 +14,20 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# The errors that TensorFlow raises, besides tf.errors.OpError, for missing objects, wrong shapes
-# and damaged files.
+# The errors that TensorFlow raises, in addition to tf.errors.OpError, if a checkpoint is damaged,
+# lacks an object or contains a variable of a different shape.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
-    """Returns the directory of the checkpoints of one training.
+    """Returns the directory for the checkpoints of one training.
 
-    TFX gives every execution a new output directory. The directory of the checkpoints depends only
-    on the inputs and settings of the training, so that the next run, or a retried step in the
-    cloud, finds the checkpoints of a training that was killed.
+    The name of the directory depends only on the inputs and settings of the training. The next run,
+    or a retry in the cloud, therefore finds the checkpoints of a killed training. TFX's output
+    directory is not suitable, because TFX creates a new output directory for each execution.
 
     Args:
-      root: directory of the checkpoints of all trainings of a pipeline.
+      root: the directory for the checkpoints of all trainings of a pipeline.
       determined_by: all inputs and settings on which the trained weights depend, as JSON values.
     """
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
@@ -35,13 +35,15 @@ def checkpoint_directory(root: str, **determined_by: Any) -> str:
 
 
 def has_checkpoint(directory: str) -> bool:
-    """Whether the directory has a complete checkpoint."""
+    """Whether the directory contains a complete checkpoint."""
     return tf.train.latest_checkpoint(f"{directory}/newest") is not None
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """JSON values in the same checkpoint as the weights, so that values and weights are from the
-    same step.
+    """The state of the training loop, as a JSON text that is saved in each checkpoint.
+
+    The state and the weights are in the same checkpoint, so that both always belong to the same
+    step.
     """
 
     def __init__(self) -> None:
@@ -51,7 +53,7 @@ class _Notes(tf.train.experimental.PythonState):
         return self.text
 
     def _copy_trackable_to_cpu(self, object_map: dict[Any, Any]) -> None:
-        """Tells TensorFlow that there is nothing to copy before it saves in the background."""
+        """Tells TensorFlow that the notes need no copy before they are saved in the background."""
         object_map[self] = self
 
     def deserialize(self, string_value: bytes) -> None:
@@ -61,9 +63,10 @@ class _Notes(tf.train.experimental.PythonState):
 class Checkpoints:
     """The newest checkpoints of a training and, separately, its best weights.
 
-    Only complete checkpoints are restored: TensorFlow writes the files of a checkpoint first, and
-    then its name into the file `checkpoint`, which is replaced atomically. If checkpoints are
-    written in the background, the same thread writes the files and then the name.
+    Only complete checkpoints are restored. To save a checkpoint, TensorFlow first writes the
+    checkpoint's data files, and then replaces the file `checkpoint`, which contains the name of the
+    newest checkpoint, in an atomic operation. When checkpoints are saved in the background, a
+    single thread writes the data files and then the file `checkpoint`.
     """
 
     def __init__(
@@ -79,23 +82,24 @@ class Checkpoints:
     ) -> None:
         """
         Args:
-          directory: directory of this training's checkpoints.
-          variables: all variables that a step changes.
+          directory: the directory for the checkpoints of this training.
+          variables: all variables that a training step changes.
           weights: the variables of the model.
-          kept: number of checkpoints that are kept.
-          writes: whether the files of this process are kept. All workers have to save, but only
-            the chief's files are kept.
+          kept: the number of newest checkpoints to keep.
+          writes: whether this process is the chief, which saves to `directory`. Workers other than
+            the chief save to a temporary directory, because TensorFlow requires that every worker
+            saves checkpoints.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
-          in_background: whether training goes on while a checkpoint is written. With True,
-            TensorFlow first copies the variables to the host's memory.
+          in_background: whether training continues while a checkpoint is written. Before a write in
+            the background, TensorFlow copies the variables to the host's memory.
         """
         self._lease = lease
         self.in_background = in_background
         self._options = tf.train.CheckpointOptions(
             experimental_enable_async_checkpoint=in_background
         )
-        self._last_begun: str | None = None  # path of the last checkpoint that `save` began
+        self._last_begun: str | None = None  # the last checkpoint that `save` started to write
         self._notes = _Notes()
         self._directory = directory
         self._own = directory if writes else tempfile.mkdtemp()
@@ -112,10 +116,10 @@ class Checkpoints:
         """Restores the newest checkpoint, if there is one.
 
         Returns:
-          The notes in that checkpoint; empty if there is no checkpoint.
+          The notes that `save` stored in the newest checkpoint; empty if there is no checkpoint.
 
         Raises:
-          InputError: the checkpoint is damaged or belongs to another training.
+          InputError: the checkpoint is damaged, or it belongs to a different training.
         """
         newest = tf.train.latest_checkpoint(f"{self._directory}/newest")
         if newest is None:
@@ -124,17 +128,18 @@ class Checkpoints:
         return json.loads(self._notes.text)
 
     def save(self, step: int, notes: Mapping[str, Any]) -> None:
-        """Saves a checkpoint, or begins to save it in the background.
+        """Saves a checkpoint, in the foreground or background.
 
         Args:
           step: number of steps so far.
-          notes: JSON values that `restore` returns.
+          notes: JSON values to store in the checkpoint; `restore` returns them.
 
         Raises:
-          InputError: this checkpoint or the previous one cannot be written (the last complete
-            checkpoint is still there), or another run took over the directory.
+          InputError: this checkpoint or the previous checkpoint cannot be written, or a different
+            run took over the directory. Checkpoints that were complete before the error remain.
         """
-        # The previous checkpoint, which may still be being written, must not get the new notes.
+        # The background thread may still be writing the previous checkpoint. `sync` waits for the
+        # thread, so that the thread does not write the new notes into the previous checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
@@ -150,10 +155,12 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            self._write(self._newest, step)  # a second failure to write raises its error
+            # The background thread failed to write the last checkpoint. The checkpoint is written
+            # again in the foreground, so that a second failure raises an error.
+            self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
-        """Saves the weights as the best so far; raises the errors of `save`."""
+        """Saves the current weights as the best weights; raises the same errors as `save`."""
         self._write(self._best, step)
 
     def restore_best(self) -> None:
@@ -164,12 +171,13 @@ class Checkpoints:
         """Removes all checkpoints, after the training has ended.
 
         Raises:
-          InputError: another run took over the directory; the other run's checkpoints are not
+          InputError: a different run took over the directory; the checkpoints of that run are not
             removed.
         """
         self._check_lease()
-        # The file of the lease, if there is a lease, is still in the directory. Releasing the lease
-        # removes the file and the directory.
+        # If there is a lease, the directory itself is not removed here, because it still contains
+        # the file of the lease. `lease_directory` removes the lease file and the directory when it
+        # releases the lease.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -183,21 +191,21 @@ class Checkpoints:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Waits for a checkpoint that is being written, also after the training has failed."""
+        """Waits until the last checkpoint is written, even if the training failed."""
         self._end_thread()
 
     def _end_thread(self) -> None:
-        """Ends the thread that writes checkpoints, and frees its copy of the variables.
+        """Ends the thread that writes checkpoints, and frees the thread's copy of the variables.
 
-        TensorFlow 2.21 keeps the thread and the copy until the process ends, but before that, this
-        process may run an evaluation or further trainings. At the end of the process, TensorFlow
-        would also print the traceback of the thread's last error.
+        TensorFlow 2.21 would keep the thread and the copy until the process ends, even while the
+        process runs an evaluation or further trainings. When the process ends, TensorFlow would
+        also print the traceback of the thread's last error.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:
             return
         atexit.unregister(helper._join_async_save_thread)
-        with contextlib.suppress(tf.errors.OpError):  # `_write` has reported the error
+        with contextlib.suppress(tf.errors.OpError):  # `_write` has already reported the error
             helper._join_async_save_thread()
         self._all._async_checkpointer_impl = None
 
@@ -216,7 +224,7 @@ class Checkpoints:
         step: int,
         options: tf.train.CheckpointOptions | None = None,
     ) -> str:
-        """Writes a checkpoint, or begins to write it in the background; returns its path."""
+        """Writes a checkpoint, in the foreground or background; returns the checkpoint's path."""
         self._check_lease()
         try:
             return manager.save(checkpoint_number=step, options=options)

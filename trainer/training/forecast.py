@@ -8,12 +8,13 @@ from common.duration import describe_duration
 
 logger = logging.getLogger(__name__)
 
-# The speed of a training is known after `_STEPS` steps, or after a step that takes `_SECONDS`
-# seconds.
+# The speed of a training is measured over the first `_STEPS` steps, or, if the steps are slow, over
+# the steps of the first `_SECONDS` seconds.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
-# A training step costs at least three forward passes: for each product of matrices in the forward
-# pass, the backward pass computes two. The measured ratio is 4.3 (docs/performance.md, bfloat16).
+# A training step takes at least as long as three forward passes: for each matrix product in the
+# forward pass, the backward pass computes two. In measurements, a training step took as long as 4.3
+# forward passes (docs/performance.md, bfloat16).
 _FORWARD_PASSES = 3
 
 
@@ -22,11 +23,12 @@ class Forecast:
     """An estimate of the remaining time of a training.
 
     Attributes:
-      images: number of images that the remaining steps read; each epoch counts an image again.
-      images_per_second: the speed of the first steps.
+      images: number of images that the remaining steps read; an image that is read in several
+        epochs counts several times.
+      images_per_second: the speed of the training, measured in its first steps.
       devices: the devices in words, such as "2 CPU cores".
-      head_seconds: an estimate of the time of `--tune head` on the same images, if the log should
-        recommend `--tune head`; else None.
+      head_seconds: an estimate of the time that `--tune head` would take on the same images; None
+        if `--tune head` should not be recommended.
     """
 
     images: int
@@ -36,11 +38,14 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """The time in seconds, without validation."""
+        """The estimated remaining time in seconds, without the time for validation."""
         return self.images / self.images_per_second
 
     def describe(self) -> Iterator[str]:
-        """Yields the estimated time in words, and, if helpful, the advice to tune only a head."""
+        """Yields the estimated time in words.
+
+        If `head_seconds` is not None, a second text recommends `--tune head`.
+        """
         yield (
             f"training takes about {describe_duration(self.seconds)} on {self.devices}: "
             f"{self.images:,} images at {self.images_per_second:.3g} images/s"
@@ -54,9 +59,10 @@ class Forecast:
 
 
 class Forecaster:
-    """Measures the first steps, and, if the training is long, logs a forecast once.
+    """Measures the speed of the first steps, and logs one forecast if the training will take long.
 
-    The log record has the attribute `forecast`, which a console can show.
+    The log record has the attribute `forecast`, a Forecast, so that a console can show the forecast
+    in its own format.
     """
 
     def __init__(self, *, tune: str, examples: int, devices: str, is_on_cpu: bool) -> None:
@@ -75,13 +81,13 @@ class Forecaster:
         self._is_over = False
 
     def add(self, steps: int, seconds: float, *, batch_size: int, steps_left: int) -> None:
-        """Adds the duration of some steps.
+        """Adds the measured duration of one or more steps.
 
         Args:
           steps: number of steps.
-          seconds: duration of these steps.
+          seconds: the total duration of these steps.
           batch_size: number of images in each step.
-          steps_left: number of remaining steps after these steps.
+          steps_left: number of steps that remain after these steps.
         """
         self._steps += steps
         self._seconds += seconds

@@ -1,4 +1,4 @@
-"""The curves of a training, written to `history.json` and as TensorBoard summaries."""
+"""Records the curves of a training in `history.json` and as TensorBoard summaries."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # number of points of a curve over the steps of a training
+_POINTS = 500  # smallest number of points in the curves of a long training
 
 
 class History:
-    """The curves of a training, by step and by epoch.
+    """The curves of a training: metrics by step and by epoch.
 
-    Checkpoints contain the curves, so a resumed training continues its curves.
+    Checkpoints contain the curves, so that the curves of a resumed training are complete.
 
     Attributes:
       values: the curves.
-      summaries: the directory of TensorBoard's files.
+      summaries: the directory for TensorBoard's event files.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the attribute `values`, as stored in the checkpoint from which training resumes;
+          values: the value of the attribute `values` in the checkpoint from which training resumes;
             empty for a new training.
           label: the name of the training in TensorBoard.
         """
@@ -42,7 +42,8 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # TensorBoard's tab HPARAMS does not support the value None.
+            # TensorBoard's tab HPARAMS does not support the value None, so None is written as a
+            # string.
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):
@@ -50,12 +51,15 @@ class History:
                 self._summarize(prefix, record)
 
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of one step. The curves of a long training leave out most steps."""
+        """Adds the metrics of one step to the curves.
+
+        In a long training, most steps are left out, so that a curve has fewer than 1,000 points.
+        """
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
 
     def add_epoch(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of the epoch that ended with `step`."""
+        """Adds the metrics of an epoch to the curves; `step` is the last step of the epoch."""
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:
@@ -64,7 +68,7 @@ class History:
             tf.summary.scalar("train/images_per_second", images_per_second)
 
     def add_images(self, step: int, images: tf.Tensor) -> None:
-        """Adds a few input images of step `step` to the log, float32 [B, H, W, 3] in [-1, 1]."""
+        """Adds input images, float32 [B, H, W, 3] in [-1, 1], of step `step` to TensorBoard."""
         with self._writer.as_default(step=step):
             tf.summary.image("inputs", images / 2 + 0.5, max_outputs=len(images))
 

@@ -1,4 +1,7 @@
-"""The hyperparameters of a training. Imports no TensorFlow."""
+"""The hyperparameters of a training.
+
+This module does not import TensorFlow, so that importing the module is fast.
+"""
 
 import dataclasses
 from typing import Literal
@@ -14,8 +17,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training, so that a training can be resumed with other
-# values of them.
+# Options that do not change the result of a training, so that a training can be resumed after the
+# user has changed these options.
 OPERATIONAL = (
     "strategy",
     "jit_compile",
@@ -28,10 +31,10 @@ OPERATIONAL = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """The Trainer's configuration; each field is an option `train.…` of the pipeline.
+    """The hyperparameters of the Trainer. Each field is an option `train.…` of the pipeline.
 
-    Every optimizer step takes exactly `batch_size` images, whatever the number of devices; epochs
-    follow one another without a partial batch in between.
+    Every optimizer step uses exactly `batch_size` images, whatever the number of devices. The last
+    batch of an epoch is also full, because it is filled up with images of the next epoch.
     """
 
     epochs: int = option("number of passes over the training images", default=8, check=AT_LEAST_ONE)
@@ -154,19 +157,19 @@ class Hyperparameters:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the weights that are best on the validation split are exported."""
+        """Whether to export the weights with the best validation score, not the last weights."""
         return self.keep == "best" or self.early_stopping is not None
 
     def total_steps(self, examples: int) -> int:
-        """Returns the number of optimizer steps of a training on `examples` training images."""
+        """Returns the number of optimizer steps of a training on `examples` images."""
         return self.steps or round(self.epochs * examples / self.batch_size)
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Returns the number of optimizer steps of one epoch over `examples` images, rounded."""
+        """Returns the rounded number of optimizer steps in one epoch over `examples` images."""
         return round(examples / self.batch_size)
 
     def warmup(self, examples: int) -> int:
-        """Returns the number of warm-up steps of a training on `examples` training images."""
+        """Returns the number of warm-up steps of a training on `examples` images."""
         if self.warmup_epochs is not None:
             return round(self.warmup_epochs * examples / self.batch_size)
         return min(self.warmup_steps, self.total_steps(examples) // 2)

@@ -34,7 +34,7 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-# Shortest time in seconds between checkpoints at the ends of epochs.
+# An epoch ends with a checkpoint unless the last checkpoint is younger than this number of seconds.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
@@ -43,9 +43,10 @@ class Fitted:
     """A trained model.
 
     Attributes:
-      model: the model, with the weights that are to be exported.
+      model: the model, with the weights to export.
       history: the curves of the training.
-      checkpoints: the checkpoints, to be removed after the model is exported.
+      checkpoints: the checkpoints of the training. The caller must remove the checkpoints after the
+        export of the model.
     """
 
     model: keras.Model
@@ -65,24 +66,26 @@ def fit(
     lease: Lease | None = None,
     label: RunLabel = RunLabel(),  # noqa: B008 (the default is immutable)
 ) -> Fitted:
-    """Trains `model`, from its newest checkpoint if there is one, and writes `history.json`.
+    """Trains `model`, and writes `history.json`.
+
+    If there is a checkpoint, the training resumes from the newest checkpoint.
 
     Args:
       model: a model that returns logits, created in the scope of `strategy`.
       train: the training split.
       validation: batches of the validation split.
-      hyperparameters: they determine the optimizer, its schedule and the length of the training.
+      hyperparameters: the hyperparameters of the training.
       strategy: the devices to train on.
       checkpoints: the directory of this training's checkpoints.
       log_dir: the directory of the ModelRun artifact.
-      lease: the lease of the directory `checkpoints`, if other runs may use the directory.
+      lease: the lease of the directory `checkpoints`; None if no other run uses the directory.
       label: the name of the training in TensorBoard.
 
     Raises:
       InputError: the batch is larger than the training split, or cannot be divided among the
-        devices; the options do not fit the model; checkpoints cannot be read or written.
+        devices; the options do not suit the model; or a checkpoint cannot be read or written.
       NonFiniteError: the loss is not finite.
-      PreemptedError: the process was asked to end.
+      PreemptedError: this process, or a different worker, received SIGTERM; the training was saved.
     """
     _check_batch(hyperparameters, train.examples, strategy.num_replicas_in_sync)
     schedule = Schedule(
@@ -104,7 +107,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # Several workers must save at the same step, so they do not save in the background.
+        # If there are several workers, all of them must save after the same step. So checkpoints
+        # are saved in the background only if there is a single worker.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -153,13 +157,13 @@ class Loop:
     ) -> None:
         """
         Args:
-          stepper: computes the training steps.
+          stepper: the Stepper that computes the training steps.
           checkpoints: the checkpoints of this training.
           train: the training split.
           validation: batches of the validation split.
           schedule: the learning-rate schedule of the stepper's optimizer.
-          hyperparameters: they determine the length of the training and which weights are kept.
-          strategy: the strategy of the stepper.
+          hyperparameters: the hyperparameters of the training.
+          strategy: the distribution strategy of the stepper.
           log_dir: the directory of the ModelRun artifact.
           label: the name of the training in TensorBoard.
         """
@@ -197,8 +201,9 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # Starting the dataset again takes several times as long as validating a small number of
-            # features.
+            # The batches are kept in memory, because each validation of a `tf.data.Dataset` starts
+            # the dataset again. For a small number of features, starting the dataset takes several
+            # times as long as the validation.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -213,11 +218,12 @@ class Loop:
             report_resumed(self._step)
 
     def run(self) -> History:
-        """Trains to the end, or to an early stop.
+        """Trains until the last step, or until early stopping.
 
         Raises:
           NonFiniteError: the loss is not finite.
-          PreemptedError: the process was asked to end; the training was saved.
+          PreemptedError: this process, or a different worker, received SIGTERM; the training was
+            saved.
           KeyboardInterrupt: Ctrl-C was pressed; the training was saved.
         """
         hyperparameters = self._hyperparameters
@@ -247,19 +253,22 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    # A checkpoint that is written in the background is not complete yet.
+                    # If the checkpoint is written in the background, it is not complete yet, so the
+                    # steps still count as unsaved.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    # The request to end the process may have come while the checkpoint was saved.
+                    # Check again for a signal, which may have arrived while the checkpoint was
+                    # saved.
                     preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            # The request to end the process may have come during or after the last step.
+            # Check again for a signal, which may have arrived during or after the last step.
             if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            # All workers read the chief's checkpoint, which must be complete.
+            # All workers read the chief's checkpoint, so they wait until the chief has written the
+            # checkpoint.
             wait_for_all(self._strategy)
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
@@ -282,18 +291,19 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows the images of the first step, because reading other images would start
-        # the dataset a second time.
+        # TensorBoard shows images of the first step, because the training reads these images
+        # anyway. Reading more images would start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
         return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Returns whether the training must end now; all workers end after the same step.
+        """Returns whether the training must end after this step; the result is equal on all
+        workers.
 
-        If there are several workers, they read the flag of the previous step: reading the flag of
-        this step would make each step wait for the device.
+        If there are several workers, each of them reads `preempted` in the result of the previous
+        step, because reading the result of the current step would wait for the device.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -301,10 +311,11 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save a checkpoint after this step, for all workers alike.
+        """Returns whether to save a checkpoint after this step; the result is equal on all workers.
 
-        An epoch ends with a checkpoint as well, unless the last checkpoint is younger than 30
-        seconds: writing a checkpoint may take longer than training an epoch.
+        A checkpoint is saved every `checkpoint_steps` steps, after the last step, and after each
+        epoch. There is no checkpoint after an epoch if the last checkpoint is younger than 30
+        seconds, because writing a checkpoint may take longer than training a short epoch.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -323,9 +334,12 @@ class Loop:
         preemption.end(f"got a signal to end after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
-        """Validates after an epoch. A single worker abandons the validation if the process is asked
-        to end; the next run then repeats the validation before it continues. Several workers have
-        to validate together, so they finish the validation.
+        """Validates the model after an epoch.
+
+        If there is only one worker, and its process receives a signal to end, the validation is
+        abandoned. The next run then repeats the validation before it continues the training. If
+        there are several workers, they finish the validation even after a signal, because all
+        workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:
@@ -339,8 +353,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # Reading the metrics raises an error for a loss that is not finite, before weights are
-        # saved.
+        # Reading the metrics raises an error if a loss is not finite. The metrics are read before
+        # the checkpoint is saved, so that no weights are saved after a loss that is not finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

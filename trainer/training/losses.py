@@ -17,8 +17,8 @@ def cross_entropy(
     Args:
       labels: the probability of each class, float32 [B, C]; rows sum to 1.
       logits: float32 [B, C].
-      smoothing: share of each label that is spread evenly over all classes.
-      class_weights: factor of each class, [C].
+      smoothing: share of each label's probability that is spread evenly over all classes.
+      class_weights: for each class, the factor that multiplies the loss of its images, [C].
 
     Returns:
       float32 [B].
@@ -32,12 +32,14 @@ def cross_entropy(
 
 
 def balanced_class_weights(counts: Sequence[int]) -> list[float]:
-    """Returns class weights under which every class that has images counts equally.
+    """Returns class weights that give the same total weight in the loss to all classes with images.
 
-    The mean weight of an image is 1.
+    A class without images has the weight 0.
+
+    The mean of the weights over all images is 1.
 
     Args:
-      counts: images of each class.
+      counts: number of images of each class.
     """
     present = sum(count > 0 for count in counts)
     return [sum(counts) / (present * count) if count else 0.0 for count in counts]

@@ -14,20 +14,28 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two reads of results; each read waits for the device.
+# Seconds between two reads of the steps' results. Results are not read after every step, because
+# each read waits for the device.
 _INTERVAL = 0.5
-# The number of consecutive overflows that ends a training. Each overflow halves the loss scale,
-# which begins with 2^15.
+# The largest number of consecutive steps whose gradients may overflow float16. If the number of
+# consecutive overflows exceeds this limit, the training ends with an error. A few overflows are
+# normal, because the loss scale starts at 2^15, and each overflow makes the optimizer halve the
+# loss scale.
 _OVERFLOWS = 20
 
 
 class NonFiniteError(Exception):
-    """The error for a loss or gradient that is not finite. The message names the step."""
+    """The error for a loss or gradient that is not finite.
+
+    The error message contains the number of the step.
+    """
 
 
 class StepMetrics:
-    """Collects the results of steps. Reading a result waits for the device, so several results are
-    read at once.
+    """Collects and reports the metrics of training steps.
+
+    Reading the result of a step waits for the device, so the results of several steps are read
+    together.
     """
 
     def __init__(
@@ -45,15 +53,15 @@ class StepMetrics:
     ) -> None:
         """
         Args:
-          history: records each step.
+          history: records the metrics of each step and epoch.
           schedule: the learning-rate schedule.
           batch_size: number of images in each step.
           total: number of steps of the training.
           per_epoch: number of steps of an epoch.
-          begun: the step that the training resumes from; 0 for a new training.
+          begun: number of the step from which the training resumes; 0 for a new training.
           sums: the sums of loss and accuracy over the finished steps of the current epoch.
-          leaves_out_overflows: whether a step whose gradients overflow changes no weights.
-          forecaster: gets the durations of steps.
+          leaves_out_overflows: whether the optimizer skips steps whose gradients overflow.
+          forecaster: estimates the duration of the training from the durations of steps.
         """
         self._history = history
         self._schedule = schedule
@@ -62,8 +70,8 @@ class StepMetrics:
         self._total = total
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
-        self._overflows = 0  # number of consecutive overflows
-        self._first = begun + 1  # the first step traces the graph, so its duration is not typical
+        self._overflows = 0  # number of consecutive steps whose gradients overflowed
+        self._first = begun + 1  # the first step is slow: it traces the graph
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
         self._last_read = time.monotonic()
@@ -74,14 +82,15 @@ class StepMetrics:
         self._pending.append(result)
 
     def is_due(self, step: int) -> bool:
-        """Returns whether it is time to read the results, after `step` steps."""
+        """Returns whether it is time to read results, now that `step` steps have been computed."""
         return step == self._first or time.monotonic() - self._last_read > _INTERVAL
 
     def read(self, step: int) -> None:
-        """Reads the results of all steps up to `step`, and reports the last result.
+        """Reads the results of all steps up to `step`, and reports the result of `step`.
 
         Raises:
-          NonFiniteError: a loss is not finite, or too many gradients in a row are not finite.
+          NonFiniteError: a loss is not finite, or the gradients of too many consecutive steps are
+            not finite.
         """
         if not self._pending:
             return
@@ -102,7 +111,7 @@ class StepMetrics:
         self._report(step, metrics, logging.DEBUG)
 
     def end_epoch(self, step: int, validation: Mapping[str, float]) -> None:
-        """Reports the epoch that ends with `step`: its mean metrics and its validation metrics."""
+        """Reports the training and validation metrics of the epoch that ends with `step`."""
         steps = (step - 1) % self._per_epoch + 1
         metrics = {"loss": self.sums[0] / steps, "accuracy": self.sums[1] / steps, **validation}
         self.sums = [0.0, 0.0]
@@ -110,7 +119,11 @@ class StepMetrics:
         self._report(step, metrics, logging.INFO)
 
     def restart_clock(self) -> None:
-        """Excludes the time since the last read, such as validation, from the speed."""
+        """Restarts the clock that measures the speed of the training steps.
+
+        Call this method after a validation or a checkpoint, so that the measured time does not
+        include the validation or the checkpoint.
+        """
         self._last_read = time.monotonic()
 
     def _read_one(self, step: int, result: Result) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The optimizer, its learning-rate schedule, and the learning rates of individual variables."""
+"""Builds the optimizer: learning-rate schedule, and learning rates of individual variables."""
 
 import math
 import re
@@ -12,8 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Variables without weight decay are recognised by the end of the names that Keras and Flax give
-# them; position and class embeddings, by any part of their names.
+# Matches the names that Keras and Flax give to variables without weight decay. The patterns for
+# position and class embeddings match anywhere in a name; all other patterns match only at the end
+# of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -23,7 +24,7 @@ _KERNEL = re.compile(r"(kernel|weights?)$", re.IGNORECASE)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to the peak, followed by a decay to 0 or a constant rate."""
+    """A linear warm-up to the peak rate, followed by a decay to 0 or by a constant rate."""
 
     def __init__(
         self, peak: float, warmup: int, total: int, shape: str, *, start: float = 0.0
@@ -32,7 +33,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         Args:
           peak: the peak learning rate.
           warmup: number of warm-up steps.
-          total: number of all steps.
+          total: number of all steps, including the warm-up steps.
           shape: "cosine", "linear" or "constant".
           start: the learning rate of the first step, as a fraction of the peak.
         """
@@ -53,10 +54,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class _PerVariable:
-    """Gives a Keras optimizer a learning rate and a weight decay for each variable.
+    """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
-    The optimizer expects gradients that are summed over all replicas, because clipping needs the
-    sum, and comes before the update.
+    The caller must pass gradients that are already summed over all replicas, because gradients are
+    clipped after the summation and before the update. This class therefore turns off Keras's
+    summation of gradients over replicas.
     """
 
     _rates: Sequence[float] = ()
@@ -65,8 +67,9 @@ class _PerVariable:
     def set_rates(self, rates: Sequence[float], decays: Sequence[float]) -> None:
         """
         Args:
-          rates: a factor on the learning rate for each variable, in the order of `build`.
-          decays: the weight decay of each variable, in the same order.
+          rates: the factor for the learning rate of each variable, in the order in which `build`
+            received the variables.
+          decays: the weight decay of each variable, in the order of `rates`.
         """
         self._rates, self._decays = tuple(rates), tuple(decays)
 
@@ -95,14 +98,15 @@ def make_optimizer(
     variables: Sequence[keras.Variable],
     head: Sequence[keras.Variable],
 ) -> keras.optimizers.Optimizer:
-    """Builds the optimizer of `variables`; in float16, wraps it in an optimizer that scales the
-    loss.
+    """Builds the optimizer of `variables`.
+
+    For float16, the optimizer is wrapped in a LossScaleOptimizer.
 
     Args:
-      hyperparameters: the kind of optimizer, and its rates.
+      hyperparameters: the hyperparameters of the training.
       schedule: the learning-rate schedule.
       variables: all trained variables.
-      head: the variables of the head, which are a part of `variables`.
+      head: the variables of the head, which `variables` must contain.
 
     Raises:
       InputError: `layer_decay` is not 1, and the backbone has no numbered blocks.
@@ -136,16 +140,18 @@ def make_optimizer(
 
 
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
-    """Returns a factor on the learning rate for each variable of a backbone.
+    """Returns the factor for the learning rate of each variable of a backbone.
 
-    The factor is multiplied by `decay` from each block to the block below. Blocks are recognised by
-    their names (`encoderblock_3`, `block_12_expand`, `layer4`), and ordered by the first appearance
-    of their kind, then by number. Variables between two blocks belong to the lower block; variables
-    above all blocks have the factor 1.
+    Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
+    higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
+    `block_12_expand`, `layer4`). If two names differ only in the number of the block, the block
+    with the higher number is the higher block. If the text before the number differs, the block
+    whose text first appears later in `names` is the higher block. Variables between two blocks
+    belong to the lower block. Variables above all blocks have the factor 1.
 
     Args:
       names: names of the variables, in the order of the forward pass.
-      decay: factor from each block to the block below.
+      decay: the factor of a block, divided by the factor of the next higher block.
 
     Raises:
       InputError: `decay` is not 1, and no name contains the number of a block.
@@ -171,12 +177,14 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
 
 def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a variable has weight decay; biases, norms, tokens and position embeddings have no
-    weight decay.
+    """Whether weight decay applies to a variable.
 
-    The name decides first, because biases of AugReg's attention are matrices, [heads, D / heads],
-    like kernels. If the name does not decide, the shape does: group norms of AugReg's ResNets are
-    [1, 1, 1, C]; tokens and embeddings are [1, N, D].
+    Weight decay does not apply to biases, norms, tokens or position embeddings.
+
+    Variables without weight decay are recognised by their names or, if the name is not known, by
+    their shapes: group norms of AugReg's ResNets are [1, 1, 1, C], and tokens and embeddings are
+    [1, N, D]. The shape alone does not distinguish biases from kernels, because the biases of
+    AugReg's attention are matrices, [heads, D / heads], like kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

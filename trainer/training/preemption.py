@@ -1,4 +1,7 @@
-"""Saves a training before SIGTERM (the machine is preempted) or Ctrl-C ends it."""
+"""Delays the end of a process after SIGTERM or Ctrl-C until the training is saved.
+
+A cloud sends SIGTERM before it takes back a preemptible machine.
+"""
 
 import signal
 import threading
@@ -10,17 +13,21 @@ from common import termination
 
 
 class PreemptedError(Exception):
-    """The process received SIGTERM. The training was saved; a new run resumes it."""
+    """The error that ends a process after SIGTERM.
+
+    The training was saved, and a new run resumes the training.
+    """
 
 
 class Preemption:
-    """Records whether the process was asked to end.
+    """Records whether the process has received a signal to end.
 
     Attributes:
-      is_near: whether the process was asked to end.
-      is_wanted: whether a person asked, by Ctrl-C.
-      has_unsaved_steps: whether training steps were made since the last checkpoint; the training
-        loop sets it. Without unsaved steps, a signal ends a run on this machine at once.
+      is_near: whether the process has received a signal to end.
+      is_wanted: whether the signal was SIGINT, which means that a person pressed Ctrl-C.
+      has_unsaved_steps: whether training steps were computed since the last checkpoint. The
+        training loop sets `has_unsaved_steps`. If there are no unsaved steps, a signal ends a run
+        on this machine immediately.
     """
 
     def __init__(self) -> None:
@@ -29,46 +36,50 @@ class Preemption:
         self.has_unsaved_steps = False
 
     def announce(self, number: int, _: Any) -> None:
-        """Remembers the signal `number`."""
+        """Records that the process has received the signal `number`."""
         self.is_near = True
         self.is_wanted |= number == signal.SIGINT
 
     def handle(self, number: int, frame: Any) -> None:
-        """Handles a signal as `announce` does; a second Ctrl-C ends the process at once."""
+        """Records a signal, as `announce` does; a second Ctrl-C ends the process immediately."""
         self.announce(number, frame)
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def end(self, message: str) -> NoReturn:
-        """Raises the exception that ends the process, after the training was saved.
+        """Raises the exception that ends the process; call this method after saving the training.
 
         Raises:
           KeyboardInterrupt: a person pressed Ctrl-C.
-          PreemptedError: this process, or another worker of the training, received SIGTERM.
+          PreemptedError: this process, or a different worker of the training, received SIGTERM.
         """
         raise (KeyboardInterrupt if self.is_wanted else PreemptedError)(message)
 
 
 @contextmanager
 def end_at_once() -> Iterator[None]:
-    """A context in which a signal ends a run on this machine at once, without a checkpoint.
+    """A context in which a signal ends a run on this machine immediately, without a checkpoint.
 
-    Use this context for a training from whose checkpoints no later run resumes.
+    Use this context for a training that cannot be resumed, such as a trial of a search.
     """
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postpone_end(Preemption()):  # this `Preemption` never has unsaved steps
+    with termination.postpone_end(Preemption()):  # without unsaved steps, a signal ends the run
         yield
 
 
 @contextmanager
 def catch_termination_signals() -> Iterator[Preemption]:
-    """A context in which SIGTERM and SIGINT do not end the process; `Preemption` records them.
+    """A context in which a `Preemption` records SIGTERM and SIGINT, to save the training.
 
-    In a run on this machine, `common.termination` handles signals. In such a run, a signal ends the
-    process at once, or, if the `Preemption` has unsaved steps, at the end of the context. In other
-    programs, only the main thread can handle signals; in another thread, no signal is recorded.
+    In a run of the pipeline on this machine, `common.termination` handles the signals. If the
+    `Preemption` has no unsaved steps, `common.termination` ends the process immediately. If there
+    are unsaved steps, `common.termination` ends the process at the end of the context.
+
+    In a program that is not a run of the pipeline on this machine, this function installs signal
+    handlers. Only the main thread can install signal handlers, so no signals are recorded if this
+    function is called in a different thread.
     """
     preemption = Preemption()
     if termination.ends_on_signals():
@@ -81,7 +92,8 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # Background processes of a shell already ignore Ctrl-C, and must continue to ignore it.
+        # No handler is installed for a signal that the process ignores: a shell's background
+        # processes ignore Ctrl-C, and must continue to ignore it.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

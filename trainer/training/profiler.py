@@ -13,23 +13,26 @@ _STEPS = 10
 class Profile:
     """A context in which ten steps are profiled.
 
-    If training resumes from a checkpoint after some of these steps, only the remaining steps are
-    profiled.
+    If training resumes from a checkpoint after some of the ten steps, only the rest of the ten
+    steps is profiled.
     """
 
     def __init__(self, first: int | None, log_dir: str) -> None:
         """
         Args:
-          first: the number of the first step, counted from 1; None to profile nothing.
-          log_dir: the directory of TensorBoard's summaries.
+          first: the number of the first step to profile, counted from 1; None to profile no steps.
+          log_dir: the directory for the profile, which TensorBoard reads.
         """
         self._steps = range(0) if first is None else range(first, first + _STEPS)
         self._log_dir = log_dir
         self._is_on = False
-        self._last = 0  # number of the last step that was started
+        self._last = 0  # number of the step that started last
 
     def before(self, step: int) -> None:
-        """Starts or stops profiling; the loop calls it before each step."""
+        """Starts or stops profiling, depending on the number of the next step.
+
+        The training loop calls this method before each step.
+        """
         self._last = step
         if (step in self._steps) == self._is_on:
             return

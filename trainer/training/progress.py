@@ -1,4 +1,4 @@
-"""The progress of a training, as log records that a console can show as a progress bar."""
+"""Logs the progress of a training, so that a console can show it as a progress bar."""
 
 import dataclasses
 import logging
@@ -11,15 +11,16 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """State of a training after `step` of `total_steps` optimizer steps.
+    """The state of a training after `step` of `total_steps` optimizer steps.
 
     Attributes:
       step: number of finished steps.
-      total_steps: number of steps of the training, unless it stops early.
-      epoch: the epoch that contains this step, counted from 1.
+      total_steps: number of steps of the training if there is no early stopping.
+      epoch: the number of the epoch that contains the last finished step, counted from 1.
       metrics: values by name, such as loss and accuracy.
-      pace: the speed and the remaining time, without validation; None after the first step of a
-        training, or after a resume, because the first step takes far longer than later steps.
+      pace: the speed and the remaining time, without validation. `pace` is None after the first
+        step of a new or resumed training, because the first step takes much longer than later
+        steps.
     """
 
     step: int
@@ -30,17 +31,20 @@ class Progress:
 
 
 def report_resumed(step: int) -> None:
-    """Logs a record with the attribute `resumed`, the step that training resumes from."""
+    """Logs the number of the step from which training resumes.
+
+    The log record also contains the number as the attribute `resumed`.
+    """
     logger.info("resumes from the checkpoint of step %d", step, extra={"resumed": step})
 
 
 def report(progress: Progress, level: int) -> None:
-    """Logs a record with the attribute `progress`.
+    """Logs the progress as text, and as the attribute `progress` of the log record.
 
     Args:
       progress: the state of the training.
-      level: INFO at the end of each epoch, DEBUG in between, so that a plain log has one line for
-        each epoch.
+      level: INFO at the end of an epoch, and DEBUG within an epoch, so that a log of level INFO has
+        one line for each epoch.
     """
     detail = [f"{name} {value:.4f}" for name, value in progress.metrics.items()]
     if progress.pace:

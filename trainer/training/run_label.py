@@ -1,31 +1,35 @@
-"""The name of a training in TensorBoard. Imports no TensorFlow."""
+"""The name of a training in TensorBoard.
+
+This module does not import TensorFlow, so that importing the module is fast.
+"""
 
 import dataclasses
 import re
 from collections.abc import Mapping
 
-_LONGEST = 150  # largest length of a folder name, in letters; file systems allow 255
+_LONGEST = 150  # largest length of a folder name, in characters; file systems allow 255
 
 Value = bool | int | float | str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options whose values differ from those of its recipe.
+    """The name of a run, and the options whose values differ from the run's recipe.
 
     Attributes:
       name: the pipeline's name.
-      options: the values of options that differ from the recipe, by key, such as `train.epochs`.
+      options: the value of each option that differs from the recipe, by the key of the option, such
+        as `train.epochs`.
     """
 
     name: str = ""
     options: Mapping[str, Value] = dataclasses.field(default_factory=dict)
 
     def with_options(self, options: Mapping[str, Value], suffix: str = "") -> "RunLabel":
-        """Returns a copy with more options, or with other values of some options.
+        """Returns a copy with additional or changed options.
 
         Args:
-          options: the values, by key.
+          options: the values of the additional or changed options, by key.
           suffix: a text to append to the name.
         """
         name = f"{self.name}{suffix}"

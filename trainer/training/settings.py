@@ -1,6 +1,8 @@
-"""The settings that the pipeline gives to Trainer and Tuner. Imports no TensorFlow.
+"""The settings that the pipeline passes to Trainer and Tuner.
 
-`common.custom_config` turns them into TFX's `custom_config` and back.
+This module does not import TensorFlow, so that importing the module is fast.
+
+`common.custom_config` converts the settings to TFX's `custom_config`, and back.
 """
 
 import dataclasses
@@ -17,15 +19,16 @@ from trainer.training.run_label import RunLabel
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """The settings of a training, in Trainer as well as in each trial of Tuner.
+    """The settings of a training in Trainer or in a trial of Tuner.
 
     Attributes:
-      tune: "full" trains the backbone and the head, "head" the head alone.
+      tune: with "full", the backbone and the head are trained; with "head", only the head is
+        trained.
       classes: the class names, in the order of the model's outputs.
       hyperparameters: the options `train.…`.
-      augmentation: the options `augment.…`; training images are augmented only for tune "full".
-      input_range: the range of the backbone's pixels, a key of `INPUT_RANGES` of
-        `backbones.input_range`.
+      augmentation: the options `augment.…`, which have an effect only with tune "full".
+      input_range: the range of pixel values that the backbone expects, as a key of
+        `backbones.input_range.INPUT_RANGES`.
     """
 
     tune: Literal["full", "head"]
@@ -35,7 +38,7 @@ class TrainingSettings:
     input_range: str = DEFAULT_RANGE
 
     def replace_options(self, values: Mapping[str, Any]) -> "TrainingSettings":
-        """Returns a copy in which some options have other values.
+        """Returns a copy of the settings in which some options have new values.
 
         Args:
           values: the new values, by key, such as `train.learning_rate`.
@@ -52,7 +55,7 @@ class TrainingSettings:
         )
 
     def values_that_determine_weights(self) -> dict[str, Any]:
-        """Returns the settings, as JSON values, that determine the trained weights."""
+        """Returns all settings that have an effect on the trained weights, as JSON values."""
         values = dataclasses.asdict(self)
         for name in OPERATIONAL:
             del values["hyperparameters"][name]
@@ -61,14 +64,18 @@ class TrainingSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingInputs:
-    """Fingerprints of the data and the backbone of a training. A training that was killed resumes
-    from its checkpoints only if these fingerprints are the same.
+    """The fingerprints and settings that determine the inputs of a training.
+
+    A killed training resumes from its checkpoints only if none of its TrainingInputs has changed.
 
     Attributes:
       source_fingerprint: fingerprint of the images.
-      max_side: longest side of an image, in pixels; ImageExampleGen scales larger images down.
-      max_pixels: an image with more pixels is quarantined.
-      max_value: the value of white in images of more than 8 bits; 0 if the files state it.
+      max_side: the longest allowed side of an image, in pixels; ImageExampleGen scales larger
+        images down.
+      max_pixels: the largest allowed number of pixels of an image; ImageExampleGen quarantines
+        larger images.
+      max_value: the pixel value of white in images of more than 8 bits per channel; 0 to use the
+        value that each file states.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
@@ -90,9 +97,9 @@ class ServingSettings:
     """The settings of the exported model.
 
     Attributes:
-      limits: the limits for images, the same as in ImageExampleGen.
-      precision: the required share of correct predictions among those that the model accepts; if
-        None, the model accepts all predictions.
+      limits: the limits for the sizes of images, which are the same as in ImageExampleGen.
+      precision: the required share of correct predictions among the accepted predictions; if None,
+        the model accepts all predictions.
     """
 
     limits: Limits
@@ -107,10 +114,11 @@ class TrainerSettings:
     Attributes:
       training: the settings of the training.
       serving: the settings of the exported model.
-      inputs: the fingerprints of the data and the backbone.
+      inputs: the fingerprints of the training's inputs.
       label: the name of the training in TensorBoard; it has no effect on the model.
       checkpoints: the directory of the checkpoints of all trainings of the pipeline.
-      code_fingerprint: fingerprint of `trainer.train` and all that it imports.
+      code_fingerprint: fingerprint of the code of `trainer.train` and of all modules that it
+        imports.
     """
 
     training: TrainingSettings
@@ -127,10 +135,12 @@ class TunerSettings:
     """The settings of Tuner.
 
     Attributes:
-      training: the settings of each trial, apart from the options that are searched.
-      label: the name of the search in TensorBoard; each trial adds the values of its options.
+      training: the settings of all trials, except the options that the search varies.
+      label: the name of the search in TensorBoard. The name of each trial consists of the name of
+        the search, the trial's id and the values of the trial's options.
       trials: number of trials.
-      code_fingerprint: fingerprint of `trainer.tuner` and all that it imports.
+      code_fingerprint: fingerprint of the code of `trainer.tuner` and of all modules that it
+        imports.
     """
 
     training: TrainingSettings

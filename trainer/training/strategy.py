@@ -1,4 +1,4 @@
-"""The devices of a training: one device, the GPUs of a machine, several machines, or a TPU."""
+"""Chooses the devices of a training: one device, all GPUs, several machines, or a TPU."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from common.errors import InputError
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Returns the strategy that the option `train.strategy` names.
+    """Returns the distribution strategy that the option `train.strategy` names.
 
-    Several workers connect when TensorFlow starts, so call this before TensorFlow computes
-    anything.
+    Call this function before TensorFlow computes anything: several workers can connect only before
+    TensorFlow has initialized its devices.
 
     Args:
-      name: "single", "mirrored", "multiworker" or "tpu"; "auto" chooses a TPU if there is one,
-        several workers if `TF_CONFIG` names them, "mirrored" if there are several GPUs, else
-        "single".
+      name: "single", "mirrored", "multiworker", "tpu" or "auto". "auto" stands for "tpu" if there
+        is a TPU, for "multiworker" if `TF_CONFIG` names several workers, for "mirrored" if there
+        are several GPUs, and otherwise for "single".
 
     Raises:
-      InputError: the machine does not have the devices of the strategy.
+      InputError: the devices that the strategy needs are not available.
     """
     return _MAKERS[_detected() if name == "auto" else name]()
 
@@ -40,7 +40,7 @@ def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def is_on_cpu() -> bool:
-    """Returns whether trainings run on CPUs because the machine has no accelerator."""
+    """Returns whether trainings run on CPUs: whether the machine has no GPU and no TPU."""
     return not (tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 
@@ -59,11 +59,13 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
-    """Returns the options with which `strategy` distributes datasets; None for TensorFlow's
-    defaults.
+    """Returns the options for distributing datasets with `strategy`.
 
-    By default, a thread copies batches to the devices in advance. For workers without accelerators,
-    copying in advance has no advantage, and the thread took up to 100 s to end after a training.
+    The result is None if TensorFlow's default options are suitable.
+
+    By default, a thread copies batches to the devices in advance. For several workers without
+    accelerators, the returned options turn the thread off, because the thread has no advantage
+    without accelerators, and took up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -78,7 +80,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 def agree(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Returns on every worker whether the flag of any worker is true.
+    """Returns whether `flag` is true on at least one worker; the result is equal on all workers.
 
     Every worker must call this function.
     """
@@ -102,10 +104,11 @@ def broadcast_from_chief(
 def broadcast_from_first_replica(
     strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Returns exact copies of the arrays of the first replica, on every replica.
+    """Sends the arrays of the first replica to all replicas, and returns them.
 
-    Only denormal numbers, below 1.2e-38, become 0, since TensorFlow's kernels flush them to 0.
-    Every worker must call this function, with arrays of the same shapes.
+    The copies are exact, with one exception: TensorFlow's kernels replace denormal numbers, which
+    are closer to 0 than 1.2e-38, with 0. Every worker must call this function, with arrays of the
+    same shapes.
     """
     return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
 
@@ -113,12 +116,14 @@ def broadcast_from_first_replica(
 def _sum(
     strategy: tf.distribute.Strategy, tensors: Sequence[tf.Tensor], *, of_first: bool = False
 ) -> list[np.ndarray]:
-    """Sums tensors over all replicas, each of which has the tensors of its worker.
+    """Sums tensors over all replicas.
+
+    Each replica contributes the tensors of its worker.
 
     Args:
-      strategy: the strategy that has the replicas.
+      strategy: the distribution strategy that defines the replicas.
       tensors: the tensors of this worker.
-      of_first: whether only the tensors of the first replica count.
+      of_first: whether to return the tensors of the first replica, instead of the sum.
     """
 
     @tf.function
@@ -128,10 +133,11 @@ def _sum(
             own = list(tensors)
             if of_first:
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
-                # Adding -0.0 changes no number; adding 0.0 would turn -0.0 into 0.0.
+                # All replicas except the first contribute -0.0, because adding -0.0 does not change
+                # any number. Adding 0.0 would change -0.0 to 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # Tensors are summed one by one, because TensorFlow would pack a list of tensors
-            # together, even if their types differ.
+            # Each tensor is summed in a separate call, because TensorFlow would pack a list of
+            # tensors into one tensor, even if their types differ.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(here)
@@ -145,7 +151,8 @@ def _detected() -> str:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     if sum(len(addresses) for addresses in workers.values()) > 1:
         return "multiworker"
-    # Listing devices starts TensorFlow, and after that, workers can no longer connect.
+    # Devices are listed only if there is a single worker, because listing devices initializes
+    # TensorFlow, and workers cannot connect after TensorFlow is initialized.
     if tf.config.list_logical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"

@@ -1,4 +1,4 @@
-"""Computes an optimizer step of a model on the devices of a strategy."""
+"""Computes the optimizer steps of a training on the devices of a distribution strategy."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ _NOT_COMPILED = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.InternalError,
-    tf.errors.NotFoundError,  # XLA raises this error if it finds no implementation of a custom call
+    tf.errors.NotFoundError,  # raised if XLA finds no implementation of a custom call
 )
 _NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -31,12 +31,12 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The result of one training step over its whole batch; each value is float32 [].
+    """The result of one training step, for the whole batch; each value is float32 [].
 
     Attributes:
-      loss: mean loss of the images.
-      accuracy: share of the images that were classified correctly.
-      preempted: number of replicas whose process has been asked to end.
+      loss: mean loss of the batch's images.
+      accuracy: share of the batch's images that were classified correctly.
+      preempted: number of replicas whose process has received a signal to end.
       gradient_norm: global norm of the gradients before clipping.
     """
 
@@ -49,8 +49,9 @@ class Result:
 class Stepper:
     """Computes the steps of a training.
 
-    Gradients are summed over all parts of a batch and all replicas, and divided by the size of the
-    whole batch, before they are clipped: a step has the same result however its batch is divided.
+    Gradients are summed over all parts of the batch and all replicas, divided by the size of the
+    whole batch, and only then clipped. So the result of a step does not depend on how the batch is
+    divided into parts.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Stepper:
         Args:
           model: a model that returns logits, float32 [B, C], created in the scope of `strategy`.
           schedule: the learning-rate schedule.
-          hyperparameters: they determine the optimizer and the loss.
-          class_weights: factor on the loss of each class, [C].
+          hyperparameters: the hyperparameters of the training.
+          class_weights: for each class, the factor that multiplies the loss of its images, [C].
           strategy: the strategy in whose scope the model was created.
         """
         self.model = model
@@ -87,20 +88,26 @@ class Stepper:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All variables that a step changes."""
+        """All variables that a training step changes."""
         return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
 
     @property
     def leaves_out_overflows(self) -> bool:
-        """Whether a step with gradients that are not finite only lowers the loss scale."""
+        """Whether the optimizer skips steps whose gradients are not finite.
+
+        A LossScaleOptimizer does not change the weights if the gradients are not finite, but lowers
+        the loss scale.
+        """
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def step(self, parts: Sequence[Any], *, preempted: bool = False) -> Result:
         """Computes one optimizer step.
 
         Args:
-          parts: the parts of the batch: distributed (inputs, labels) of the strategy's iterator.
-          preempted: whether this process has been asked to end; the result shows it to all workers.
+          parts: the parts of the batch. Each part is a pair (inputs, labels) from the strategy's
+            distributed iterator.
+          preempted: whether this process has received a signal to end. All workers learn from
+            `Result.preempted` that one of them has received a signal.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
         while True:
@@ -109,7 +116,8 @@ class Stepper:
             except _NOT_COMPILED as error:
                 if not self._variants:
                     raise
-                # No variable has been changed yet, because gradients are computed first.
+                # It is safe to compute the step again: the compilation failed before the step
+                # changed any variable.
                 variant = self._variants.pop(0)
                 logger.warning(
                     "The training step cannot be compiled %s; training continues %s: %s",
@@ -123,13 +131,17 @@ class Stepper:
                 return result
 
     def test(self, batch: Any) -> tf.Tensor:
-        """Returns float32 [3]: summed loss, number of correct predictions, number of images."""
+        """Returns the sum of the losses, the number of correct predictions and the number of
+        images.
+
+        The result is one tensor, float32 [3].
+        """
         return self._test(batch)
 
     def swap_averages(self) -> None:
         """Exchanges the model's weights and their moving averages.
 
-        Calling the method a second time restores the original weights.
+        A second call of `swap_averages` restores the original weights.
         """
         optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
         averages = optimizer._model_variables_moving_average
@@ -145,8 +157,8 @@ class Stepper:
         if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
-                # XLA cannot compile the communication between replicas by which Keras updates
-                # replicated variables.
+                # With a distribution strategy, the update is not compiled: Keras exchanges data
+                # between replicas to update variables, and XLA cannot compile this communication.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True, autograph=False)
         self._run = tf.function(self._distributed, autograph=False)
@@ -158,7 +170,8 @@ class Stepper:
     def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
-            # The parts of the batch are computed one after the other, to save memory.
+            # The control dependency makes TensorFlow compute the parts one after the other, which
+            # saves memory.
             with tf.control_dependencies(total):
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
@@ -183,7 +196,7 @@ class Stepper:
     def _clipped(
         self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Returns the gradients of the loss times `scale`, clipped to the allowed norm."""
+        """Returns the gradients of the scaled loss, clipped to the allowed norm times `scale`."""
         clip = self._hyperparameters.clip_norm
         if clip is None:
             return gradients
@@ -192,10 +205,10 @@ class Stepper:
         return tf.clip_by_global_norm(gradients, clip * scale, use_norm=norm)[0]
 
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
-        """Computes loss, accuracy and gradients (of the scaled loss) of one replica's part.
+        """Computes the loss, the accuracy and the scaled loss's gradients for a part of the batch.
 
-        All values are divided by the size of the batch, so that the sums over all parts are the
-        values of the batch.
+        The loss and the accuracy of each image are divided by the size of the whole batch, so that
+        the sums over all parts are the mean loss and the accuracy of the batch.
         """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
@@ -218,7 +231,7 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """A context in which the backbone uses cuDNN's kernels if the variant does."""
+        """A context in which the backbone uses cuDNN's kernels if the current variant does so."""
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
             layer.fuses_attention = self._variant.fuses_attention
@@ -241,7 +254,7 @@ class Stepper:
 
 @dataclasses.dataclass(frozen=True)
 class _Variant:
-    """A variant of the training step: with or without XLA and cuDNN's kernels."""
+    """A variant of the training step: with or without XLA, and with or without cuDNN's kernels."""
 
     description: str
     xla: bool
@@ -254,8 +267,9 @@ _PLAIN = _Variant("without XLA", xla=False, fuses_attention=False)
 
 
 def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
-    """Returns the variants of the step to try, the fastest first; docs/performance.md compares
-    their speed.
+    """Returns the variants of the training step to try, the fastest first.
+
+    docs/performance.md compares the speed of the variants.
     """
     is_default = hyperparameters.jit_compile is None
     if is_default:
@@ -264,7 +278,8 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
         has_xla = bool(hyperparameters.jit_compile)
     wanted = hyperparameters.fused_attention
     if wanted is None:
-        # cuDNN's kernels add gradients in an order that changes from run to run.
+        # A deterministic training does not use cuDNN's kernels, because they add gradients in an
+        # order that changes from run to run.
         wanted = not hyperparameters.deterministic
     fuses = wanted and has_xla and has_kernels()
     if hyperparameters.fused_attention and not fuses:
@@ -275,5 +290,5 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [B]: 1 if the most probable class has the largest share of the label."""
+    """Returns float32 [B]: 1 if the predicted class is the label's most probable class, else 0."""
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -1,4 +1,4 @@
-"""A training: its settings and files, the trained model, and the exported model."""
+"""Runs a training with given settings and files, and exports the trained model."""
 
 import dataclasses
 import logging
@@ -33,16 +33,18 @@ ToOutputs = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """A training on given files. The methods of the job take the devices as an argument.
+    """A training: its settings, data files and backbone.
 
     Attributes:
       settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
-      shapes: shapes of the backbone, read from its SavedModel once for all trials of a search.
+      shapes: the backbone's image size and its number of features. All trials of a search use the
+        same `shapes`, so that the SavedModel is read only once.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
-      validation_files: file patterns of the validation split, with the same kind of examples.
+      validation_files: file patterns of the validation split, with the same kind of examples as
+        `train_files`.
       label: the name of the training in TensorBoard.
     """
 
@@ -55,7 +57,7 @@ class TrainingJob:
     label: RunLabel
 
     def make_model(self) -> keras.Model:
-        """Builds the model with an untrained head, in the current strategy's scope.
+        """Builds the model with an untrained head; call `make_model` in the scope of the strategy.
 
         The outputs of the model are logits.
         """
@@ -72,13 +74,13 @@ class TrainingJob:
         log_dir: str,
         lease: Lease | None = None,
     ) -> Fitted:
-        """Trains by gradient descent; see `trainer.training.loop.fit`.
+        """Trains the model by gradient descent; see `trainer.training.loop.fit`.
 
         Args:
-          strategy: the devices.
+          strategy: the distribution strategy of the training.
           checkpoints: directory of the checkpoints of this training.
           log_dir: directory for `history.json` and TensorBoard.
-          lease: the lease of the directory `checkpoints`, if other runs may use the directory.
+          lease: the lease of the directory `checkpoints`; None if no other run uses the directory.
         """
         hyperparameters = self.settings.hyperparameters
         keras.utils.set_random_seed(hyperparameters.seed)
@@ -119,12 +121,12 @@ class TrainingJob:
         )
 
     def probe(self, model: keras.Model, strategy: tf.distribute.Strategy, log_dir: str) -> None:
-        """Sets the head of `model` by logistic regression; see `trainer.model.linear_probe`.
+        """Fits the head of `model` by logistic regression; see `trainer.model.linear_probe`.
 
         Args:
           model: the model that `make_model` returned.
-          strategy: the strategy of the model. If there are several workers, the chief finds the
-            head and sends it to the other workers.
+          strategy: the distribution strategy of the model. If there are several workers, the chief
+            fits the head, and sends the head's weights to the other workers.
           log_dir: directory for the list of the regularisation strengths that were tried.
         """
         head = model.get_layer("head")
@@ -140,14 +142,14 @@ class TrainingJob:
         head.set_weights(broadcast_from_chief(strategy, head.get_weights()))
 
     def _features_of(self, model: keras.Model) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        """Returns a function that reads images without augmentation and computes features."""
+        """Returns a function that reads images without augmentation and computes their features."""
         backbone = tf.function(model.get_layer("backbone"), reduce_retracing=True)
         return lambda files, graph: self._compute(backbone, files, graph)
 
     def _compute(
         self, function: ToOutputs, files: Sequence[str], graph: TransformGraph
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Computes the outputs of `function`, [N, …], and reads the labels, int64 [N]."""
+        """Returns the outputs of `function` for all images, [N, …], and the labels, int64 [N]."""
         batches = validation_batches(
             files,
             graph,
@@ -164,7 +166,8 @@ class TrainingJob:
     def export(self, model: keras.Model, directory: str, serving: ServingSettings) -> None:
         """Writes the SavedModel with its three signatures.
 
-        The SavedModel is written from a copy of the model that belongs to no strategy.
+        The variables of `model` may belong to a distribution strategy, so the exported model is a
+        copy of `model` that is built outside the scope of any strategy.
         """
         plain = self.make_model()
         for variable, trained in zip(plain.variables, model.variables, strict=True):
@@ -172,8 +175,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # The exported model gets only a part of `frozen`, without the decoding, which it does
-            # not call.
+            # Only the backbone is exported, because `frozen` also contains a function for decoding
+            # images, which the exported model does not call.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -189,9 +192,9 @@ class TrainingJob:
         ).save(directory)
 
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
-        """Calibrates the probabilities on the validation split.
+        """Finds the temperature and the threshold of the exported model on the validation split.
 
-        If only the head is tuned, the model maps features to logits; otherwise it maps images to
+        With tune "head", `model` maps features to logits; with tune "full", it maps images to
         logits.
         """
         to_logits = tf.function(model, reduce_retracing=True, autograph=False)
@@ -209,10 +212,11 @@ class TrainingJob:
 
 
 def backbone_directory(base_model: str) -> str:
-    """Returns the SavedModel directory of the `base_model` artifact.
+    """Returns the directory of the backbone's SavedModel.
 
-    TFX expects the SavedModel in a subfolder of a Model artifact, but the directory of a backbone's
-    artifact is itself the SavedModel.
+    TFX expects that a Model artifact has a subfolder with the SavedModel, and passes the path of
+    the subfolder as `base_model`. The artifact of a backbone has no subfolder: the SavedModel is in
+    the directory of the artifact.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

@@ -1,4 +1,4 @@
-"""Validation after each epoch: metrics, the best weights, and early stopping."""
+"""Validates the model after each epoch, saves the best weights, and decides on early stopping."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,8 +9,10 @@ from trainer.training.train_step import Stepper
 
 
 class Validation:
-    """Validates the model, with the moving averages of the weights if there are any, and saves the
-    best weights.
+    """Validates the model, and saves the best weights.
+
+    If the training computes moving averages of the weights, the model is validated with the
+    averages.
     """
 
     def __init__(
@@ -26,12 +28,12 @@ class Validation:
         """
         Args:
           stepper: the stepper, which holds the model.
-          checkpoints: the checkpoints, in which the best weights are saved.
+          checkpoints: the checkpoints of the training, in which the best weights are saved.
           batches: batches of the validation split, distributed by the stepper's strategy.
           hyperparameters: the hyperparameters for weight averaging and early stopping.
           best: score of the best weights so far, [accuracy, -loss]; None before the first
             validation.
-          stale: number of epochs since the best weights.
+          stale: number of epochs since the epoch with the best weights.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -41,7 +43,7 @@ class Validation:
         self.stale = stale
 
     def run(self, step: int, is_stopped: Callable[[], bool]) -> dict[str, float] | None:
-        """Validates after `step` steps; returns `val_loss` and `val_accuracy`.
+        """Validates the model after `step` steps; returns `val_loss` and `val_accuracy`.
 
         Args:
           step: the number of steps so far.
@@ -68,9 +70,9 @@ class Validation:
         return {"val_loss": loss / count, "val_accuracy": right / count}
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Saves the weights if they are the best weights so far."""
-        # Weights with a higher accuracy are better; at equal accuracy, weights with a lower loss
-        # are better.
+        """Saves the weights if they are better than all earlier weights."""
+        # Weights with a higher validation accuracy are better. If two accuracies are equal, the
+        # weights with the lower validation loss are better.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0
