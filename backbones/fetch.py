@@ -12,7 +12,7 @@ from backbones.conversion import convert_checkpoint
 from backbones.digests import check_download, digest_of, remember_digest
 from backbones.download import DownloadError, download
 from backbones.limits import Admission
-from backbones.publishers import slug
+from backbones.publishers import make_file_name
 from common.errors import InputError
 
 
@@ -46,7 +46,7 @@ def fetch_saved_model(
         check_backbone(model, trusted=admission.trusted)
         remember_digest(directory, found)
 
-    archive = cache / "downloaded" / f"{slug(url)}.archive"
+    archive = cache / "downloaded" / f"{make_file_name(url)}.archive"
     download(url, archive, name=name)
     try:
         unpack(archive, directory, max_bytes=admission.max_bytes, check=check)

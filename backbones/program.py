@@ -48,13 +48,15 @@ def _violations(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:
     graph = meta_graph.graph_def
     functions = {function.signature.name: function for function in graph.library.function}
     saver = _Saver(meta_graph, functions)
-    yield from _impure("the graph", graph.node, functions)
+    yield from _list_impure_operations("the graph", graph.node, functions)
     for name, function in functions.items():
-        yield from _impure(name, function.node_def, functions, saver.operations(function))
+        yield from _list_impure_operations(
+            name, function.node_def, functions, saver.operations(function)
+        )
     yield from saver.other_callers()
 
 
-def _impure(
+def _list_impure_operations(
     place: str,
     nodes: Iterable[node_def_pb2.NodeDef],
     functions: Iterable[str],

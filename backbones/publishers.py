@@ -123,7 +123,7 @@ def kaggle_handle(model: str) -> str | None:
     return None
 
 
-def slug(url: str) -> str:
+def make_file_name(url: str) -> str:
     """Returns a file name for the download of `url`: words from the URL, and a hash of the URL."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))

@@ -143,7 +143,7 @@ def resolve(
                 return make_random_model(entry, cache, precision=precision)
             if precision != "float32":
                 return _from_checkpoint(entry, cache, locations, precision)
-            return _published(entry, cache, locations, admission)
+            return _resolve_published(entry, cache, locations, admission)
         if reference.kind == "address":
             return _from_address(
                 model, cache, locations, task=task, precision=precision, admission=admission
@@ -204,7 +204,7 @@ def _checkpoint(entry: Model, cache: Path) -> Path:
     return cache / "checkpoints" / entry.variant.checkpoint
 
 
-def _published(
+def _resolve_published(
     entry: Model, cache: Path, locations: DownloadLocations, admission: Admission
 ) -> Path:
     """Returns the SavedModel of `entry`, from a cache or from the first host that has it."""
@@ -293,7 +293,7 @@ def _from_address(
     admission: Admission,
 ) -> Path:
     url = locations.url(model)
-    target = cache / "downloaded" / publishers.slug(url)
+    target = cache / "downloaded" / publishers.make_file_name(url)
     try:
         if publishers.is_checkpoint(model):
             checkpoint = target.with_name(f"{target.name}.npz")

@@ -32,7 +32,7 @@ _IMPORT = ("-c", "import tfx.components")
 _NODE = re.compile(r"^(\w+): (cached|done)", re.MULTILINE)
 
 
-class Used(NamedTuple):
+class ProcessTime(NamedTuple):
     """The time of a process.
 
     Attributes:
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
-    rows: dict[str, list[tuple[Used, Used]]] = {"new run": [], "cached run": []}
+    rows: dict[str, list[tuple[ProcessTime, ProcessTime]]] = {"new run": [], "cached run": []}
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder, "images")
         _write_images(images)
@@ -74,7 +74,7 @@ def _write_images(folder: Path) -> None:
             image.resize((32, 32)).save(directory / f"{index}.png")
 
 
-def _run(images: Path, root: Path, expected: str) -> Used:
+def _run(images: Path, root: Path, expected: str) -> ProcessTime:
     """Runs the pipeline and returns its time.
 
     Raises:
@@ -94,7 +94,7 @@ def _run(images: Path, root: Path, expected: str) -> Used:
     return used
 
 
-def _measure(arguments: Sequence[str], log: Path | None = None) -> Used:
+def _measure(arguments: Sequence[str], log: Path | None = None) -> ProcessTime:
     before, begin = _cpu(), time.monotonic()
     output = subprocess.run(
         [sys.executable, *arguments],
@@ -104,7 +104,7 @@ def _measure(arguments: Sequence[str], log: Path | None = None) -> Used:
         text=True,
         check=False,
     )
-    used = Used(time.monotonic() - begin, _cpu() - before)
+    used = ProcessTime(time.monotonic() - begin, _cpu() - before)
     if log:
         log.write_text(output.stdout + output.stderr)
     return used
@@ -115,7 +115,7 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _describe(name: str, pairs: Sequence[tuple[Used, Used]], goal: float) -> str:
+def _describe(name: str, pairs: Sequence[tuple[ProcessTime, ProcessTime]], goal: float) -> str:
     def show(index: int) -> str:
         wall = statistics.median(pair[index].wall for pair in pairs)
         cpu = statistics.median(pair[index].cpu for pair in pairs)

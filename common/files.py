@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from common.notice import notice
+from common.notice import print_notice
 
 
 def write_whole(path: str | Path, text: str) -> None:
@@ -68,7 +68,7 @@ def read_text(path: str | Path) -> str:
     found = content.decode(errors="ignore").strip("\0 \n")
     if found and found.encode() == content:
         return found
-    notice(f"{path}: the file is damaged or empty; it is written again")
+    print_notice(f"{path}: the file is damaged or empty; it is written again")
     return ""
 
 
@@ -103,7 +103,7 @@ def read_json(path: str | Path, expected: str) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        notice(f"{path}: the file is damaged ({error}); expected {expected}; it is ignored")
+        print_notice(f"{path}: the file is damaged ({error}); expected {expected}; it is ignored")
         return None
 
 

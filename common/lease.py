@@ -22,7 +22,7 @@ from common import termination
 from common.errors import InputError
 from common.files import read_bytes, write_whole
 from common.lock import try_lock
-from common.notice import notice
+from common.notice import print_notice
 
 
 class Lease(Protocol):
@@ -87,7 +87,7 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
     """
     lease = take_lease(path, timing=timing)
     if lease is None:
-        notice(f"waiting for {resource}, which another run is using ({path})")
+        print_notice(f"waiting for {resource}, which another run is using ({path})")
     while lease is None:
         time.sleep(min(1.0, timing.renewal))
         lease = take_lease(path, timing=timing)
@@ -133,7 +133,7 @@ class _BucketLease:
         lease = cls(path, timing)
         lease._write()
         time.sleep(timing.settle)
-        if _owner(read_bytes(path)) != lease._owner:
+        if _read_owner(read_bytes(path)) != lease._owner:
             return None
         lease._thread.start()
         return lease
@@ -151,21 +151,23 @@ class _BucketLease:
 
         self._ended.set()
         self._thread.join()
-        if _owner(read_bytes(self._path)) == self._owner:
+        if _read_owner(read_bytes(self._path)) == self._owner:
             with contextlib.suppress(tf.errors.NotFoundError):
                 tf.io.gfile.remove(self._path)
 
     def _keep_renewing(self) -> None:
         while not self._ended.wait(self._timing.renewal):
             try:
-                owner = _owner(read_bytes(self._path))
+                owner = _read_owner(read_bytes(self._path))
                 if owner not in ("", self._owner):
                     self._taken_by = owner
                     return
                 self._write()
             # An error here is usually a network failure, so try again at the next renewal.
             except Exception as error:
-                notice(f"{self._path}: this lease could not be renewed ({error}); trying again")
+                print_notice(
+                    f"{self._path}: this lease could not be renewed ({error}); trying again"
+                )
 
     def _write(self) -> None:
         self._renewals += 1
@@ -186,7 +188,7 @@ def _is_renewed(path: str, timing: Timing) -> bool:
     return False
 
 
-def _owner(content: bytes | None) -> str:
+def _read_owner(content: bytes | None) -> str:
     """Returns the owner that is named in a lease file; "" if the content names no owner."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content or b"")["owner"])

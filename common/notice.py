@@ -7,7 +7,7 @@ from common.text import make_printable
 logger = logging.getLogger(__name__)
 
 
-def notice(text: str) -> None:
+def print_notice(text: str) -> None:
     """Shows the line `text` to the user, and writes it to the log of the run.
 
     The function logs the line with the logger of this module, to which the display of a run

@@ -41,7 +41,7 @@ _LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the nex
 _LONGEST_KILL = 2.0  # longest wait for the killed descendants to exit, in seconds
 
 
-class Work(Protocol):
+class InterruptibleTraining(Protocol):
     """A training job that may have to save a checkpoint before the process ends.
 
     Attributes:
@@ -50,14 +50,14 @@ class Work(Protocol):
 
     has_unsaved_steps: bool
 
-    def announce(self, number: int, frame: Any) -> None:
+    def request_stop(self, number: int, frame: Any) -> None:
         """Asks the training job to save a checkpoint and to end.
 
         The thread that receives the signals calls this method, while the main thread is training.
 
         Args:
           number: the number of the signal.
-          frame: unused; `announce` has the same arguments as a signal handler.
+          frame: unused; `request_stop` has the same arguments as a signal handler.
         """
 
 
@@ -72,7 +72,7 @@ class Termination:
         self._program = program
         self._stderr = os.dup(2)  # the original stderr; a run redirects descriptor 2 to its log
         self._lock = threading.RLock()
-        self._work: list[Work] = []
+        self._work: list[InterruptibleTraining] = []
         self._callbacks: list[Callable[[], None]] = []
         self._number: int | None = None
         self._since = 0.0
@@ -112,7 +112,7 @@ class Termination:
             if is_first:
                 self._since = time.monotonic()
                 if self._work and self._work[0].has_unsaved_steps:
-                    self._work[0].announce(number, None)
+                    self._work[0].request_stop(number, None)
                     self._print_and_log(
                         "the training is being saved; a second Ctrl-C ends it at once"
                     )
@@ -120,7 +120,7 @@ class Termination:
             self._end(number)
 
     @contextmanager
-    def postpone_end(self, work: Work) -> Iterator[None]:
+    def postpone_end(self, work: InterruptibleTraining) -> Iterator[None]:
         """See the function `postpone_end` of this module."""
         with self._lock:
             self._work.append(work)
@@ -245,13 +245,13 @@ def ends_on_signals() -> bool:
 
 
 @contextmanager
-def postpone_end(work: Work) -> Iterator[None]:
+def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
-    If `work` has unsaved steps when the signal arrives, `work.announce` is called, and the process
-    ends when the context ends. If an exception ended the context, the process also prints the
-    message of the exception. A second signal ends the process at once. If contexts are nested, only
-    the outermost context has an effect.
+    If `work` has unsaved steps when the signal arrives, `work.request_stop` is called, and the
+    process ends when the context ends. If an exception ended the context, the process also prints
+    the message of the exception. A second signal ends the process at once. If contexts are nested,
+    only the outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):

@@ -14,7 +14,7 @@ from backbones.catalogue import MODELS
 from common.errors import RefusedError
 from pipeline.command_line.exit_status import REFUSED
 from pipeline.command_line.logged_job import run_with_log
-from pipeline.command_line.run import announce, warn_of_similar_names
+from pipeline.command_line.run import print_plan, warn_of_similar_names
 from pipeline.command_line.tables import list_models
 from pipeline.datasets import DATASETS
 from pipeline.options.build import build_config
@@ -324,7 +324,7 @@ UNTRAINED = "The model is UNTRAINED: its weights are random.\n"
 def test_warnings(given, said, tmp_path):
     out = io.StringIO()
     config = build_config({key: Setting(value, key) for key, value in given.items()})
-    announce(config, tmp_path / "log", Console(out, io.StringIO()))
+    print_plan(config, tmp_path / "log", Console(out, io.StringIO()))
     plan, warnings = out.getvalue().split(f"{tmp_path}/log\n")
     assert plan.startswith("Pipeline ")
     assert warnings == said

@@ -149,11 +149,11 @@ def write_answers(
     print(f"{options.output}: {len(job.files)} images, {len(bad)} of them without an answer")
     if bad:
         name, reason = bad[0]
-        parser.complain(f"{name}: {reason}" + _others(len(bad) - 1, job.output))
+        parser.complain(f"{name}: {reason}" + _describe_other_failures(len(bad) - 1, job.output))
     return int(bool(bad))
 
 
-def _others(count: int, output: str) -> str:
+def _describe_other_failures(count: int, output: str) -> str:
     return f"; {count} more are in {output}.quarantine.jsonl" if count else ""
 
 

@@ -69,11 +69,11 @@ def hash_images(encoded: tf.Tensor) -> tf.Tensor:
 def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Decodes encoded images, string [B], to float32 [B, height, width, 3] in [-1, 1]."""
 
-    def one(image: tf.Tensor) -> tf.Tensor:
+    def decode_one(image: tf.Tensor) -> tf.Tensor:
         return value_range(resize(decode(image), height, width))
 
     spec = tf.TensorSpec([height, width, 3], tf.float32)
-    return tf.map_fn(one, encoded, fn_output_signature=spec)
+    return tf.map_fn(decode_one, encoded, fn_output_signature=spec)
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 
 from common.files import write_whole
 from common.image_counts import count_images
-from common.notice import notice
+from common.notice import print_notice
 from components.data_check.issues import (
     EXAMINED_FILE,
     FEATURE_KINDS,
@@ -71,7 +71,9 @@ class Executor(base_executor.BaseExecutor):
         found = ", ".join(f"{kind}: {count}" for kind, count in counts.items() if count)
         logging.info("Issues of the data: %s.", found or "none")
         if counts[LEAK]:
-            notice(f"data check: {counts[LEAK]} near duplicates across splits, see {uri}/{FILE}")
+            print_notice(
+                f"data check: {counts[LEAK]} near duplicates across splits, see {uri}/{FILE}"
+            )
         tested = sum(record.split == "test" for record in records)
         check_leaks(issues, tested, exec_properties["max_leak"])
 

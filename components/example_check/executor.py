@@ -11,7 +11,7 @@ from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY
 from tfx.utils import io_utils
 
 from common.errors import RefusedError
-from common.notice import notice
+from common.notice import print_notice
 from components.example_check.anomalies import add_findings, find_anomalies
 from components.example_check.drift import find_drift
 from components.example_check.findings import Finding, format_table
@@ -52,7 +52,7 @@ class Executor(executor.Executor):
         findings = [*find_anomalies(anomalies, schema), *beside_schema]
         add_findings(anomalies, _TRAIN, beside_schema)
         for line in format_table(findings):
-            notice(line)
+            print_notice(line)
         if findings and not exec_properties["allow_anomalies"]:
             raise RefusedError(_describe(findings))
         return result
@@ -80,7 +80,7 @@ def _find_drift(
     if before is None:
         return
     if not before:
-        notice(
+        print_notice(
             "The class balance is not compared with that of the champion's data: an earlier "
             "version of the pipeline recorded the champion without numbers of images."
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from common.errors import RefusedError
-from common.notice import notice
+from common.notice import print_notice
 from common.text import list_first
 from components.example_check.findings import Finding
 from components.image_example_gen.counts import (
@@ -50,7 +50,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
             "with ingest.max_quarantined"
         )
     if named:
-        notice(f"Quarantine has {named}: see {examples}/{QUARANTINE_FILE}.")
+        print_notice(f"Quarantine has {named}: see {examples}/{QUARANTINE_FILE}.")
 
 
 def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:

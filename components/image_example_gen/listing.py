@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tfx.dsl.io import fileio
 
 from common.files import read_bytes, write_whole
-from common.notice import notice
+from common.notice import print_notice
 from components.image_example_gen.sources.base import ImageReference
 
 
@@ -62,5 +62,5 @@ def read_listing(path: str) -> Listing | None:
         classes, *images = map(json.loads, content.splitlines())
         return Listing(tuple(classes), [ImageReference(*row) for row in images])
     except (ValueError, TypeError) as error:
-        notice(f"{path} is damaged ({error}): the images are listed again")
+        print_notice(f"{path} is damaged ({error}): the images are listed again")
         return None

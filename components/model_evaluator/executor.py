@@ -13,7 +13,7 @@ from tfx.utils import io_utils, path_utils
 
 from common.custom_config import from_custom_config
 from common.lease import hold_lease
-from common.notice import notice
+from common.notice import print_notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
 # The EvalConfig refers to a class of `calibration_metrics` by name. Importing the module here adds
@@ -89,7 +89,7 @@ class Executor(executor.Executor):
                 if _name(now) == _name(champion):
                     record(records, model, training, data=data, class_counts=counts["train"])
                     break
-            notice(
+            print_notice(
                 "Another run blessed a model meanwhile; this model is compared with that model too."
             )
             champion = now

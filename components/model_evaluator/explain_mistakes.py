@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from absl import logging
 
-from common.notice import notice
+from common.notice import print_notice
 from components.examples import find_images
 from components.model_evaluator.heat_maps import HeatMaps
 from components.model_evaluator.kept_models import load_kept_model
@@ -61,7 +61,7 @@ def explain_mistakes(
         made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
     except Exception as error:  # depending on the graph, TensorFlow may raise any error
         logging.exception("The heat maps of wrong answers failed.")
-        notice(
+        print_notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."
         )
         return None

@@ -22,7 +22,7 @@ from tfx.utils import path_utils
 from common.errors import InputError
 from common.file_records import FileRecord, find_damage
 from common.files import write_whole
-from common.notice import notice
+from common.notice import print_notice
 from components.model_evaluator.blessed_copies import keep_copy
 from trainer.serving.exported_model import read_classes
 
@@ -167,12 +167,12 @@ def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
 
     A model with different classes cannot be compared, because its outputs have different meanings.
     """
-    for blessing in _blessed(records):
+    for blessing in _list_blessings(records):
         if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):
             yield blessing
 
 
-def _blessed(records: str) -> Iterator[Blessing]:
+def _list_blessings(records: str) -> Iterator[Blessing]:
     """Yields the records of blessed models, the newest first."""
     if not tf.io.gfile.isdir(records):
         return
@@ -183,7 +183,7 @@ def _blessed(records: str) -> Iterator[Blessing]:
         try:
             yield Blessing.read(f"{records}/{name}")
         except ValueError as error:
-            notice(
+            print_notice(
                 f"{records}/{name}: is damaged ({error}); expected the record of a blessed model; "
                 "it is left out, and can be removed"
             )

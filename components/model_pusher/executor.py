@@ -17,7 +17,7 @@ from common.custom_config import from_custom_config
 from common.errors import InputError, one_line
 from common.file_records import find_damage, record_files
 from common.files import link_or_copy
-from common.notice import notice
+from common.notice import print_notice
 from components.model_evaluator.reasons import ACCURACY, read_reasons
 from components.model_pusher.last_push import record_push
 from components.model_pusher.other_classes import describe_other_classes
@@ -115,7 +115,7 @@ class Executor(executor.Executor):
                     if reason := _find_withdrawal(base_directory, name):
                         return reason
                     if served and (found := describe_other_classes(model, served)):
-                        notice(found)
+                        print_notice(found)
                     write_server_config(
                         base_directory, name=settings.model_name, max_batch=settings.max_batch
                     )
@@ -185,7 +185,7 @@ def _try_to_remove_old_versions(base_directory: str, keep: int, champion: str) -
     try:
         removed = remove_old_versions(base_directory, keep=keep, champion=champion)
     except (OSError, tf.errors.OpError) as error:
-        notice(
+        print_notice(
             f"{base_directory}: old versions could not be removed ({one_line(error)}); the new "
             "version is served; make room there yourself, or the next push tries again"
         )

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
-from common.notice import notice
+from common.notice import print_notice
 from components.model_pusher.serving_directory import newest_version, served_state
 from components.model_pusher.settings import PusherSettings
 
@@ -76,7 +76,7 @@ class Serving:
         if push and newest_version(base_directory) == push.version:
             damage = find_damage(push.version, push.contents, trust_times=True)
         if damage:
-            notice(
+            print_notice(
                 f"{damage}: the served model is damaged, or was changed in place; it is pushed "
                 "again if this run's model is blessed, else put it back or remove the directory"
             )
@@ -117,7 +117,7 @@ def _read(record: str) -> Push | None:
         contents = {name: FileRecord(*content) for name, content in values["contents"].items()}
         return Push(**values | {"contents": contents})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        notice(
+        print_notice(
             f"{record}: is damaged ({error!r}); expected the record of the last push; it is "
             "ignored, and written again at the next push"
         )

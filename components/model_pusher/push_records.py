@@ -12,7 +12,7 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from common.files import write_whole
-from common.notice import notice
+from common.notice import print_notice
 
 FOLDER = ".pushed"
 
@@ -75,7 +75,7 @@ def _read(path: str) -> PushRecord | None:
         with fileio.open(path) as file:
             return _parse(json.loads(file.read()))
     except (ValueError, TypeError) as error:
-        notice(
+        print_notice(
             f"{path}: damaged record of a pushed version ({error}); the version is left as it is, "
             "and will not be removed when newer versions are pushed"
         )

@@ -69,12 +69,12 @@ class Answers:
     @property
     def accuracy(self) -> "Share":
         """The share of correct predictions."""
-        return Share.of_flags(self.is_right)
+        return Share.from_flags(self.is_right)
 
     @property
     def champion_accuracy(self) -> "Share | None":
         """The champion's share of correct predictions; None if there was no champion."""
-        return None if self.champion is None else Share.of_flags(self.champion == self.labels)
+        return None if self.champion is None else Share.from_flags(self.champion == self.labels)
 
     @property
     def calibration_error(self) -> float:
@@ -215,7 +215,7 @@ class Share:
         return cls(hits, of, hits / of if of else 0.0, low, high)
 
     @classmethod
-    def of_flags(cls, flags: np.ndarray) -> "Share":
+    def from_flags(cls, flags: np.ndarray) -> "Share":
         """Returns the share of true values in `flags`, bool [N]."""
         return cls.count(int(flags.sum()), len(flags))
 

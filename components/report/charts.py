@@ -226,7 +226,7 @@ def learning_rate(curves: Curves) -> str:
         "data": {"values": rows},
         "mark": {"type": "line", "color": _SECOND},
         "encoding": {
-            "x": {"field": "step", "type": "quantitative", "title": "step", "axis": _five()},
+            "x": {"field": "step", "type": "quantitative", "title": "step", "axis": _five_ticks()},
             "y": {
                 "field": "value",
                 "type": "quantitative",
@@ -386,7 +386,7 @@ def coverage(answers: Answers) -> str:
     ]
     accepted = answers.accepted
     if 0 < accepted.sum() < len(accepted):
-        share = Share.of_flags(answers.is_right[accepted])
+        share = Share.from_flags(answers.is_right[accepted])
         here = {"coverage": float(accepted.mean()), "accuracy": share.value}
         layers.append(
             {
@@ -436,7 +436,12 @@ def class_balance(data: Data, classes: Sequence[str], splits: Sequence[str], mos
         "data": {"values": rows},
         "mark": {"type": "bar", "cornerRadius": 2},
         "encoding": {
-            "x": {"field": "images", "type": "quantitative", "title": "images", "axis": _five()},
+            "x": {
+                "field": "images",
+                "type": "quantitative",
+                "title": "images",
+                "axis": _five_ticks(),
+            },
             "y": {
                 "field": "class",
                 "type": "ordinal",
@@ -467,7 +472,7 @@ def _bare(**more: Any) -> dict[str, Any]:
     return {"title": None, "domain": False, "ticks": False, "labelColor": _INK, **more}
 
 
-def _five() -> dict[str, Any]:
+def _five_ticks() -> dict[str, Any]:
     return {"tickCount": 5}
 
 

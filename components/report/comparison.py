@@ -20,7 +20,7 @@ _MOST_CLASSES = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Side:
+class ComparedRun:
     """One of the two runs of a comparison.
 
     Attributes:
@@ -76,7 +76,7 @@ class Comparison:
         only one model classifies correctly come first.
     """
 
-    sides: tuple[Side, Side]
+    sides: tuple[ComparedRun, ComparedRun]
     options: Mapping[str, tuple[str, str]]
     results: Mapping[str, tuple[str, str]]
     common: int
@@ -103,7 +103,7 @@ class Comparison:
         return f"{counts} {better} is significantly better (p below {_SIGNIFICANT:g})."
 
 
-def compare_runs(first: Side, second: Side) -> Comparison:
+def compare_runs(first: ComparedRun, second: ComparedRun) -> Comparison:
     """Compares two runs."""
     one, other = first.answers, second.answers
     places = {file: index for index, file in enumerate(other.files)}
@@ -123,7 +123,7 @@ def compare_runs(first: Side, second: Side) -> Comparison:
         p=mcnemar(only_a, only_b) if pairs else None,
         classes=_classes(one.by_class(), other.by_class()),
         differing=sorted(
-            _differing(one, other, pairs),
+            _list_differing_images(one, other, pairs),
             key=lambda image: (not any(image.right), image.right[1], image.file),
         ),
     )
@@ -149,7 +149,7 @@ def _describe_input(name: str, value: str) -> tuple[str, str]:
     return (f"fingerprint of {name}", value[:12]) if is_fingerprint else (name, value)
 
 
-def _results(*sides: Side) -> Iterator[tuple[str, tuple[str, str]]]:
+def _results(*sides: ComparedRun) -> Iterator[tuple[str, tuple[str, str]]]:
     def both(name: str, values: Sequence[str]) -> tuple[str, tuple[str, str]]:
         return name, (values[0], values[1])
 
@@ -188,7 +188,7 @@ def _classes(
     return sorted(changed, key=lambda entry: -abs(entry[1].value - entry[2].value))[:_MOST_CLASSES]
 
 
-def _differing(
+def _list_differing_images(
     one: Answers, other: Answers, pairs: Sequence[tuple[int, int]]
 ) -> Iterator[DifferingImage]:
     for a, b in pairs:

@@ -168,7 +168,7 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
         "more_pairs": len(pairs[_MOST_PAIRS:]),
         "unconfident": int((wrong & ~answers.accepted).sum()),
         "has_threshold": bool(0 < answers.accepted.sum() < len(answers)),
-        "mistakes": list(_mistakes(contents, answers, images)),
+        "mistakes": list(_describe_mistakes(contents, answers, images)),
         "heat_maps": _explain_maps(contents.heat_maps) if contents.heat_maps else "",
         "wrong_classes": _wrong_classes(rows),
     }
@@ -180,7 +180,7 @@ def _wrong_classes(rows: Sequence[ClassResult]) -> list[tuple[str, int, int]]:
     return sorted((entry for entry in counts if entry[2]), key=lambda entry: entry[1])
 
 
-def _mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[str, Any]]:
+def _describe_mistakes(contents: Contents, answers: Answers, most: int) -> Iterator[dict[str, Any]]:
     for index in choose_mistakes(answers, most):
         truth = answers.name(int(answers.labels[index]))
         answer = answers.name(int(answers.predicted[index]))

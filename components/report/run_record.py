@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common.files import read_bytes, write_whole
-from common.notice import notice
+from common.notice import print_notice
 from common.plain_storage import find_files, read_files
 from components.report.artifact_files import PAGE
 from components.report.contents import Contents
@@ -166,7 +166,7 @@ def read_runs(root: str) -> list[PastRun]:
         try:
             record = parse_record(text or b"")
         except ValueError as error:
-            notice(f"{file}: damaged record of a run ({error}); it is left out")
+            print_notice(f"{file}: damaged record of a run ({error}); it is left out")
             continue
         inner = _inner(file, root)
         name = f"{root.rpartition('/')[2]}/{inner.removeprefix(f'{_LOCAL}/')}"
@@ -184,7 +184,7 @@ def _cached_runs(file: str, lines: bytes, runs: Mapping[str, PastRun]) -> Iterat
             if run is not None:  # the report of the run may have been removed
                 yield dataclasses.replace(run, ended=str(values["ended"]), is_cached=True)
         except (ValueError, TypeError, KeyError) as error:
-            notice(f"{file}: damaged note of a cached run ({error}); it is left out")
+            print_notice(f"{file}: damaged note of a cached run ({error}); it is left out")
 
 
 def _inner(file: str, root: str) -> str:

@@ -84,7 +84,7 @@ def check_beam_flags(config: Config) -> None:
         _check_by_beam(options, name, in_image=config.run.is_compiled)
         _check_files(options, in_image=config.run.is_compiled)
         beam_arguments(given)
-        check_places_of_workers(config)
+        check_worker_storage(config)
 
 
 def _check_known(given: Sequence[str]) -> None:
@@ -148,7 +148,7 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
                 )
 
 
-def check_places_of_workers(config: Config) -> None:
+def check_worker_storage(config: Config) -> None:
     """Refuses data and directories that Beam's workers cannot reach.
 
     Raises:

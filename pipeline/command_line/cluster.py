@@ -8,7 +8,7 @@ from types import ModuleType
 from pipeline.command_line.exit_status import DONE, REFUSED
 from pipeline.command_line.logged_job import new_log, run_with_log
 from pipeline.command_line.parser import read_settings
-from pipeline.command_line.run import announce
+from pipeline.command_line.run import print_plan
 from pipeline.command_line.tables import make_table
 from pipeline.options.build import (
     build_target,
@@ -41,8 +41,8 @@ def submit(config: Config) -> int:
     check_engine(config)
 
     def job(console: Console) -> int:
-        announce(config, log, console)
-        console.busy("loading TFX")
+        print_plan(config, log, console)
+        console.show_activity("loading TFX")
         return DONE if make_backend(runner).run(config, console) else REFUSED
 
     log = new_log(state_directory(config))

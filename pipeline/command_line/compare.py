@@ -15,7 +15,7 @@ from common.text import make_printable
 from components.report.answers_file import FILE as ANSWERS
 from components.report.answers_file import parse_answers
 from components.report.artifact_files import PAGE
-from components.report.comparison import Comparison, Side, compare_runs
+from components.report.comparison import ComparedRun, Comparison, compare_runs
 from components.report.comparison_page import make_comparison_page
 from components.report.page_images import read_page_images
 from components.report.run_record import FILE as RECORD
@@ -37,7 +37,7 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     Raises:
       InputError: a run does not exist, or files of a run are missing or damaged.
     """
-    first, second = (_read_side(name, roots) for name in names)
+    first, second = (_read_compared_run(name, roots) for name in names)
     if first.page == second.page:
         raise InputError(
             f"--compare {' '.join(names)}: found the same run twice; expected two runs"
@@ -54,7 +54,7 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     return "\n".join(map(make_printable, lines))
 
 
-def _read_side(name: str, roots: Sequence[str]) -> Side:
+def _read_compared_run(name: str, roots: Sequence[str]) -> ComparedRun:
     page, short = _find_run(name, roots)
     folder = page.rpartition("/")[0]
     record, answers, text = read_files([f"{folder}/{RECORD}", f"{folder}/{ANSWERS}", page])
@@ -69,7 +69,7 @@ def _read_side(name: str, roots: Sequence[str]) -> Side:
             "pipeline wrote this report; run the pipeline again: only Report runs"
         )
     try:
-        return Side(
+        return ComparedRun(
             name=short,
             page=page,
             record=parse_record(record),

@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; {meant or '--help lists the flags'}")
 
 
-class Once(argparse.Action):
+class StoreOnce(argparse.Action):
     """Stores the value of a flag, and refuses a second value.
 
     argparse itself would replace the first value by the second value.
@@ -105,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
             group.add_argument(flag, dest=key, metavar=metavar, help=describe_option(key))
     every = groups[""]
     every.add_argument(
-        "--config", metavar="FILE", action=Once, help="YAML file of options, by their keys"
+        "--config", metavar="FILE", action=StoreOnce, help="YAML file of options, by their keys"
     )
     every.add_argument(
         "--set",

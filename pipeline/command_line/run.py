@@ -32,10 +32,10 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     """
 
     def job(console: Console) -> int:
-        announce(config, log, console)
+        print_plan(config, log, console)
         inputs = find_inputs(config, console)
         fitted = fit_batch(config, inputs.found.train_images)
-        console.fitted(config, fitted)
+        console.warn_of_smaller_batch(config, fitted)
         record_owner()
         with heavy_imports():
             from pipeline.runners import local
@@ -63,7 +63,7 @@ def write_schema(path: str, config: Config, log: Path, record_owner: Callable[[]
     """
 
     def job(console: Console) -> int:
-        announce(config, log, console)
+        print_plan(config, log, console)
         inputs = find_inputs(config, console)
         record_owner()
         with heavy_imports():
@@ -86,20 +86,20 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
       with_backbone: whether the run needs the model.
     """
     check_metadata(state_directory(config))
-    console.busy("loading TensorFlow and TFX")
+    console.show_activity("loading TensorFlow and TFX")
     with heavy_imports():
         from pipeline.inputs import resolve_inputs
 
-    console.busy("looking at data and model" if with_backbone else "looking at data")
+    console.show_activity("looking at data and model" if with_backbone else "looking at data")
     with console.downloads():
         inputs = resolve_inputs(config, with_backbone=with_backbone)
-    console.found(inputs.found)
+    console.print_found_images(inputs.found)
     inputs.found.check()
     warn_of_similar_names(inputs.classes, console)
     return inputs
 
 
-def announce(config: Config, log: Path, console: Console) -> None:
+def print_plan(config: Config, log: Path, console: Console) -> None:
     """Prints the plan of the run, and warnings about the model."""
     console.plan(config, str(log))
     reference = parse_model(config.model)

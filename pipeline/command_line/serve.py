@@ -45,7 +45,7 @@ def serve_at_endpoint(parsed: argparse.Namespace) -> int:
     serving_dir = build_serving_dir(given)
 
     def job(console: Console) -> int:
-        console.busy("asking Vertex AI")
+        console.show_activity("asking Vertex AI")
         if parsed.promote:
             lines = promote_candidate(settings)
         elif parsed.rollback is not None:

@@ -37,7 +37,7 @@ def make_command(config: Config, *commands: str) -> str:
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
-    for key, value in _given(config):
+    for key, value in _list_changed_options(config):
         parts += _arguments(key, value, flags.get(key))
     return shlex.join([*parts, *commands])
 
@@ -50,11 +50,12 @@ def describe_options(config: Config) -> dict[str, str]:
     """
     training = {key: config.value(key) for key in RECIPES[config.recipe].values()}
     return {
-        key: remove_secrets(str(value)) for key, value in (training | dict(_given(config))).items()
+        key: remove_secrets(str(value))
+        for key, value in (training | dict(_list_changed_options(config))).items()
     }
 
 
-def _given(config: Config) -> Iterator[tuple[str, Any]]:
+def _list_changed_options(config: Config) -> Iterator[tuple[str, Any]]:
     """Yields the keys and values of the model, of the dataset, and of all options that differ from
     their defaults.
     """

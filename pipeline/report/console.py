@@ -55,7 +55,7 @@ class Console:
         finally:
             notice_logger.removeHandler(notices)
 
-    def busy(self, text: str) -> None:
+    def show_activity(self, text: str) -> None:
         """Shows a spinner with `text` on a terminal, until the console prints the next line."""
         self._progress.begin(text)
 
@@ -87,7 +87,7 @@ class Console:
                 "dataset": config.dataset,
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
                 "recipe": f"{config.recipe}: {config.training_in_words}",
-                **_published(config),
+                **_read_published_accuracy(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
                 + (f", with {100 * gate.confidence:g} % confidence" if gate.confidence else "")
@@ -112,13 +112,13 @@ class Console:
             }
         )
 
-    def found(self, found: FoundImages) -> None:
+    def print_found_images(self, found: FoundImages) -> None:
         """Prints the images that a run found, and warnings about them."""
         self._fields(found.describe())
         for warning in found.warnings():
             self.warn(warning)
 
-    def fitted(self, config: Config, fitted: Config) -> None:
+    def warn_of_smaller_batch(self, config: Config, fitted: Config) -> None:
         """Warns if `pipeline.batch.fit_batch` reduced the batch size."""
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
@@ -135,7 +135,7 @@ class Console:
         """Shows that a node starts."""
         self._started = time.monotonic()
         self._validated = {}
-        self.busy(node)
+        self.show_activity(node)
         if not self._out.is_terminal:
             self.line(f"{node}: started")
 
@@ -151,7 +151,7 @@ class Console:
         how = "interrupted" if interrupted else "failed"
         self.error(f"{node}: {how} after {time.monotonic() - self._started:.1f} s")
 
-    def resumed(self, step: int) -> None:
+    def print_resumed_step(self, step: int) -> None:
         """Prints that the Trainer resumes from a checkpoint of an earlier run."""
         self.line(f"  resumes from the checkpoint of step {step}")
 
@@ -251,7 +251,7 @@ class _Notices(logging.Handler):
         self._console.warn(record.getMessage())
 
 
-def _published(config: Config) -> dict[str, str]:
+def _read_published_accuracy(config: Config) -> dict[str, str]:
     """Returns the accuracy that was published for this recipe and this model.
 
     The result maps "published", the label of the accuracy on the console, to the accuracy and its

@@ -29,7 +29,7 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
     """
     with metadata.Metadata(connection) as handle:
         store = handle.store
-        run = _newest(store)
+        run = _find_newest_run(store)
         return {
             _node_id(store, execution): NodeRun(
                 execution.last_known_state == proto.Execution.CACHED, _outputs(store, execution)
@@ -43,10 +43,10 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
 def latest_run_id(connection: Any) -> str:
     """Returns the id of the newest pipeline run: the id that TFX passes to executors."""
     with metadata.Metadata(connection) as handle:
-        return _newest(handle.store).name
+        return _find_newest_run(handle.store).name
 
 
-def _newest(store: Any) -> Any:
+def _find_newest_run(store: Any) -> Any:
     return max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
 
 

@@ -90,9 +90,9 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
     (graph,) = run["Transform"].outputs["transform_graph"]
     result = tfma.load_eval_result(evaluation.uri)
     metrics = result.get_metrics_for_slice()
-    accuracy, images = _measured(metrics)
+    accuracy, images = _read_accuracy(metrics)
     classes = read_classes(path_utils.serving_model_path(model.uri)) or []
-    recalls = dict(_recalls(result, classes))
+    recalls = dict(_read_recalls(result, classes))
     return Report(
         accuracy=accuracy,
         test_images=images,
@@ -141,14 +141,14 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
             )
 
 
-def _measured(metrics: Mapping[str, Any]) -> tuple[float, int]:
+def _read_accuracy(metrics: Mapping[str, Any]) -> tuple[float, int]:
     """Returns the accuracy and the number of images from TFMA's metrics of one slice."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 
-def _recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
+def _read_recalls(result: Any, classes: Sequence[str]) -> Iterator[tuple[str, tuple[float, int]]]:
     """Yields the name, the recall and the number of images of each class in the test split."""
     for key in result.get_slice_names():
         if key:
             ((_, label),) = key
-            yield classes[int(label)], _measured(result.get_metrics_for_slice(key))
+            yield classes[int(label)], _read_accuracy(result.get_metrics_for_slice(key))

@@ -40,7 +40,7 @@ def track_run(config: Config, report: Report, console: Console) -> None:
     server and the credentials. The name of the pipeline is the name of the experiment. If MLflow
     fails, the console shows a warning, and the result of the run does not change.
     """
-    console.busy("logging the run to MLflow")
+    console.show_activity("logging the run to MLflow")
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
     os.environ.update(_SILENCE)

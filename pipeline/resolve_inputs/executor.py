@@ -9,7 +9,7 @@ from tfx.types import artifact_utils
 
 from components.custom_job_trainer.job_request import JobRequest, write_job_request
 from pipeline.batch import fit_batch
-from pipeline.beam.flags import check_places_of_workers
+from pipeline.beam.flags import check_worker_storage
 from pipeline.inputs import resolve_inputs
 from pipeline.locations import check_locations
 from pipeline.options.build import read_config
@@ -45,7 +45,7 @@ class Executor(base_executor.BaseExecutor):
         properties = dict(exec_properties)
         config = with_parameters(read_config(properties.pop(SETTINGS)), properties)
         check_locations(config)
-        check_places_of_workers(config)
+        check_worker_storage(config)
         check_volumes(config)
         claim(config)
         inputs = resolve_inputs(config)

@@ -29,7 +29,7 @@ from tfx.types import Artifact
 from common.errors import InputError
 from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
-from common.notice import notice
+from common.notice import print_notice
 from common.replaced import replaced
 from components.node_usage import record_usage
 
@@ -121,9 +121,9 @@ class _Launcher(launcher.Launcher):
 
     def _run_executor(self, execution_info: Any) -> Any:
         self._before_execution(self._node)
-        outputs = _flat(execution_info.output_dict)
+        outputs = _flatten(execution_info.output_dict)
         for artifact in outputs:
-            artifact.uri = _unused(artifact.uri)
+            artifact.uri = _choose_unused_uri(artifact.uri)
         with replaced(python_executor_operator, "run_with_executor", _run_and_measure):
             result = super()._run_executor(execution_info)
         if self._contents:
@@ -139,7 +139,7 @@ class _Launcher(launcher.Launcher):
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:
                 return outputs
-            for artifact in _flat(outputs):
+            for artifact in _flatten(outputs):
                 damage = self._contents.find_damage(artifact.uri)
                 if damage:
                     break
@@ -150,7 +150,7 @@ class _Launcher(launcher.Launcher):
                     f"{damage}: this is an output of {self._node}, which is in the cache; put the "
                     f"file back as it was, or remove {artifact.uri} to have {self._node} run again"
                 )
-            notice(
+            print_notice(
                 f"{damage}: this is an output of {self._node}, which was in the cache; "
                 f"{self._node} runs again"
             )
@@ -174,11 +174,11 @@ def _directory(uri: str) -> str:
     return uri if Path(uri).is_dir() else str(Path(uri).parent)
 
 
-def _flat(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
+def _flatten(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
     return [artifact for of_key in artifacts.values() for artifact in of_key]
 
 
-def _unused(uri: str) -> str:
+def _choose_unused_uri(uri: str) -> str:
     """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
     The new URI has a random suffix after the number of the execution. If `uri` ends in the file

@@ -183,7 +183,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     backend = None if cloud.output else connect(cloud)
     from pipeline.runners.compile import DEFAULT_IMAGE, compile_job, write_job
 
-    console.busy("compiling")
+    console.show_activity("compiling")
     job = compile_job(config)
     if backend is None:
         assert cloud.output is not None
@@ -195,7 +195,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, config.name + SUFFIXES[config.run.runner])
         write_job(job, file, config)
-        console.busy("submitting")
+        console.show_activity("submitting")
         if cloud.schedule:
             _check_no_schedule(backend, config.name)
             page = backend.create_schedule(config, file)

@@ -9,7 +9,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline, RunOptions
 
-from common.notice import notice
+from common.notice import print_notice
 from components.report.run_record import note_cached_run
 from pipeline.beam.engine import beam_arguments
 from pipeline.beam.quick_pipelines import quick_pipelines
@@ -52,7 +52,7 @@ def _note_cached_run(root: str, page: str) -> None:
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
-        notice(f"{root}: the run could not be noted for --history ({error})")
+        print_notice(f"{root}: the run could not be noted for --history ({error})")
 
 
 def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
@@ -79,7 +79,7 @@ def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
     beam_args = beam_arguments(config.run.beam_args)
     pipeline = create_inspection(allow_everything(config), inputs, beam_args)
     nodes = _run(config, inputs, pipeline, console)
-    console.busy("writing the report")
+    console.show_activity("writing the report")
     settings = make_report_settings(
         config, inputs, training="", champion="", code="", flags=["--inspect"]
     )

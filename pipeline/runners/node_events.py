@@ -87,7 +87,7 @@ class _Listener(logging.Handler):
             return
         resumed = getattr(record, "resumed", None)
         if resumed is not None:
-            self._console.resumed(resumed)
+            self._console.print_resumed_step(resumed)
             return
         match = _NODE_LINE.fullmatch(record.getMessage())
         if match is None:

@@ -9,7 +9,7 @@ from backbones.publishers import (
     check_address,
     is_address,
     is_checkpoint,
-    slug,
+    make_file_name,
 )
 from common.errors import InputError
 
@@ -98,6 +98,6 @@ def test_the_cache_directory_of_tensorflow_hub(monkeypatch, tmp_path):
 
 
 def test_slugs():
-    assert slug(ARCHIVE).startswith("vision-transformer-tensorflow2-vit-b16-fe-1-")
-    assert slug("https://e.com/x.tar.gz") != slug("https://f.com/x.tar.gz")
-    assert slug("https://e.com/").startswith("model-")
+    assert make_file_name(ARCHIVE).startswith("vision-transformer-tensorflow2-vit-b16-fe-1-")
+    assert make_file_name("https://e.com/x.tar.gz") != make_file_name("https://f.com/x.tar.gz")
+    assert make_file_name("https://e.com/").startswith("model-")

@@ -157,7 +157,7 @@ from common.termination import call_before_end, postpone_end, stop_here
 class Work:
     has_unsaved_steps = {unsaved}
     asked = threading.Event()
-    def announce(self, number, frame):
+    def request_stop(self, number, frame):
         self.asked.set()
 work = Work()
 with postpone_end(work):

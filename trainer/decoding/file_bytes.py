@@ -27,21 +27,21 @@ class FileBytes:
           position: the position of the first byte, int32 []; it may be outside the file.
           count: the number of bytes, at most 64.
         """
-        start = self._within(position)
+        start = self._clip_position(position)
         window = tf.ensure_shape(self._data[start : start + count], [count])
         return tf.cast(window, tf.int32)
 
     def slice(self, position: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
         """Returns `count` bytes from `position` on, or fewer at the end of the file, uint8 [n]."""
-        start = self._within(position)
+        start = self._clip_position(position)
         return self._data[start : start + tf.clip_by_value(count, 0, self.size - start)]
 
     def string(self, position: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
         """Returns the same bytes as `slice`, but as string []."""
-        start = self._within(position)
+        start = self._clip_position(position)
         return tf.strings.substr(self.encoded, start, tf.clip_by_value(count, 0, self.size - start))
 
-    def _within(self, position: tf.Tensor | int) -> tf.Tensor:
+    def _clip_position(self, position: tf.Tensor | int) -> tf.Tensor:
         """Returns the position, or the end of the file for positions outside the file."""
         return tf.where(position < 0, self.size, tf.minimum(position, self.size))
 

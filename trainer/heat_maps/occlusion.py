@@ -38,7 +38,13 @@ class OcclusionMaps:
           cover the cell.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
-        odds = np.array(list(self._odds([image, *(_cover(image, *w) for w in windows)], answer)))
+        odds = np.array(
+            list(
+                self._compute_log_odds(
+                    [image, *(_cover_window(image, *w) for w in windows)], answer
+                )
+            )
+        )
         falls, covers = np.zeros([_CELLS, _CELLS]), np.zeros([_CELLS, _CELLS])
         for (y, x), value in zip(windows, odds[1:], strict=True):
             cells = slice(y, y + _WINDOW), slice(x, x + _WINDOW)
@@ -46,7 +52,7 @@ class OcclusionMaps:
             covers[cells] += 1
         return np.maximum(falls / covers, 0)
 
-    def _odds(self, images: list[np.ndarray], answer: int) -> Iterator[float]:
+    def _compute_log_odds(self, images: list[np.ndarray], answer: int) -> Iterator[float]:
         """Yields the log odds of the class `answer` for each image."""
         for start in range(0, len(images), _BATCH):
             self._check_time()
@@ -59,7 +65,7 @@ class OcclusionMaps:
             ).tolist()
 
 
-def _cover(image: np.ndarray, row: int, column: int) -> np.ndarray:
+def _cover_window(image: np.ndarray, row: int, column: int) -> np.ndarray:
     """Returns the image with one window covered by the image's mean colour; the arguments give the
     window's upper left cell.
     """

@@ -11,7 +11,7 @@ NOT_DECODED = "does not decode; expected a JPEG, PNG, GIF, BMP or still WebP ima
 
 
 @dataclasses.dataclass(frozen=True)
-class Read:
+class ReadFile:
     """The content of an image file, or the reason why the file cannot be read.
 
     Attributes:
@@ -49,15 +49,15 @@ class Answer:
     error: str = ""
 
 
-def read_image(position: int, name: str) -> Read:
+def read_image(position: int, name: str) -> ReadFile:
     """Reads an image file."""
     try:
-        return Read(position, name, read_file(name))
+        return ReadFile(position, name, read_file(name))
     except OSError as error:
-        return Read(position, name, b"", f"cannot be read ({error.strerror or error})")
+        return ReadFile(position, name, b"", f"cannot be read ({error.strerror or error})")
 
 
-def answer_batch(classifier: Classifier, batch: Sequence[Read], top: int) -> Iterator[Answer]:
+def answer_batch(classifier: Classifier, batch: Sequence[ReadFile], top: int) -> Iterator[Answer]:
     """Classifies a batch of images; yields the predictions in the order of the images.
 
     An image that cannot be decoded does not affect the predictions for other images.

@@ -23,7 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.windowed_value import WindowedValue
 
 from common.errors import InputError
-from trainer.prediction.answers import Answer, Read, answer_batch, read_image, to_row
+from trainer.prediction.answers import Answer, ReadFile, answer_batch, read_image, to_row
 from trainer.prediction.tables import open_table
 from trainer.serving.classifier import Classifier
 
@@ -146,7 +146,7 @@ def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> 
         )
 
 
-def _read_shard(shard: int, file_list: str) -> Iterator[Read]:
+def _read_shard(shard: int, file_list: str) -> Iterator[ReadFile]:
     with tf.io.gfile.GFile(file_list) as file:
         names = json.load(file)
     for position in _positions(shard, len(names)):
@@ -157,7 +157,7 @@ def _positions(shard: int, count: int) -> range:
     return range(shard * SHARD, min((shard + 1) * SHARD, count))
 
 
-class _Handler(ModelHandler[Read, Answer, Classifier]):
+class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
     """Lets RunInference load and call the classifier."""
 
     def __init__(self, model: str, batch_size: int, top: int) -> None:
@@ -169,7 +169,7 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
 
     def run_inference(
         self,
-        batch: Sequence[Read],
+        batch: Sequence[ReadFile],
         model: Classifier,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[Answer]:
@@ -178,7 +178,7 @@ class _Handler(ModelHandler[Read, Answer, Classifier]):
     def batch_elements_kwargs(self) -> dict[str, int]:
         return {"min_batch_size": self._batch_size, "max_batch_size": self._batch_size}
 
-    def get_num_bytes(self, batch: Sequence[Read]) -> int:
+    def get_num_bytes(self, batch: Sequence[ReadFile]) -> int:
         return sum(len(image.content) for image in batch)
 
 

@@ -66,9 +66,9 @@ class ServedClassifier:
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
-            FROM_BYTES: _traced(self.from_bytes, _strings(INPUT[FROM_BYTES])),
-            FROM_EXAMPLES: _traced(self.from_examples, _strings(INPUT[FROM_EXAMPLES])),
-            FROM_PIXELS: _traced(self.from_pixels, images),
+            FROM_BYTES: _trace(self.from_bytes, _strings(INPUT[FROM_BYTES])),
+            FROM_EXAMPLES: _trace(self.from_examples, _strings(INPUT[FROM_EXAMPLES])),
+            FROM_PIXELS: _trace(self.from_pixels, images),
             **(more_signatures or {}),
         }
         module = tf.Module()
@@ -135,5 +135,5 @@ def _strings(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.string, name=name)
 
 
-def _traced(method: Callable[[tf.Tensor], Tensors], spec: tf.TensorSpec) -> Any:
+def _trace(method: Callable[[tf.Tensor], Tensors], spec: tf.TensorSpec) -> Any:
     return tf.function(method, input_signature=[spec], autograph=False)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from common import termination
 from common.lease import DEFAULT_TIMING, Lease, Timing, take_lease
-from common.notice import notice
+from common.notice import print_notice
 from trainer.training.checkpoints import has_checkpoint
 from trainer.training.strategy import broadcast_from_chief, worker_index
 
@@ -57,7 +57,7 @@ def lease_directory(
     if worker_index(strategy)[0] == 0:
         number, lease = _take(preferred, timing)
     (shared,) = broadcast_from_chief(strategy, [np.array(number, np.float32)])
-    path = _numbered(preferred, round(float(shared)))
+    path = _name_directory(preferred, round(float(shared)))
     try:
         # The lease is released even after Ctrl-C, so that the next run does not have to wait until
         # a lease in a bucket expires.
@@ -79,16 +79,16 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
     Directories with checkpoints are tried first, because this run can resume from the checkpoints
     of a killed run.
     """
-    existing = _existing(preferred)
-    existing.sort(key=lambda number: not has_checkpoint(_numbered(preferred, number)))
+    existing = _list_existing_numbers(preferred)
+    existing.sort(key=lambda number: not has_checkpoint(_name_directory(preferred, number)))
     unused = (number for number in range(_MOST_RUNS) if number not in existing)
     for number in (*existing, *unused):
-        path = _numbered(preferred, number)
+        path = _name_directory(preferred, number)
         tf.io.gfile.makedirs(path)
         lease = take_lease(f"{path}/{_LEASE}", timing=timing)
         if lease:
             return number, lease
-        notice(
+        print_notice(
             f"{path}: another run trains with the same inputs, and has its checkpoints there; this "
             "run uses another directory"
         )
@@ -97,7 +97,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
     )
 
 
-def _existing(preferred: str) -> list[int]:
+def _list_existing_numbers(preferred: str) -> list[int]:
     """Returns the numbers in the names of the existing directories; 0 for a name without a number.
 
     To save requests to a bucket, the function lists the parent directory, instead of checking
@@ -107,8 +107,10 @@ def _existing(preferred: str) -> list[int]:
     if not tf.io.gfile.isdir(parent):
         return []
     names = {name.rstrip("/") for name in tf.io.gfile.listdir(parent)}
-    return [n for n in range(_MOST_RUNS) if os.path.basename(_numbered(preferred, n)) in names]
+    return [
+        n for n in range(_MOST_RUNS) if os.path.basename(_name_directory(preferred, n)) in names
+    ]
 
 
-def _numbered(preferred: str, number: int) -> str:
+def _name_directory(preferred: str, number: int) -> str:
     return f"{preferred}-{number}" if number else preferred

@@ -24,7 +24,7 @@ from trainer.training.profiler import Profile
 from trainer.training.progress import report_resumed
 from trainer.training.run_label import RunLabel
 from trainer.training.strategy import (
-    agree,
+    any_worker,
     describe_devices,
     input_options,
     is_on_cpu,
@@ -239,7 +239,7 @@ class Loop:
                     self._end_preempted(preemption)
                 self._save()
             while self._step < self._total and not self._validation.stops_training:
-                profile.before(self._step + 1)
+                profile.before_step(self._step + 1)
                 batch = [next(parts) for _ in range(hyperparameters.accumulation)]
                 result = self._stepper.step(batch, preempted=preemption.is_near)
                 self._metrics.add(result)
@@ -322,7 +322,7 @@ class Loop:
         if not ends_epoch:
             return False
         is_late = time.monotonic() - self._saved >= SECONDS_BETWEEN_CHECKPOINTS
-        return self._validation.stops_training or agree(self._strategy, is_late)
+        return self._validation.stops_training or any_worker(self._strategy, is_late)
 
     def _end_preempted(self, preemption: Preemption) -> NoReturn:
         self._checkpoints.finish(self._step)

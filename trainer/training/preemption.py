@@ -35,14 +35,14 @@ class Preemption:
         self.is_wanted = False
         self.has_unsaved_steps = False
 
-    def announce(self, number: int, _: Any) -> None:
+    def request_stop(self, number: int, _: Any) -> None:
         """Records that the process has received the signal `number`."""
         self.is_near = True
         self.is_wanted |= number == signal.SIGINT
 
     def handle(self, number: int, frame: Any) -> None:
-        """Records a signal, as `announce` does; a second Ctrl-C ends the process immediately."""
-        self.announce(number, frame)
+        """Records a signal, as `request_stop` does; a second Ctrl-C ends the process at once."""
+        self.request_stop(number, frame)
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -28,7 +28,7 @@ class Profile:
         self._is_on = False
         self._last = 0  # number of the step that started last
 
-    def before(self, step: int) -> None:
+    def before_step(self, step: int) -> None:
         """Starts or stops profiling, depending on the number of the next step.
 
         The training loop calls this method before each step.

@@ -24,7 +24,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Raises:
       InputError: the devices that the strategy needs are not available.
     """
-    return _MAKERS[_detected() if name == "auto" else name]()
+    return _MAKERS[_detect_strategy() if name == "auto" else name]()
 
 
 def worker_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     _sum(strategy, [tf.constant(1.0)])
 
 
-def agree(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     """Returns whether `flag` is true on at least one worker; the result is equal on all workers.
 
     Every worker must call this function.
@@ -127,8 +127,8 @@ def _sum(
     """
 
     @tf.function
-    def meet() -> list[tf.Tensor]:
-        def here() -> list[tf.Tensor]:
+    def sum_over_replicas() -> list[tf.Tensor]:
+        def sum_in_replica() -> list[tf.Tensor]:
             context = tf.distribute.get_replica_context()
             own = list(tensors)
             if of_first:
@@ -140,12 +140,12 @@ def _sum(
             # tensors into one tensor, even if their types differ.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
-        return strategy.run(here)
+        return strategy.run(sum_in_replica)
 
-    return [strategy.experimental_local_results(total)[0].numpy() for total in meet()]
+    return [strategy.experimental_local_results(total)[0].numpy() for total in sum_over_replicas()]
 
 
-def _detected() -> str:
+def _detect_strategy() -> str:
     if os.environ.get("TPU_NAME"):
         return "tpu"
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
@@ -158,12 +158,12 @@ def _detected() -> str:
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
 
 
-def _mirrored() -> tf.distribute.Strategy:
+def _create_mirrored() -> tf.distribute.Strategy:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def _multiworker() -> tf.distribute.Strategy:
+def _create_multiworker() -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         raise InputError(
             "train.strategy multiworker: TF_CONFIG is not set; expected the addresses of the "
@@ -172,7 +172,7 @@ def _multiworker() -> tf.distribute.Strategy:
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _tpu() -> tf.distribute.Strategy:
+def _create_tpu() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
         tf.config.experimental_connect_to_cluster(resolver)
@@ -185,7 +185,7 @@ def _tpu() -> tf.distribute.Strategy:
 
 _MAKERS = {
     "single": tf.distribute.get_strategy,
-    "mirrored": _mirrored,
-    "multiworker": _multiworker,
-    "tpu": _tpu,
+    "mirrored": _create_mirrored,
+    "multiworker": _create_multiworker,
+    "tpu": _create_tpu,
 }

@@ -189,11 +189,11 @@ class Stepper:
         """
         norm = tf.linalg.global_norm(gradients)
         scale = self.optimizer.scale_loss(tf.ones([]))
-        clipped = self._clipped(gradients, scale, norm)
+        clipped = self._clip(gradients, scale, norm)
         self.optimizer.apply(clipped, self.model.trainable_variables)
         return norm / scale
 
-    def _clipped(
+    def _clip(
         self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
     ) -> list[tf.Tensor]:
         """Returns the gradients of the scaled loss, clipped to the allowed norm times `scale`."""

@@ -203,9 +203,9 @@ class TrainingJob:
         logger.info("%s on %d validation images", calibration, len(labels))
         if calibration.threshold == NOTHING_ACCEPTED:
             logger.warning(
-                "For every probability threshold, less than a share of %g of the accepted predictions "
-                "is correct on the validation split: the model will accept no prediction. Lower "
-                "serve.precision.",
+                "For every probability threshold, less than a share of %g of the accepted "
+                "predictions is correct on the validation split: the model will accept no "
+                "prediction. Lower serve.precision.",
                 precision,
             )
         return calibration

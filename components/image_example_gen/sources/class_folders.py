@@ -55,13 +55,13 @@ class ClassFolders(Source):
 
     @functools.cached_property
     def _classes(self) -> ClassList:
-        found = sorted({place.class_name for place in self._places if place})
+        found = sorted({found_in.class_name for found_in in self._splits_and_classes if found_in})
         return ClassList(self._given_classes, found, self._path)
 
     @functools.cached_property
-    def _places(self) -> list[layouts.Place | None]:
+    def _splits_and_classes(self) -> list[layouts.SplitAndClass | None]:
         """Returns the split and the class of each file that `files` returns."""
-        return [self._layout.place(name) for name, _ in self.files()]
+        return [self._layout.find_split_and_class(name) for name, _ in self.files()]
 
     def classes(self) -> tuple[str, ...]:
         return self._classes.names
@@ -72,12 +72,17 @@ class ClassFolders(Source):
     def _list_images(self, cache: Path | None) -> Sequence[ImageReference]:
         return [
             ImageReference(
-                name, self._classes.label(place.class_name), location, size, digest, place.split
+                name,
+                self._classes.label(found_in.class_name),
+                location,
+                size,
+                digest,
+                found_in.split,
             )
-            for (name, location), place, (_, size, digest) in zip(
-                self.files(), self._places, self.contents(cache), strict=True
+            for (name, location), found_in, (_, size, digest) in zip(
+                self.files(), self._splits_and_classes, self.contents(cache), strict=True
             )
-            if place
+            if found_in
         ]
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
@@ -115,17 +120,17 @@ class ClassFolders(Source):
         if len(self.classes()) < 2:
             raise InputError(
                 f"{self._path}: found {len(self.classes())} class folders; expected at least 2, "
-                f"each with the images of one class{hint or self._nested()}"
+                f"each with the images of one class{hint or self._hint_at_nested_folder()}"
             )
         found: dict[str, set[str]] = {}
-        for place in self._places:
-            if place and place.split:
-                found.setdefault(place.split, set()).add(place.class_name)
+        for found_in in self._splits_and_classes:
+            if found_in and found_in.split:
+                found.setdefault(found_in.split, set()).add(found_in.class_name)
         is_asked = self._named or self._given_classes or self._asked == layouts.SPLITS
         if not is_asked:
             check_classes(found, self._path)
 
-    def _nested(self) -> str:
+    def _hint_at_nested_folder(self) -> str:
         """Returns a question that suggests the folder in `path` that contains the class folders;
         empty if there is no such folder.
         """

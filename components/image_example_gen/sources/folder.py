@@ -58,10 +58,10 @@ class FolderSource(ClassFolders):
         return sorted(path.name for path in paths if is_visible(path.name))
 
     def files(self) -> list[tuple[str, str]]:
-        return self._found
+        return self._listed_files
 
     @functools.cached_property
-    def _found(self) -> list[tuple[str, str]]:
+    def _listed_files(self) -> list[tuple[str, str]]:
         files = []
         for name in self._folders():
             seen = set()  # symbolic links may form a loop

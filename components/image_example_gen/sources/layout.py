@@ -21,7 +21,7 @@ _WORDS = {
 }
 
 
-class Place(NamedTuple):
+class SplitAndClass(NamedTuple):
     """The split and the class of a file; the split is empty if the dataset has no split folders."""
 
     split: str
@@ -40,17 +40,17 @@ class Layout(NamedTuple):
     splits: Mapping[str, str]
     left_out: tuple[str, ...] = ()
 
-    def place(self, path: str) -> Place | None:
+    def find_split_and_class(self, path: str) -> SplitAndClass | None:
         """Returns the split and the class of the file at a relative path.
 
         Returns None if the file is outside of the class folders.
         """
         if not self.splits:
-            return Place("", path.split("/", 1)[0])
+            return SplitAndClass("", path.split("/", 1)[0])
         for folder, split in self.splits.items():
             if path.startswith(f"{folder}/"):
                 class_name, separator, _ = path[len(folder) + 1 :].partition("/")
-                return Place(split, class_name) if separator else None
+                return SplitAndClass(split, class_name) if separator else None
         return None
 
 
@@ -86,20 +86,21 @@ def find_layout(
     loose = [top for top in splits if top in folders.with_images]
     problem = ""
     if others:
-        problem = f", but {list_first(others)} {_is(others)} no split"
+        problem = f", but {list_first(others)} {_is_or_are(others)} no split"
     elif loose:
-        problem = f", but {list_first(loose)} {_has(loose)} images outside of class folders"
+        problem = f", but {list_first(loose)} {_has_or_have(loose)} images outside of class folders"
     elif len(set(splits.values())) < len(splits):
         problem = ", two of them for the same split"
     if not splits:
         raise InputError(
             f"{where}: found the folders {list_first(folders.tops) or '(none)'}, of which none is "
-            f"named like a split; {_expected(splits)}"
+            f"named like a split; {_describe_expected_folders(splits)}"
         )
     if problem:
         taken = list_first([f"{top} ({split})" for top, split in splits.items()])
         raise InputError(
-            f"{where}: the folders {taken} look like splits{problem}; {_expected(splits)}"
+            f"{where}: the folders {taken} look like splits{problem}; "
+            f"{_describe_expected_folders(splits)}"
         )
     return Layout({folders.descend(top, split): split for top, split in splits.items()})
 
@@ -121,8 +122,8 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
             raise InputError(
                 f"{where}: the folders {list_first(list(classes))} look like splits, but "
                 f"{split} has {len(names)} of {len(every)} classes, without {list_first(missing)}; "
-                "expected the same classes in each: --layout splits accepts splits with different classes, "
-                "--layout classes takes each folder as a class"
+                "expected the same classes in each: --layout splits accepts splits with different "
+                "classes, --layout classes takes each folder as a class"
             )
 
 
@@ -178,7 +179,7 @@ def _named_layout(folders: _Folders, where: str, named: Mapping[str, Sequence[st
     return Layout(splits, tuple(top for top in folders.tops if top not in tops))
 
 
-def _expected(splits: Mapping[str, str]) -> str:
+def _describe_expected_folders(splits: Mapping[str, str]) -> str:
     named = " ".join(
         f"--set ingest.splits.{split}={folder}"
         for folder, split in (splits or {"FOLDER": TRAIN}).items()
@@ -193,9 +194,9 @@ def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _is(names: Sequence[str]) -> str:
+def _is_or_are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _has(names: Sequence[str]) -> str:
+def _has_or_have(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"

@@ -105,7 +105,9 @@ def _read_csv(name: str, content: bytes) -> Iterator[Row]:
             is_first = False
             continue
         is_first = False
-        yield _row(name, reader.line_num, dict(zip(columns or _order(cells), cells, strict=False)))
+        yield _row(
+            name, reader.line_num, dict(zip(columns or _choose_columns(cells), cells, strict=False))
+        )
         if not columns and len(cells) > 3:
             raise InputError(
                 f"{name}: line {reader.line_num} has {len(cells)} columns; expected path, label "
@@ -119,7 +121,7 @@ def _header(cells: Sequence[str]) -> list[str] | None:
     return columns if {_PATH, _LABEL} <= set(columns) else None
 
 
-def _order(cells: Sequence[str]) -> tuple[str, str, str]:
+def _choose_columns(cells: Sequence[str]) -> tuple[str, str, str]:
     """Returns the order of the columns in a file without a header.
 
     In Vertex AI's import files, the split is the first column.

@@ -159,10 +159,10 @@ class RecordFiles:
         import tensorflow as tf
 
         if not self._can_seek:
-            images = sorted(images, key=lambda image: _place(image)[::-1])
+            images = sorted(images, key=lambda image: _parse_location(image)[::-1])
         with contextlib.closing(self._open_reader()) as reader:
             for image in images:
-                offset, length, path = _place(image)
+                offset, length, path = _parse_location(image)
                 try:
                     example = tf.train.Example.FromString(reader.read(path, offset, length))
                 except (tf.errors.OpError, OSError, DecodeError, StopIteration) as error:
@@ -193,7 +193,7 @@ def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[
         yield from (f"{name}__{index}" for name, images in files for index in range(len(images)))
 
 
-def _place(image: ImageReference) -> tuple[int, int, str]:
+def _parse_location(image: ImageReference) -> tuple[int, int, str]:
     offset, length, path = image.location.split(" ", 2)
     return int(offset), int(length), path
 

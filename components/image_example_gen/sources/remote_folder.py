@@ -18,13 +18,13 @@ class RemoteFolderSource(ClassFolders):
         self._check_folders()
 
     def files(self) -> list[tuple[str, str]]:
-        return [(name, file.uri) for name, file in self._found]
+        return [(name, file.uri) for name, file in self._listed_images]
 
     def contents(self, cache: Path | None = None) -> list[FileContent]:
-        return [FileContent(name, file.size, file.digest) for name, file in self._found]
+        return [FileContent(name, file.size, file.digest) for name, file in self._listed_images]
 
     @functools.cached_property
-    def _found(self) -> list[tuple[str, ListedFile]]:
+    def _listed_images(self) -> list[tuple[str, ListedFile]]:
         """Returns each image with its path relative to the folder, sorted by path."""
         start = len(self._path) + 1
         files = ((file.uri[start:], file) for file in list_files(self._path))

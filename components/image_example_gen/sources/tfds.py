@@ -55,9 +55,9 @@ class TfdsSource(Source):
         known = tfds.list_builders(with_community_datasets=False)
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return
-        raise InputError(self._unknown(did_you_mean(dataset.name, known)))
+        raise InputError(self._describe_unknown_dataset(did_you_mean(dataset.name, known)))
 
-    def _unknown(self, meant: str = "") -> str:
+    def _describe_unknown_dataset(self, meant: str = "") -> str:
         return (
             f"--dataset tfds:{self._name}: TFDS has no such dataset; expected a name from "
             "tensorflow.org/datasets/catalog, or one prepared below --data-dir"
@@ -71,7 +71,7 @@ class TfdsSource(Source):
         try:
             builder = tfds.builder(self._name, data_dir=self._data_dir)
         except tfds.core.DatasetNotFoundError as error:
-            raise InputError(self._unknown()) from error
+            raise InputError(self._describe_unknown_dataset()) from error
         features = dict(builder.info.features or {})
         if not (
             isinstance(features.get("image"), tfds.features.Image)
@@ -96,7 +96,8 @@ class TfdsSource(Source):
                 raise InputError(
                     f"--dataset tfds:{self._name}: not found below "
                     f"{Path(builder.data_dir).parent}, and downloading it failed "
-                    f"({reason[:300]}). Give --data-dir a directory that has it, or prepare it there on a machine with network access: "
+                    f"({reason[:300]}). Give --data-dir a directory that has "
+                    "it, or prepare it there on a machine with network access: "
                     f"tfds build {self._name} --data_dir DIR"
                 ) from error
         if TRAIN not in builder.info.splits:

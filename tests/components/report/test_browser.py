@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.report.comparison import Side, compare_runs
+from components.report.comparison import ComparedRun, compare_runs
 from components.report.comparison_page import make_comparison_page
 from components.report.page import make_page
 from components.report.run_record import make_record
@@ -90,7 +90,7 @@ def comparison(tmp_path_factory):
     record, answers = make_record(contents), contents.answers
     images = {file: base64.b64encode(t.jpeg).decode() for file, t in contents.thumbnails.items()}
     first, second = (
-        Side(
+        ComparedRun(
             name=f"flowers/{number}",
             page=f"/runs/flowers/Report/report/{number}/report.html",
             record=dataclasses.replace(record, options={"train.epochs": str(number)}),

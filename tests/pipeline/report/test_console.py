@@ -229,7 +229,7 @@ def test_on_a_terminal_a_download_is_a_bar():
     screen = Screen()
     console = Console(screen, io.StringIO())
     with console.live(), console.downloads():
-        console.busy("looking at data and model")
+        console.show_activity("looking at data and model")
         log_download(0, 100_000_000)
         for done in (30_000_000, 60_000_000):
             time.sleep(0.2)
@@ -314,7 +314,7 @@ def test_validation_metrics_are_shown_with_later_steps(streams):
     clock = iter(range(0, 1000, 31))
     console = Console(*streams, clock=lambda: next(clock))
     console.node_started("Trainer")
-    console.resumed(3)
+    console.print_resumed_step(3)
     metrics = {"loss": 2.0, "val_accuracy": 0.75}
     console.progress(dataclasses.replace(progress(4, 10), metrics=metrics))
     console.progress(progress(6, 10))

@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import InputError
 from components.image_example_gen.sources.folder import FolderSource
-from components.image_example_gen.sources.layout import Place, find_layout, split_named
+from components.image_example_gen.sources.layout import SplitAndClass, find_layout, split_named
 from components.image_example_gen.sources.remote_folder import RemoteFolderSource
 from tests.conftest import class_folder
 
@@ -34,21 +34,23 @@ def layout_of(*paths, layout="auto", **named):
 def test_class_folders():
     layout = layout_of(*CLASSES, "roses/deeper/2.jpg")
     assert not layout.splits
-    assert layout.place("roses/deeper/2.jpg") == Place("", "roses")
+    assert layout.find_split_and_class("roses/deeper/2.jpg") == SplitAndClass("", "roses")
 
 
 def test_split_folders():
     layout = layout_of(*SPLIT_CLASSES, "train/labels.csv", "test/roses/deeper/3.jpg")
     assert layout.splits == {"train": "train", "test": "test"}
-    assert layout.place("test/roses/deeper/3.jpg") == Place("test", "roses")
-    assert layout.place("train/labels.csv") is None
+    assert layout.find_split_and_class("test/roses/deeper/3.jpg") == SplitAndClass("test", "roses")
+    assert layout.find_split_and_class("train/labels.csv") is None
 
 
 def test_an_archive_that_was_unpacked_into_a_folder_of_its_own_name():
     """For example, the Intel scenes on Kaggle have seg_train/seg_train/street/1.jpg."""
     layout = layout_of("seg_train/seg_train/street/1.jpg", "seg_test/seg_test/street/2.jpg")
     assert layout.splits == {"seg_train/seg_train": "train", "seg_test/seg_test": "test"}
-    assert layout.place("seg_test/seg_test/street/2.jpg") == Place("test", "street")
+    assert layout.find_split_and_class("seg_test/seg_test/street/2.jpg") == SplitAndClass(
+        "test", "street"
+    )
 
 
 def test_a_class_with_the_name_of_a_split():
@@ -79,7 +81,7 @@ def test_splits_can_be_named():
     layout = layout_of(*paths, train=["train", "extra"], validation=["test"])
     assert layout.splits == {"train": "train", "extra": "train", "test": "validation"}
     assert layout.left_out == ("pred",)
-    assert layout.place("pred/1.jpg") is None
+    assert layout.find_split_and_class("pred/1.jpg") is None
     with pytest.raises(InputError, match=r"expected nope, which ingest\.splits\.test names"):
         layout_of(*paths, test=["nope"])
 
