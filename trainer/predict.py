@@ -193,14 +193,14 @@ def add_classifier_arguments(parser: Parser, *, batch_size: int) -> None:
         required=True,
         type=expanduser,
         help="a classifier: catalogue name (pipeline_runner.py --list-models), directory of a "
-        "SavedModel or of an exported model, URL or AugReg .npz; the graph of a SavedModel may "
-        "only compute, see --trust-model",
+        "SavedModel or of an exported model, URL or AugReg .npz; a SavedModel that accesses files, "
+        "the network or Python also needs --trust-model",
     )
     parser.add_argument(
         "--trust-model",
         action="store_true",
-        help="accept a SavedModel whose program accesses files, the network or Python; it runs "
-        "with your rights",
+        help="accept a SavedModel that accesses files, the network or Python; it runs with "
+        "your permissions",
     )
     parser.add_argument(
         "--weights",

@@ -13,7 +13,7 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY, TRANSFORMED_EXAMPLE
 from backbones.contract import share_backbone
 from common.custom_config import from_custom_config, to_custom_config
 from common.example_counts import COUNTS_FILE
-from common.replaced import replaced
+from common.replace_attribute import replace_attribute
 from components.backbone_transform.input_range import warn_of_input_range
 from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
@@ -47,7 +47,7 @@ class Executor(executor.Executor):
         settings = from_custom_config(TransformSettings, exec_properties[key])
         settings = dataclasses.replace(settings, backbone=directory)
         custom_config = to_custom_config(settings)
-        with share_backbone(), replaced(executor, "TransformProcessor", _Processor):
+        with share_backbone(), replace_attribute(executor, "TransformProcessor", _Processor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})

@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 
 from common.image_counts import count_images
-from common.replaced import replaced
+from common.replace_attribute import replace_attribute
 
 # The label of the Beam step in which Transform reads the images for TFT's analyzers contains the
 # following text.
@@ -63,5 +63,5 @@ def count_read_images() -> Iterator[None]:
     def profile_and_count(*arguments: Any, **options: Any) -> beam.PTransform:
         return _AndCount(original(*arguments, **options))
 
-    with replaced(telemetry, "ProfileRawRecords", profile_and_count):
+    with replace_attribute(telemetry, "ProfileRawRecords", profile_and_count):
         yield

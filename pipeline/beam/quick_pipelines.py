@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.transforms import userstate
 
-from common.replaced import replaced
+from common.replace_attribute import replace_attribute
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def quick_pipelines() -> Iterator[None]:
     )
     with ExitStack() as stack:
         for replacement in replacements:
-            stack.enter_context(replaced(*replacement))
+            stack.enter_context(replace_attribute(*replacement))
         yield
 
 

@@ -111,8 +111,8 @@ class Cloud:
     )
 
     volumes: tuple[str, ...] = option(
-        "a claim that every step mounts, as CLAIM:/PATH, for kubeflow; several claims as a list in "
-        "a YAML file",
+        "a PersistentVolumeClaim that every step mounts, as CLAIM:/PATH, for kubeflow; several "
+        "claims as a list in a YAML file",
         default=(),
         check=VOLUMES,
         is_list=True,

@@ -46,13 +46,13 @@ class Config:
     """The configuration of a run: the values of all options."""
 
     model: str = option(
-        "catalogue name, SavedModel directory, URL, or AugReg .npz; the graph of a SavedModel may "
-        "only compute, see --trust-model",
+        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel that accesses "
+        "files, the network or Python also needs --trust-model",
         is_path=True,
     )
     trust_model: bool = option(
-        "accept a SavedModel whose program accesses files, the network or Python; it runs with "
-        "your rights",
+        "accept a SavedModel that accesses files, the network or Python; it runs with your "
+        "permissions",
         default=False,
     )
     weights: Literal["pretrained", "random"] = option(

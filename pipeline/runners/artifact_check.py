@@ -30,7 +30,7 @@ from common.errors import InputError
 from common.file_records import FileRecord, find_damage, record_files
 from common.files import write_whole
 from common.notice import print_notice
-from common.replaced import replaced
+from common.replace_attribute import replace_attribute
 from components.node_usage import record_usage
 
 # If an output of one of the following nodes has changed, the run ends with an error. The node does
@@ -57,7 +57,7 @@ def check_artifacts(
     make_launcher = functools.partial(
         _Launcher, contents=contents, before_execution=before_execution
     )
-    with replaced(local_dag_runner.launcher, "Launcher", make_launcher):
+    with replace_attribute(local_dag_runner.launcher, "Launcher", make_launcher):
         yield
 
 
@@ -116,7 +116,7 @@ class _Launcher(launcher.Launcher):
 
     def _prepare_execution(self) -> Any:
         find = functools.partial(self._cached_outputs, cache_utils.get_cached_outputs)
-        with replaced(cache_utils, "get_cached_outputs", find):
+        with replace_attribute(cache_utils, "get_cached_outputs", find):
             return super()._prepare_execution()
 
     def _run_executor(self, execution_info: Any) -> Any:
@@ -124,7 +124,7 @@ class _Launcher(launcher.Launcher):
         outputs = _flatten(execution_info.output_dict)
         for artifact in outputs:
             artifact.uri = _choose_unused_uri(artifact.uri)
-        with replaced(python_executor_operator, "run_with_executor", _run_and_measure):
+        with replace_attribute(python_executor_operator, "run_with_executor", _run_and_measure):
             result = super()._run_executor(execution_info)
         if self._contents:
             for artifact in outputs:

@@ -82,7 +82,7 @@ class Hyperparameters:
         check=POSITIVE,
     )
     clip: Literal["global", "each"] = option(
-        "clip the norm of all gradients together (global), or of each variable's gradient",
+        "clip the norm of all gradients together (global), or of each variable's gradient (each)",
         default="global",
     )
     layer_decay: float = option(

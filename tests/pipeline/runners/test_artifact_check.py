@@ -6,7 +6,7 @@ tests/end_to_end/test_cache.py tests whole runs with damaged artifacts.
 import pytest
 
 from common.errors import InputError
-from pipeline.runners.artifact_check import ArtifactContents, _Launcher, _unused
+from pipeline.runners.artifact_check import ArtifactContents, _choose_unused_uri, _Launcher
 
 
 @pytest.fixture
@@ -53,17 +53,17 @@ def test_a_damaged_record_counts_as_damage(tmp_path, contents, examples, content
 
 def test_an_existing_folder_is_never_overwritten(tmp_path):
     uri = str(tmp_path / "Trainer" / "model" / "7")
-    assert _unused(uri) == uri
+    assert _choose_unused_uri(uri) == uri
     (tmp_path / "Trainer" / "model" / "7").mkdir(parents=True)
-    other = _unused(uri)
+    other = _choose_unused_uri(uri)
     assert other.startswith(f"{uri}-")
-    assert _unused(uri) != other
+    assert _choose_unused_uri(uri) != other
     value = tmp_path / "Pusher" / "verdict" / "9" / "value"
     value.parent.mkdir(parents=True)
-    assert _unused(str(value)) == str(value)
+    assert _choose_unused_uri(str(value)) == str(value)
     value.touch()
-    assert _unused(str(value)).startswith(f"{value.parent}-")
-    assert _unused(str(value)).endswith("/value")
+    assert _choose_unused_uri(str(value)).startswith(f"{value.parent}-")
+    assert _choose_unused_uri(str(value)).endswith("/value")
 
 
 class Store:

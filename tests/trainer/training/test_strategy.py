@@ -5,7 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 
-from trainer.training.strategy import _detected
+from trainer.training.strategy import _detect_strategy
 
 WORKERS = {"TF_CONFIG": json.dumps({"cluster": {"chief": ["a:1"], "worker": ["b:1"]}})}
 ALONE = {"TF_CONFIG": json.dumps({"cluster": {"chief": ["a:1"]}})}
@@ -34,4 +34,4 @@ def test_auto_uses_the_available_devices(monkeypatch, environment, devices, expe
         return [tf.config.LogicalDevice(f"{kind}:{n}", kind) for n in range(devices.get(kind, 0))]
 
     monkeypatch.setattr(tf.config, "list_logical_devices", list_logical_devices)
-    assert _detected() == expected
+    assert _detect_strategy() == expected

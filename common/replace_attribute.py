@@ -6,7 +6,7 @@ from typing import Any
 
 
 @contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+def replace_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
     """A context in which `value` replaces the attribute `name` of a module or class."""
     original = getattr(owner, name)
     setattr(owner, name, value)
