@@ -24,7 +24,7 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Returns the layout of the model of the catalogue whose variables have the given shapes.
+    """Finds the catalogue model whose variables have the given shapes; returns its layout.
 
     JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
     have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of

@@ -100,7 +100,7 @@ def is_pure(name: str, *, stateful: bool) -> bool:
 
     Args:
       name: the name of the operation.
-      stateful: whether TensorFlow registers it as stateful.
+      stateful: whether TensorFlow registers the operation as stateful.
     """
     if name.startswith("_"):
         return False
