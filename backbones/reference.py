@@ -16,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# A prefix of array names that every AugReg checkpoint contains. If a SavedModel was converted from
-# an AugReg checkpoint, its `saved_model.pb` contains the names of the checkpoint's arrays.
+# The prefix of some array names in every AugReg checkpoint. If a SavedModel was converted from an
+# AugReg checkpoint, its `saved_model.pb` contains the names of the checkpoint's arrays.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -48,9 +48,9 @@ class ModelReference:
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family.
 
-        With `--tune full`, a model of another family gets the recipe `other_full`
-        (`pipeline/recipes.py`). A SavedModel directory belongs to the AugReg family if its
-        variables have the names of an AugReg checkpoint.
+        With `--tune full`, a model that does not belong to the AugReg family gets the recipe
+        `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the AugReg family if
+        its variables have the names of an AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 

@@ -11,7 +11,7 @@ models and small batches, because a CPU is much slower than an accelerator.
 `forward` also time the same model in PyTorch (timm's model, if timm is installed), with
 `torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
 measured alternately. In each round, the benchmark divides the speed of TensorFlow by the speed of
-PyTorch. The printed ratio of TensorFlow to PyTorch is the median over all rounds.
+PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the median over all rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.

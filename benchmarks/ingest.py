@@ -3,8 +3,8 @@
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
 `memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures the memory of this
-process. `speed` starts `pipeline_runner.py` with vit_mini too, and ends the run after Transform. A
-run on thousands of images takes minutes.
+process. `speed` starts `pipeline_runner.py` with vit_mini, and ends the run after Transform. A run
+on thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) while a node runs, on few images and on ten times as many
 images, all different, for `--tune full` and `--tune head`. All nodes run in one process, so the
@@ -17,14 +17,15 @@ files in a plain loop with TensorFlow, before and after the node. The benchmark 
 of speeds and of ratios, so that a printed ratio is not exactly the quotient of the two printed
 speeds. The speed of ImageExampleGen is measured over the second half of the images, because it
 should not include the start and the end of the node or the building of graphs, which have separate
-rows in the output. The benchmark compares the speed with two workers to the speed with one worker,
-by wall-clock time and by CPU time. The speed by wall-clock time is useful only if two cores are
-free. The speed by CPU time needs no free cores, because the benchmark divides the number of images
-by the CPU time of the worker with the most work, which is the time that two workers would need on
-two free cores. For the nodes up to Transform, the benchmark runs the pipeline on few and on many
-images, and divides the difference of the numbers of images by the difference of the CPU times.
-`--images` is a folder of class folders with real JPEGs; the benchmark copies the JPEGs, and adds a
-few bytes to each copy so that no two are equal. Without `--images`, the benchmark generates images.
+rows in the output. The benchmark compares the speed of ImageExampleGen with two workers to its
+speed with one worker, by wall-clock time and by CPU time. The speed by wall-clock time is useful
+only if two cores are free. The speed by CPU time needs no free cores, because the benchmark divides
+the number of images by the CPU time of the worker with the most work, which is the time that two
+workers would need on two free cores. For the nodes up to Transform, the benchmark runs the pipeline
+on few and on many images, and divides the difference in the number of images by the difference in
+CPU time. `--images` is a folder of class folders with real JPEGs; the benchmark copies the JPEGs,
+and adds a few bytes to each copy so that no two are equal. Without `--images`, the benchmark
+generates images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.

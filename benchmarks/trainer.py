@@ -11,12 +11,12 @@ Weights are random, which makes no difference to speed.
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
 crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
 optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
-not timed. For `steps`, the benchmark prints two rows: one without checkpoints, and one that adds to
-the Trainer's time the time of a checkpoint every 500 steps, the Trainer's default. Neither the
-Trainer nor `model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the
-Trainer and `model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than
-vit_mini to measure the loop: decoding and training share the cores, and training vit_mini takes no
-longer than decoding, so the result would depend mostly on the decoder.
+not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
+with the time of a checkpoint every 500 steps, which is the default. Neither the Trainer nor
+`model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the Trainer and
+`model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than vit_mini to
+measure the loop: decoding and training share the cores, and training vit_mini takes no longer than
+decoding, so the result would depend mostly on the decoder.
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
 loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The

@@ -140,7 +140,8 @@ def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
     """Measures how long a worker took for the second half of its images.
 
     Args:
-      records: (number of images read so far, CPU time, clock time) tuples, in order of time.
+      records: tuples of the number of images read so far, the CPU time and the clock time, in order
+        of time.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)
