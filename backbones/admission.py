@@ -1,7 +1,7 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-No node of the pipeline may import this module. A node runs again if code that it imports has
-changed, but a change to the checks in this module must not make a node run again.
+No node of the pipeline may import this module: a node runs again if a module that it imports has
+changed, but a change to the checks in this module must not make any node run again.
 """
 
 from pathlib import Path

@@ -38,7 +38,7 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
 }
-_MOST_MEMBERS = 100_000  # limit for an archive; real SavedModels have far fewer files
+_MOST_MEMBERS = 100_000  # largest number of files and folders in an archive; models have far fewer
 # The largest number of bytes that `tarfile` may read at once. `tarfile` and this module read the
 # content of files in pieces of at most 1 MiB, so only a header of unusual length can exceed the
 # limit.
@@ -58,7 +58,7 @@ def unpack(
     Args:
       archive: a tar file, compressed or not.
       directory: the target, which does not exist or is empty. If unpacking or `check` fails,
-        nothing is written to this directory.
+        nothing is written to `directory`.
       max_bytes: the largest total size of the unpacked files.
       check: a function that is called with the unpacked SavedModel before it is moved to
         `directory`; it raises InputError if the SavedModel must not be kept.
@@ -188,7 +188,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
-    """Writes a member below `directory`; ignores the access rights in the archive."""
+    """Unpacks an archive member into `directory`, with default access rights."""
     path = directory / member.name
     try:
         if member.isdir():

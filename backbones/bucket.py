@@ -68,7 +68,7 @@ def _check_name(uri: str, name: str) -> None:
 
 
 def _files(uri: str) -> Iterator[tuple[str, str]]:
-    """Yields each file's path relative to `uri`, and its size and modification time as one text.
+    """Yields each file's path relative to `uri`, and a string of its size and modification time.
 
     If `uri` is the address of a single file, the relative path of this file is "".
     """

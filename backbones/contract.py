@@ -157,8 +157,8 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     return backbone(images)
 
 
-# The shared objects are stored in this module rather than in that of `preprocessing_fn`, because
-# TFX reloads the module of `preprocessing_fn`, which would discard them.
+# The shared objects are stored in this module, and not in the module of `preprocessing_fn`, because
+# TFX reloads the module of `preprocessing_fn`, and reloading would discard the shared objects.
 _shared = SharedObjects()
 
 
@@ -218,7 +218,10 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """Yields the specs of the first argument and the result for each trace of the node `call`."""
+    """Yields the specs of the first argument and the result, for each trace of a function.
+
+    `call` is the index of the function's node in `graph.nodes`.
+    """
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]
         for positional in function.canonicalized_input_signature.tuple_value.values[:1]:

@@ -19,8 +19,8 @@ _SEED = 0
 def make_random_model(entry: Model, cache: Path, *, precision: Precision = "float32") -> Path:
     """Returns a SavedModel with random weights (fixed seed), from the cache or newly created.
 
-    If the architecture, the seed or the code that creates the SavedModel has changed, a new
-    SavedModel is created.
+    A cached SavedModel is reused only if it was created from the same architecture and seed and by
+    the same code.
 
     Args:
       entry: a model of the catalogue.
@@ -55,7 +55,8 @@ def convert_checkpoint(
 ) -> Path:
     """Returns the SavedModel of an AugReg checkpoint, from the cache or newly converted.
 
-    If the checkpoint or the code that converts it has changed, the checkpoint is converted again.
+    A cached SavedModel is reused only if it was converted from the same checkpoint by the same
+    code.
 
     Args:
       checkpoint: the path of an `.npz` file.

@@ -26,7 +26,7 @@ def find_in_hub_cache(handle: str) -> Path | None:
 
 
 def hub_cache_directory(handle: str) -> Path:
-    """Returns the directory in which TensorFlow Hub caches the SavedModel `handle`.
+    """Returns the directory in which TensorFlow Hub caches the SavedModel of `handle`.
 
     The name of the directory follows the rule in `tensorflow_hub/compressed_module_resolver.py`.
     """

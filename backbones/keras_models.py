@@ -19,5 +19,5 @@ def is_keras_file(path: Path) -> bool:
 
 
 def is_keras_export(attributes: Iterable[str]) -> bool:
-    """Whether Keras's `model.export()` wrote a SavedModel whose root object has `attributes`."""
+    """Whether the root object's `attributes` show that `model.export()` wrote the SavedModel."""
     return set(attributes) >= _EXPORTED

@@ -24,14 +24,14 @@ class Layout:
 
 
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
-    """Returns the layout of the model of the catalogue whose variables have the given shapes.
+    """Finds the catalogue model whose variables have the given shapes; returns its layout.
 
     JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
     have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of
     the variables tell which model a SavedModel contains.
 
     Args:
-      variables: TensorFlow's name, without `:0`, and shape of each variable.
+      variables: the name in TensorFlow, without `:0`, and the shape of each variable.
 
     Returns:
       The layout; None if the variables have names, or if no model of the catalogue has variables of
@@ -54,5 +54,5 @@ def _sort_like_jax(names: Iterable[str]) -> list[str]:
 
 
 def _drop_axes_of_one(shapes: Sequence[Shape]) -> list[Shape]:
-    """Reduces shapes such as [1, 1, 1, C] to [C], because GroupNorm parameters may have either."""
+    """Reduces shapes like [1, 1, 1, C] to [C]: GroupNorm parameters may have either shape."""
     return [shape[-1:] if math.prod(shape[:-1]) == 1 else shape for shape in shapes]

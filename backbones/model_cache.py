@@ -3,10 +3,10 @@
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. The number of SavedModels in the three folders grows, because a new one is
-created whenever a checkpoint, the code that converts it, or an object in a bucket has changed.
-Nothing is ever removed from `models`, `checkpoints` and `downloaded`, because they hold downloads
-and files that the user put there.
+created or copied again. The number of SavedModels in `converted`, `random` and `remote` grows,
+because the pipeline adds a SavedModel whenever a checkpoint, the code that converts a checkpoint,
+or an object in a bucket has changed. Nothing is ever removed from `models`, `checkpoints` and
+`downloaded`, because they hold downloads and files that the user put there.
 """
 
 import contextlib

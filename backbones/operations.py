@@ -8,8 +8,8 @@ To protect the user, only operations that do nothing but compute are allowed.
   stateless operations only compute outputs from their inputs, but those in `NOT_PURE` do more.
 - An operation that TensorFlow registers as stateful is refused, unless `STATEFUL` lists it. The
   operations in `STATEFUL` keep their state in the memory of the process: variables, tables, random
-  generators, datasets of tensors. A stateful operation that a later TensorFlow adds is refused
-  until somebody adds it to `STATEFUL`.
+  generators, datasets of tensors. A stateful operation that a later version of TensorFlow adds
+  is refused until somebody adds it to `STATEFUL`.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
 
@@ -100,7 +100,7 @@ def is_pure(name: str, *, stateful: bool) -> bool:
 
     Args:
       name: the name of the operation.
-      stateful: whether TensorFlow registers it as stateful.
+      stateful: whether TensorFlow registers the operation as stateful.
     """
     if name.startswith("_"):
         return False

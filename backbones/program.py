@@ -106,7 +106,11 @@ class _Saver:
         return allowed - RESTORE if reads_own_file else allowed
 
     def other_callers(self) -> Iterator[str]:
-        """Yields a description of each use of the saver's functions outside its two nodes."""
+        """Yields a description of each forbidden use of the save function or the restore function.
+
+        Only the save node may call the save function, and only the restore node may call the
+        restore function.
+        """
         graph, own = self._meta_graph.graph_def, set(self._allowed)
         for node in graph.node:
             uses = {_node(name) for name in node.input} & set(self._nodes)

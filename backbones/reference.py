@@ -16,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# The names of some arrays of every AugReg checkpoint begin with these bytes. A SavedModel that was
-# converted from an AugReg checkpoint contains the names of the arrays in its `saved_model.pb`.
+# The prefix of some array names in every AugReg checkpoint. If a SavedModel was converted from an
+# AugReg checkpoint, its `saved_model.pb` contains the names of the checkpoint's arrays.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -46,10 +46,11 @@ class ModelReference:
 
     @functools.cached_property
     def is_augreg(self) -> bool:
-        """Whether the model belongs to the AugReg family, for which the recipes were made.
+        """Whether the model belongs to the AugReg family.
 
-        A SavedModel directory belongs to the AugReg family if its variables have the names of an
-        AugReg checkpoint.
+        With `--tune full`, a model that does not belong to the AugReg family gets the recipe
+        `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the AugReg family if
+        its variables have the names of an AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 

@@ -112,10 +112,11 @@ def resolve(
         Kaggle handle or page; a TF-Hub handle; the address (http, https or gs) of a SavedModel's
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
-      cache: the cache directory. Users may put SavedModels into `models/<catalogue name>` in the
-        cache themselves. The folders `checkpoints` and `downloaded` hold other downloads, `remote`
-        holds copies from buckets, and `converted` and `random` hold SavedModels that this function
-        creates.
+      cache: the cache directory. The folder `models/<catalogue name>` in the cache directory holds
+        a SavedModel of the catalogue, which this function downloads, or which the user puts there.
+        The folder `checkpoints` holds AugReg checkpoints of the catalogue, `downloaded` holds
+        models from URLs and handles, `remote` holds copies from buckets, and `converted` and
+        `random` hold SavedModels that this function creates.
       locations: the hosts from which models are downloaded.
       task: the kind of model that is created from an `.npz` file, "fe" or "classification".
       precision: the precision of matrix products in a SavedModel that this function creates. For

@@ -5,13 +5,13 @@
 
 The benchmark prints a table in Markdown, each row as soon as it is measured, so that an interrupted
 run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a CPU, choose small
-sizes, because the measurements are slow there.
+models and small batches, because a CPU is much slower than an accelerator.
 
-`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each row that
-times steps also measures the same model in PyTorch (timm's model, if timm is installed), with
+`--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, `training` and
+`forward` also time the same model in PyTorch (timm's model, if timm is installed), with
 `torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
 measured alternately. In each round, the benchmark divides the speed of TensorFlow by the speed of
-PyTorch. The printed ratio is the median over all rounds.
+PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the median over all rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
@@ -368,7 +368,7 @@ class Measurement:
         return self._cpu
 
 
-# Maps each way to compile the training step to the text that names it in the title of a row.
+# For each way to compile the training step, the text that describes it in the title of a row.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

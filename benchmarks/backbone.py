@@ -3,18 +3,19 @@
     python benchmarks/backbone.py [--model vit_s16_fe] [--batch-size 16] [--rounds 9]
                                   [--precision float32] [--torch OTHER_ENVIRONMENT/bin/python]
 
-The benchmark prints images/s and the fraction of peak for the forward pass and for a full training
-step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The peak is the
-speed at which TensorFlow multiplies two square matrices in the same precision, for the fastest of
-several sizes. In every round, the benchmark measures the peak for a second before each step, and
-divides the speed of the step by the peak. The benchmark prints the median of these ratios over all
-rounds, so that changes of the machine's speed hardly affect the result.
+The benchmark prints images/s and the fraction of the peak speed for the forward pass and for a full
+training step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The
+peak speed is the speed, in FLOP/s, at which TensorFlow multiplies two square matrices in the
+precision of the model, for the fastest of several matrix sizes. In every round, the benchmark
+multiplies matrices for a second before each step, and divides the speed of the step by the speed of
+the multiplication. The printed fraction of the peak speed is the median over all rounds, so that
+changes of the machine's speed hardly affect the result.
 
 Floating-point operations are counted in two ways. The count "as published" assumes that every token
-goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. Fractions
-of peak with the count "as published" are comparable with those of other code. The count "as
-computed" is smaller, because in this project the last block computes its output for the class token
-only.
+goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. To
+compare this project with other code, use the fraction of the peak speed that is computed from the
+count "as published". The count "as computed" is smaller than the count "as published", because in
+this project the last block computes its output for the class token only.
 
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
 also measures the same model in PyTorch on the CPU, with and without `torch.compile`

@@ -175,8 +175,8 @@ def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor"
 
     Args:
       encoded: an encoded image, string [].
-      height: the height of the crop. Before the crop, the image is resized so that it covers 8/7 of
-        `height` and of `width`.
+      height: the height of the crop. Before the crop, the image is resized to at least 8/7 of
+        `height` and at least 8/7 of `width`, with its aspect ratio unchanged.
       width: the width of the crop.
 
     Returns:

@@ -2,29 +2,30 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-`memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures this process while
-it runs. `speed` also runs `pipeline_runner.py`, and ends the run after Transform. A run on
-thousands of images takes minutes.
+`memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures the memory of this
+process. `speed` starts `pipeline_runner.py` with vit_mini, and ends the run after Transform. A run
+on thousands of images takes minutes.
 
-memory: peak resident memory (VmHWM) while a node runs, on few images and on ten times as many, for
-`--tune full` and `--tune head`. All images are different. All nodes run in one process, so a peak
-includes memory that earlier nodes still hold.
+memory: peak resident memory (VmHWM) while a node runs, on few images and on ten times as many
+images, all different, for `--tune full` and `--tune head`. All nodes run in one process, so the
+peak memory of a node includes memory that earlier nodes still hold.
 
-speed: images per CPU second, which other processes on the machine affect little. ImageExampleGen
-runs without other nodes in a new process, once with one worker and once with two. For comparison,
-the process of ImageExampleGen also reads and decodes some of the files in a plain loop with
-TensorFlow, before and after the node. The benchmark runs ImageExampleGen `--rounds` times in this
-way, and prints the medians of speeds and of ratios, so that a printed ratio is not exactly the
-quotient of the two printed speeds. The speed of ImageExampleGen is measured over the second half of
-the images, because it should not include the start and the end of the node or the building of
-graphs, which have separate rows in the output. The speed with two workers is compared with the
-speed with one worker in two ways. The comparison by wall-clock time needs two free cores. The
-comparison by CPU time needs no free cores: it uses the CPU time of the worker with the most work,
-which is the time that both workers would need on two free cores. For the nodes up to Transform, the
-benchmark runs the pipeline on few and on many images, and divides the difference of the CPU times
-by the difference of the numbers of images. `--images` is a folder of class folders with real JPEGs;
-the benchmark copies them, and adds a few bytes to each copy so that no two are equal. Without
-`--images`, images are generated.
+speed: images per CPU second, which other processes on the machine affect little. In each of
+`--rounds` rounds, ImageExampleGen runs without other nodes in a new process, once with one worker
+and once with two. For comparison, the process of ImageExampleGen also reads and decodes some of the
+files in a plain loop with TensorFlow, before and after the node. The benchmark prints the medians
+of speeds and of ratios, so that a printed ratio is not exactly the quotient of the two printed
+speeds. The speed of ImageExampleGen is measured over the second half of the images, because it
+should not include the start and the end of the node or the building of graphs, which have separate
+rows in the output. The benchmark compares the speed of ImageExampleGen with two workers to its
+speed with one worker, by wall-clock time and by CPU time. The speed by wall-clock time is useful
+only if two cores are free. The speed by CPU time needs no free cores, because the benchmark divides
+the number of images by the CPU time of the worker with the most work, which is the time that two
+workers would need on two free cores. For the nodes up to Transform, the benchmark runs the pipeline
+on few and on many images, and divides the difference in the number of images by the difference in
+CPU time. `--images` is a folder of class folders with real JPEGs; the benchmark copies the JPEGs,
+and adds a few bytes to each copy so that no two are equal. Without `--images`, the benchmark
+generates images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.
@@ -161,7 +162,7 @@ def _run(folder: Path, images: Path, tune: str, last: str) -> dict[str, NodeUse]
             *("--model", "vit_mini_fe", "--weights", "random", "--dataset", str(images)),
             *("--tune", tune, "--pipeline-root", str(folder / "runs" / name)),
             *("--set", "train.steps=2", "--set", "train.batch_size=16", "--min-accuracy", "0"),
-            *("--set", "data.max_leak=1"),  # accept near duplicates, such as copies of an image
+            *("--set", "data.max_leak=1"),  # accept test images that look like training images
         ],
         folder / f"{name}.log",
         last,

@@ -2,9 +2,10 @@
 
     python benchmarks/source_fingerprint.py [--files 100000] [--bytes 10000]
 
-The benchmark creates a folder with `--files` files in 100 classes, and measures how long its
-fingerprint takes. The first fingerprint reads every file; later fingerprints read only the size,
-times and inode of each file. The goal for a later fingerprint is at most 1 s per 100,000 files.
+The benchmark creates a folder with `--files` files in 100 classes, and measures the time to
+fingerprint the folder. The first time, the fingerprint function reads every file; later, it reads
+only the size, times and inode of each file. The goal is that the fingerprint of an unchanged folder
+takes at most 1 s per 100,000 files.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from components.image_example_gen.sources.folder import FolderSource
 
 _CLASSES = 100
 _ROUNDS = 5
-_SETTLED = 4  # seconds to wait until new files are old enough for the fingerprint to index them
+_SETTLED = 4  # seconds to wait: the fingerprint function indexes only files that are older than 3 s
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         time.sleep(_SETTLED)
 
         def take_fingerprint() -> str:
-            # Create a new source for each fingerprint, because a source lists its folder only once.
+            # Create a FolderSource for each fingerprint: a FolderSource lists its folder only once.
             return FolderSource(str(images)).fingerprint(cache)
 
         first = _seconds(take_fingerprint)

@@ -4,27 +4,29 @@
 
 The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
 real training. Every result is a ratio of two measurements, which alternate, because a machine's
-speed drifts. The benchmark prints the median of the ratios of all rounds. The two figures next to a
-ratio are medians too, so their quotient is not exactly the ratio. Weights are random, which makes
-no difference to speed.
+speed drifts. The benchmark prints the medians, over all rounds, of the two measurements and of
+their ratio, so that a printed ratio is not exactly the quotient of the two printed measurements.
+Weights are random, which makes no difference to speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
 crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
 optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
-not timed. The second row of the output adds the time of a checkpoint every 500 steps, the default,
-to the Trainer's time. Neither the Trainer nor `model.fit` runs validation. Like the Trainer,
-`model.fit` uses XLA only with `--jit-compile`, which is not Keras's default. On a CPU, choose a
-model larger than vit_mini to measure the loop: decoding and training share the cores, and training
-vit_mini takes no longer than decoding, so the result would depend mostly on the decoder.
+not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
+with the time of a checkpoint every 500 steps, which is the default. Neither the Trainer nor
+`model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the Trainer and
+`model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than vit_mini to
+measure the loop: decoding and training share the cores, and training vit_mini takes no longer than
+decoding, so the result would depend mostly on the decoder.
 
 input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
 loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
-benchmark prints two ratios of the input pipeline to the decoding loop. For the ratio of images/s,
-the decoding loop is a parallel `tf.data` map with batching and prefetching. For the ratio of
-images/s per core, the decoding loop has one thread, and speeds are images per CPU second, which
-other processes affect little. Every round is one epoch, in which the input pipeline reads all files
-and fills the shuffle buffer once. With a crop, the input pipeline decodes only a part of each
-image, so its ratio may exceed 1.
+benchmark compares the speed of the input pipeline with the speed of the decoding loop in images/s
+and in images/s per core. In the comparison of images/s, the decoding loop is a parallel `tf.data`
+map with batching and prefetching. In the comparison of images/s per core, the decoding loop has one
+thread, and speeds are images per CPU second, which other processes affect little. Every round is
+one epoch, in which the input pipeline reads all files and fills the shuffle buffer once. If images
+are cropped, the input pipeline decodes only a part of each image, and so may be faster than the
+decoding loop.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
 10 times the data, relative to a process that trains the same number of steps on a single copy of

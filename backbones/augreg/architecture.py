@@ -133,7 +133,7 @@ class Architecture:
         }
 
     def _resnet_shapes(self, blocks: tuple[int, ...]) -> tuple[int, dict[str, Shape]]:
-        """Returns the number of channels of the ResNet's output, and the shapes of its arrays."""
+        """Returns the number of output channels of the ResNet, and the shapes of its weights."""
         channels = self.resnet_width
         shapes = {
             "conv_root/kernel": (7, 7, 3, channels),

@@ -15,8 +15,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# Maps the name that google-research/vision_transformer now gives to a layer of an encoder block to
-# the layer's name in the published checkpoints.
+# The names of an encoder block's layers: the key is the name in the current code of
+# google-research/vision_transformer, and the value is the name in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -52,9 +52,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns a checkpoint's arrays with the names and shapes of the published checkpoints.
 
-    The current code of google-research/vision_transformer writes checkpoints with other layer names
-    in the encoder blocks, and with GroupNorm parameters of shape `(C,)` instead of `(1, 1, 1, C)`.
-    This function changes the names and shapes, but not the values.
+    The current code of google-research/vision_transformer writes checkpoints whose encoder blocks
+    have different layer names from those of the published checkpoints, and whose GroupNorm
+    parameters have the shape `(C,)` instead of `(1, 1, 1, C)`. This function changes names and
+    shapes of arrays, but not their values.
 
     Returns:
       float32 arrays by name; the names are exactly those of
@@ -146,7 +147,7 @@ def _grid_size(arrays: Arrays) -> int:
 
 
 def _count(arrays: Arrays, pattern: str) -> int:
-    """Returns how many distinct strings the group in `pattern` matches in array names."""
+    """Counts the distinct strings that the group of `pattern` captures in the array names."""
     matches = (re.fullmatch(pattern, name) for name in arrays)
     return len({match[1] for match in matches if match})
 

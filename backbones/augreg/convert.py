@@ -33,8 +33,8 @@ def convert(
       arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. This
         function does not check the arrays for NaN or infinite values, because that takes long for
         1.3 GB of arrays.
-      directory: the directory to write, which does not exist yet or is empty. If writing fails, no
-        incomplete SavedModel is left there.
+      directory: the directory to write, which does not exist yet or is empty. If writing fails, the
+        directory contains no incomplete SavedModel.
       task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor
         returns float32 `[B, feature_width]`: the class token after the encoder's last normalisation
         and after the layer `pre_logits`, if the model has this layer. A classifier returns logits,

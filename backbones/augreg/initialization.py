@@ -13,8 +13,9 @@ def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray
     The initial values have the same distributions as in `vit_jax/models_vit.py` and
     `models_resnet.py`. The kernels of convolutions and of `pre_logits` are LeCun normal (truncated
     at two standard deviations). The kernels of attention and of the MLP are Xavier uniform.
-    Position embeddings are normal with standard deviation 0.02. Scales are 1. The class token, the
-    biases, the kernel of the head, and the last scale of each residual unit of a ResNet are 0.
+    Position embeddings are normal with standard deviation 0.02. The class token, the biases and the
+    kernel of the head are 0. The scales of normalisation layers are 1, except that the scale of the
+    third GroupNorm in each residual unit of a ResNet is 0.
 
     Args:
       architecture: the architecture of the model.

@@ -57,8 +57,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     reusable.trainable_variables = list(model.weights.values())
     reusable.regularization_losses = []
 
-    # If the directory exists, move the new files into it instead of replacing it: it may be a mount
-    # point or the working directory of a process.
+    # Do not replace an existing directory, because the directory may be a mount point or the
+    # working directory of a process. Move the new files into the existing directory instead.
     exists = directory.exists()
     parent = directory if exists else directory.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)

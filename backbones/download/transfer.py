@@ -245,8 +245,8 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # Delete the old partial file before writing the new JSON file. If the process is killed in
-        # between, the JSON file then cannot describe a partial file of an older version.
+        # Delete the old partial file before writing the new JSON file, so that the new JSON file
+        # never describes an old partial file, even if the process is killed between the two steps.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}

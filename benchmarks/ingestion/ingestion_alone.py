@@ -45,7 +45,7 @@ class Ingestion(NamedTuple):
     """How many images ImageExampleGen read, how long it took, and how many bytes it wrote.
 
     Attributes:
-      bare_rate: images per CPU second of the plain loops.
+      bare_rate: images per CPU second of loops that only read and decode JPEGs, without the node.
       images: number of images that the node read.
       wall: wall-clock time of the node, in seconds.
       cpu: CPU time of the node's process and its workers, in seconds.
@@ -74,7 +74,7 @@ class Ingestion(NamedTuple):
     def free_rate(self) -> float:
         """Images per second that the workers would reach if each had a core of its own.
 
-        The worker that needs the most CPU time determines this rate.
+        With a core for each worker, the node would take as long as its slowest worker.
         """
         return self.images / max(w.total * w.cpu / w.images for w in self.workers)
 
@@ -124,7 +124,7 @@ def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
 
 
 def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
-    """Polls the workers until `process` ends; returns the images and the time of each worker."""
+    """Polls the workers until `process` ends; returns each worker's image count and times."""
     seen: dict[int, list[tuple[int, float, float]]] = {}
     while process.poll() is None:
         for pid, count in read_counts_of_processes(counts).items():
@@ -137,11 +137,11 @@ def _watch(process: subprocess.Popen, counts: Path) -> list[Worker]:
 
 
 def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
-    """Returns the size of the second half of a worker's images, and how long the half took.
+    """Measures how long a worker took for the second half of its images.
 
     Args:
-      records: the number of images read so far, the CPU time and the clock time at each reading, in
-        order of time.
+      records: tuples of the number of images read so far, the CPU time and the clock time, in order
+        of time.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)

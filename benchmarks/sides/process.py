@@ -1,7 +1,8 @@
 """Controls a process that measures one framework. Requests and replies are lines of JSON.
 
 TensorFlow and PyTorch run in separate processes, so that neither affects the thread pool, the
-memory allocator or the libraries of the other. The two processes are measured alternately.
+memory allocator or the libraries of the other. The benchmarks measure TensorFlow's process and
+PyTorch's process alternately.
 """
 
 import json
@@ -107,8 +108,8 @@ def start_torch(python: str) -> Side:
 
     Args:
       python: the path of a Python interpreter with PyTorch installed. The process does not inherit
-        variables such as `PYTHONPATH`, which may point to packages and libraries of this
-        environment.
+        variables such as `PYTHONPATH`, which may point to packages and libraries of the calling
+        process.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -130,7 +131,7 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
         exception ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries print to stderr instead, so that only replies go to stdout
+    os.dup2(2, 1)  # send the output of libraries to stderr, so that stdout contains only replies
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -73,7 +73,7 @@ class TensorFlowSide:
         fused: bool = False,
         keep: bool = False,
     ) -> dict[str, Any]:
-        """Prepares a forward or training step on a batch in the device's memory, and warms it up.
+        """Prepares a forward or training step on a batch in device memory, and runs warm-up steps.
 
         Args:
           name: the name by which later requests refer to the step.
@@ -180,8 +180,8 @@ class TensorFlowSide:
         The loop reads, decodes, crops and flips JPEGs, and records the history of the training.
 
         Returns:
-          The seconds per step in each round, under "loop" for the loop and under "bare" for the
-          step on the batch in memory.
+          A dictionary with two lists, each with the seconds per step in each round: "loop" for the
+          Trainer's loop, and "bare" for the training step on the batch in memory.
         """
         self._drop()
         material = self._material(model, images, precision)
