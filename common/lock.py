@@ -42,9 +42,9 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # Remove the file while this process still holds the lock. A process that waits in
-            # `_lock` then acquires the lock of the removed file, notices that the file was removed,
-            # and opens a new file.
+            # Remove the lock file while this process still holds the lock. A process that waits in
+            # `_lock` then locks the removed lock file, notices that the file was removed, and
+            # creates a new lock file.
             path.unlink(missing_ok=True)
 
 

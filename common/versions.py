@@ -39,9 +39,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The distribution of the package has another name, such as that of a special build of
-        # TensorFlow. `packages_distributions` takes almost a second, so it is not called for other
-        # packages.
+        # No distribution with the expected name is installed. A special build of TensorFlow, for
+        # example, has a different name. `packages_distributions`, which takes almost a second, is
+        # called only for packages whose distribution does not have the expected name.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

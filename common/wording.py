@@ -1,10 +1,10 @@
 """Finds the strings in a program that only people read, and that no result depends on.
 
 The strings that only people read are docstrings, the messages of exceptions and assertions, log
-lines and help texts. If only strings that people read change, the fingerprint of the code must stay
-the same (see `common.fingerprint`). All other strings, such as the name of a feature or a key of a
-dictionary, can affect a result. A message that the program first assigns to a variable can also
-affect a result, because the program may write it to a file.
+lines and help texts. A change to a string that only people read must not change the fingerprint of
+the code (see `common.fingerprint`). A string that the program itself uses, such as the name of a
+feature or a key of a dictionary, can affect a result. A message that the program first assigns to a
+variable can affect a result, because the program may write the message to a file.
 """
 
 import ast

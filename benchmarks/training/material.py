@@ -61,7 +61,7 @@ class Material:
                 (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
         return TrainingData(
             files=[str(split / "*.gz")],
-            # The training uses only the sum of these counts.
+            # Without class weights, the training uses only the sum of `class_counts`.
             class_counts=[copies * self.images, *[0] * (CLASSES - 1)],
             seed=0,
             tune="full",
@@ -73,8 +73,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes its
-        validation images with `decode_images`, which Transform's graph also contains.
+        In a pipeline, Transform's graph, which contains `decode_images`, decodes the validation
+        images. This benchmark does not run Transform, so it calls `decode_images` itself.
         """
         shapes = self.shapes
         batches = validation_batches(

@@ -74,17 +74,17 @@ def find_wrong_labels(
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
     each image. The threshold of a class is its mean predicted probability over the images with that
-    label. The candidates for an image are the classes whose predicted probability reaches the
-    threshold of the class. The label is probably wrong if the most probable candidate is a class
-    other than the label (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The
-    package cleanlab computes the same result, but is not used: the method takes only a few lines of
-    code, and cleanlab's options are not needed.
+    label. The candidate labels of an image are the classes whose predicted probability reaches
+    the threshold of the class. The label of an image is probably wrong if it is not the most
+    probable candidate label (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1).
+    The package cleanlab computes the same result, but is not used: the method takes only a few
+    lines of code, and cleanlab's options are not needed.
 
     Args:
       features: float32 [N, D].
       labels: int [N].
-      pairs: pairs of images that look the same; the probe that predicts one image of a pair is not
-        trained on the other image.
+      pairs: pairs of images that look the same; the probe that predicts the class of one image of a
+        pair is not trained on the other image of the pair.
 
     Returns:
       The images with wrong labels, the most doubtful label first.

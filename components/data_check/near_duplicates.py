@@ -14,9 +14,9 @@ from components.data_check.views import SIDE, Views
 # image, a crop or the mirror image) is at least this value. See `components.data_check.views`.
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Two images are compared only if their perceptual hashes agree in a band of 16 bits. If more than
-# `_COMMON` images agree in a band, as blank images do, the band is ignored, because comparing all
-# these images would be slow.
+# Two images are compared only if their perceptual hashes agree in one of four bands of 16 bits. If
+# more than `_COMMON` images have the same 16 bits in a band, as blank images do, the function does
+# not compare them because of that band, since comparing so many images would be slow.
 _COMMON = 200
 
 
