@@ -26,10 +26,9 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The digest of a file is kept in the index only if the last change of the file was at least this
-# many nanoseconds before the file was read. The file system with the slowest clock is FAT, whose
-# clock ticks every 2 s. The third second allows for a file server whose clock differs from the
-# clock of this machine.
+# The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
+# nanoseconds before it was read. The 3 s are the time between two ticks of the slowest clock of a
+# file system, 2 s on FAT, plus 1 s for a file server whose clock differs from that of this machine.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
@@ -163,7 +162,7 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether every write to the file after the time `now` (ns) will change its mtime and ctime."""
+    """Whether every write to the file after the time `now` (ns) changes the mtime and the ctime."""
     # An mtime in the future is accepted: a camera with a wrong clock may have set the mtime, and a
     # write to the file replaces the future mtime with the present time.
     return (

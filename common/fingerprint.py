@@ -1,10 +1,10 @@
 """Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
 TFX hashes module files, but no other code or data: the import path of a function, and the path of a
-dataset, a backbone or a schema, are only strings for TFX. If somebody changed the function or the
-files, but not the path, TFX would take the node's old outputs from its cache. Every node therefore
-has an execution property with a fingerprint of its code and data. If the code or the data change,
-the fingerprint changes, and TFX runs the node again.
+dataset, a backbone or a schema, are only strings for TFX. If the code of a function or
+the files of a dataset changed, but not the path, TFX would take the node's old outputs from its
+cache. Every node therefore has an execution property with a fingerprint of its code and data. If
+the code or the data change, the fingerprint changes, and TFX runs the node again.
 """
 
 import ast
@@ -65,8 +65,8 @@ def hash_code(
     Args:
       modules: import paths, such as "trainer.train".
       data: maps the import path of a module to a text that is hashed instead of the module's code.
-        For a module with a catalogue of models, the text contains only what the run uses of the
-        catalogue.
+        For a module with a catalogue of models, the text contains only the part of the catalogue
+        that the run uses.
       without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})

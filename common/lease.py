@@ -50,9 +50,9 @@ class Timing:
         process measures the time without a renewal with its own clock, so the clocks of different
         machines need not agree.
       settle: time that a process waits after it has written the file of the lease, before it reads
-        the file again. If two processes write the file at the same time, the process that wrote
-        last gets the lease. `settle` must be longer than a write takes, so that each of the two
-        processes reads the file only after both have written it.
+        the file again. If two processes write the file of the lease at about the same time, the
+        process that wrote last gets the lease. `settle` must be longer than a write takes, so that
+        two processes that write the file at the same time read it only when both have written it.
     """
 
     renewal: float = 15.0
@@ -83,7 +83,8 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
 
     Args:
       path: the path or URL of the file of the lease.
-      resource: a name for the files that the lease protects, for the message of a waiting process.
+      resource: a name for the files that the lease protects; a process that waits for the lease
+        prints the name.
       timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)

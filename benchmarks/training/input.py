@@ -34,7 +34,7 @@ def measure_input(
 
     The names are "plain" and "augmented" for the Trainer's input pipeline without and with
     `augmentation`, and "bare" and "one thread" for a decoding loop with several threads and with
-    one.
+    one thread.
 
     Each measurement creates a new iterator, and reads a few batches as a warm-up before it starts
     the clock.

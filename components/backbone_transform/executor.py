@@ -23,7 +23,7 @@ WARNING = "warning"  # the TransformGraph artifact's custom property that contai
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform, which also passes the backbone's path to `preprocessing_fn`.
+    """TFX's executor of Transform, extended to pass the backbone's path to `preprocessing_fn`.
 
     The executor also copies `counts.json`, which contains the number of images in each split, into
     the artifact of the transformed examples.

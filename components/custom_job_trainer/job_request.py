@@ -2,8 +2,8 @@
 
 The description of the job is in a file and not in an execution property, because execution
 properties are part of the cache key, but the machines on which the job runs do not affect the
-trained model. After a change of the job's machines, a run can therefore take the model from the
-cache, or resume from existing checkpoints.
+trained model. After a change of only the job's machines, the cache key stays the same, so a run can
+take the model from the cache, or resume from existing checkpoints.
 """
 
 import dataclasses

@@ -42,8 +42,8 @@ class ExampleCheck(base_component.BaseComponent):
     have values of at most 12 bits, or if the class balance differs too much from that of the data
     on which the champion model was trained.
 
-    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit
-    would then have to read all images again.
+    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit for
+    a check would then have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec

@@ -76,8 +76,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
-          unread_notes: a directory; the node writes the names of images that it could not read to a
-            file in this directory.
+          unread_notes: a directory in which the node writes a file with the names of the images
+            that it could not read.
           listing: path of the list of images, which was written at the start of the run. If the
             list does not exist, the node lists the images of the source itself.
         """

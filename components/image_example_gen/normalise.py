@@ -78,7 +78,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Raises an error if a file, before it is decoded, is empty, too large or a HEIC image."""
+    """Raises an error for a file that is empty, too large or a HEIC image, before it is decoded."""
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:

@@ -24,7 +24,7 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 
 
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
-    """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
+    """Whether a file is a JPEG with three channels, without EXIF, and within `limits`.
 
     The function reads only the headers of the JPEG, and does not notice damaged image data. The
     function also returns False for a JPEG with stray bytes between its segments, and for a
