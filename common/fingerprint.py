@@ -1,10 +1,10 @@
 """Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
 TFX hashes module files, but no other code or data: the import path of a function, and the path of a
-dataset, a backbone or a schema, are only strings for TFX. If the code of a function or
-the files of a dataset changed, but not the path, TFX would take the node's old outputs from its
-cache. Every node therefore has an execution property with a fingerprint of its code and data. If
-the code or the data change, the fingerprint changes, and TFX runs the node again.
+dataset, a backbone or a schema, are only strings for TFX. If the code of a function or the files
+of a dataset changed, but not the path, TFX would take the node's old outputs from its cache. Every
+node therefore has an execution property with a fingerprint of its code and data. If the code or the
+data change, the fingerprint changes, and TFX runs the node again.
 """
 
 import ast

@@ -74,11 +74,11 @@ def find_wrong_labels(
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
     each image. The threshold of a class is its mean predicted probability over the images with that
-    label. The candidate labels of an image are the classes whose predicted probability reaches
-    the threshold of the class. The label of an image is probably wrong if the most probable
-    candidate label is a different class (Northcutt, Jiang and Chuang, 2021, "Confident Learning",
-    section 3.1). The package cleanlab computes the same result, but is not used: the method takes
-    only a few lines of code, and cleanlab's options are not needed.
+    label. The candidate labels of an image are the classes whose predicted probability reaches the
+    threshold of the class. The label of an image is probably wrong if the most probable candidate
+    label is a different class (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section
+    3.1). The package cleanlab computes the same result, but is not used: the method takes only a
+    few lines of code, and cleanlab's options are not needed.
 
     Args:
       features: float32 [N, D].
