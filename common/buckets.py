@@ -46,7 +46,7 @@ def check_reachable(flag: str, place: str) -> None:
 
     Args:
       flag: the name of the command-line option, for the error message.
-      place: a path or URI; only gs:// is checked.
+      place: a path or URI; only gs:// URIs are checked.
 
     Raises:
       UnreachableError: the server sent no HTTP response; a response with any status is accepted.

@@ -3,8 +3,9 @@
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
 inode are the same as before. A program can set the mtime of a file to any value, but only the
 kernel sets the ctime. A file that was modified just before it was read is read again the next time,
-because a second modification within the same tick of the file system's clock may leave all four
-values unchanged. Git reads such files again, too (Documentation/technical/racy-git.adoc).
+because a second modification within the same tick of the file system's clock may leave the size,
+both times and the inode unchanged. Git reads recently modified files again for the same reason (see
+Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -25,9 +26,9 @@ logger = logging.getLogger(__name__)
 
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
-# The time in nanoseconds that must lie between the last change of a file and the moment when it is
-# read. The file system with the slowest clock is FAT, whose clock ticks every 2 s. One more second
-# allows for a file server whose clock differs from the clock of this machine.
+# The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
+# nanoseconds before it was read. The 3 s are the time between two ticks of the slowest clock of a
+# file system, 2 s on FAT, plus 1 s for a file server whose clock differs from that of this machine.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
@@ -137,7 +138,9 @@ def _read(
 ) -> tuple[FileContent, _Identity | None]:
     """Returns the content and the identity of a file.
 
-    The identity is None if the file could change later and keep the same identity.
+    If the identity is None, the next call of `read_contents` reads the file again. The identity is
+    None if the file cannot be read, if the file changed while it was read, or if a later change
+    could leave the size, the times and the inode of the file the same.
     """
     now = time.time_ns()
     try:
@@ -159,10 +162,9 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether any change made after the time `now` (ns) is sure to alter the file's identity."""
-    # The time of modification may be in the future, for example because the clock of a camera was
-    # wrong. Any change to such a file replaces the future time with the present time, and so alters
-    # the identity.
+    """Whether every write to the file after the time `now` (ns) changes the mtime and the ctime."""
+    # An mtime in the future is accepted: a camera with a wrong clock may have set the mtime, and a
+    # write to the file replaces the future mtime with the present time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

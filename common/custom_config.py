@@ -27,7 +27,7 @@ node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_conf
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Messages that replace those of pydantic, because pydantic calls a key of the JSON an argument.
+# Replacements for two messages of pydantic that speak of arguments and fields, not of JSON keys.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 

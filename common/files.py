@@ -139,11 +139,11 @@ def flush_directory(directory: Path) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Links the files of `source` into the directory `target`, or copies them.
+    """Makes hard links to the files of `source` in the directory `target`, or copies the files.
 
-    Hard links take no space on the disk. Never modify a linked file in place, because the file in
-    `source` would change too. The function copies the files where hard links are not possible: in a
-    bucket, on another disk, or on a file system without hard links.
+    The function copies a file only where a hard link, which takes no space on the disk, is not
+    possible: in a bucket, between two disks, or on a file system without hard links. Never modify a
+    linked file in place, because the file in `source` would change too.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.
@@ -165,7 +165,7 @@ def _link_or_copy_file(source: str, target: str) -> None:
     if "://" not in source and "://" not in target:
         with contextlib.suppress(FileNotFoundError):
             os.remove(target)
-            # Linking fails if `target` is on another disk, or if its file system has no hard links.
+        # `os.link` fails between two disks, and on a file system without hard links.
         with contextlib.suppress(OSError):
             os.link(source, target)
             return

@@ -1,9 +1,9 @@
 """Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
 TFX hashes module files, but no other code or data: the import path of a function, and the path of a
-dataset, a backbone or a schema, are only strings for TFX. If only the code or the files at a path
-changed, TFX would take the node's old outputs from its cache. So that TFX notices such changes,
-every node has an execution property with a fingerprint of its code and data. If the code or the
+dataset, a backbone or a schema, are only strings for TFX. If the code of a function or the files
+of a dataset changed, but not the path, TFX would take the node's old outputs from its cache. Every
+node therefore has an execution property with a fingerprint of its code and data. If the code or the
 data change, the fingerprint changes, and TFX runs the node again.
 """
 
@@ -64,8 +64,9 @@ def hash_code(
 
     Args:
       modules: import paths, such as "trainer.train".
-      data: maps the import path of a module with a catalogue to a text with those entries of the
-        catalogue that the run uses. The function hashes the text instead of the module.
+      data: maps the import path of a module to a text that is hashed instead of the module's code.
+        For a module with a catalogue of models, the text contains only the part of the catalogue
+        that the run uses.
       without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
@@ -153,7 +154,7 @@ def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 def _read_module(module: str) -> tuple[str, bytes]:
     """Returns the name of the package that contains `module`, and the content of the module's file.
 
-    If `module` is itself a package, the function returns the name of `module`.
+    If `module` is itself a package, the returned name is the name of `module`.
     """
     spec = _find(module)
     if spec is None or spec.origin is None:

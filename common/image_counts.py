@@ -1,10 +1,10 @@
 """Counts the images that the running node has read, in all its processes on this machine.
 
 Each process that reads images writes its count to its own file in a directory of counts. The code
-that displays the progress of a run creates the directory and adds up the counts. Processes on other
-machines do not have this directory, so images that they read are not counted. The path of the
-directory is in an environment variable, because there is no other way to pass it to Beam's worker
-processes.
+that displays the progress of a run creates the directory of counts and adds up the counts. The
+directory of counts is on this machine, so processes on other machines cannot write their counts to
+it. An environment variable contains the path of the directory of counts, because there is no other
+way to pass the path to Beam's worker processes.
 """
 
 import mmap
@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
-VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable with the path of the directory of the counts
-_BYTES = 8  # size of a count in its file, an integer in the machine's byte order
+VARIABLE = "VIT_IMAGE_COUNTS"  # environment variable with the path of the counts directory
+_BYTES = 8  # size of a count, which is stored as an integer in the machine's byte order
 _ORDER = sys.byteorder
 
 

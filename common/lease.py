@@ -47,11 +47,12 @@ class Timing:
     Attributes:
       renewal: time between two renewals.
       expiry: time without a renewal after which a waiting process takes the lease over. The waiting
-        process measures this time with its own clock, so the clocks of different machines need not
-        agree.
-      settle: time that a process waits after writing the file, before it reads the file again. If
-        two processes write at the same time, the process that wrote last gets the lease. `settle`
-        must be longer than a write takes, so that both processes read what was written last.
+        process measures the time without a renewal with its own clock, so the clocks of different
+        machines need not agree.
+      settle: time that a process waits after it has written the file of the lease, before it reads
+        the file again. If two processes write the file of the lease at about the same time, the
+        process that wrote last gets the lease. `settle` must be longer than a write takes, so that
+        two processes that write the file at the same time read it only when both have written it.
     """
 
     renewal: float = 15.0
@@ -65,9 +66,9 @@ DEFAULT_TIMING = Timing()
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     """Takes the lease whose file is at `path`; returns None if another process holds the lease.
 
-    If the lease is on a disk, the function returns at once. If the lease is in a bucket, the
-    function waits for up to `timing.expiry` seconds to see whether the present owner still renews
-    the lease.
+    The function takes or refuses a lease on a disk immediately, without waiting. If a lease in a
+    bucket has an owner, the function waits for up to `timing.expiry` seconds to see whether the
+    owner still renews the lease.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.
@@ -82,7 +83,8 @@ def hold_lease(path: str, resource: str, *, timing: Timing = DEFAULT_TIMING) -> 
 
     Args:
       path: the path or URL of the file of the lease.
-      resource: a name for the files that the lease protects, for the message of a waiting process.
+      resource: a name for the files that the lease protects; a process that waits for the lease
+        prints the name.
       timing: the time intervals of a lease in a bucket.
     """
     lease = take_lease(path, timing=timing)

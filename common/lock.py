@@ -42,9 +42,9 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # Remove the file while this process still holds the lock. A process that waits in
-            # `_lock` then acquires the lock of the removed file, notices that the file was removed,
-            # and opens a new file.
+            # Remove the lock file while this process still holds the lock. A process that waits in
+            # `_lock` then locks the removed lock file, notices that the file was removed, and
+            # creates a new lock file.
             path.unlink(missing_ok=True)
 
 
@@ -72,7 +72,8 @@ def _lock(path: Path, operation: int) -> TextIO | None:
             file.close()
             return None
         # Between `open` and `flock`, the previous holder may have removed this file, and a third
-        # process may have created and locked a new file at the same path.
+        # process may have created and locked a new file at the same path. Use the lock only if the
+        # open file is still the file at the path.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -11,7 +11,8 @@ def print_notice(text: str) -> None:
     """Shows the line `text` to the user, and writes it to the log of the run.
 
     The function logs the line with the logger of this module, to which the display of a run
-    (`pipeline.report.console`) adds a handler that prints the line. Without a display, early in a
-    run or in a container, the line goes to stderr.
+    (`pipeline.report.console`) adds a handler that prints the line. Early
+    in a run, and in a container, the logger has no handler of a display, and prints the line on
+    stderr.
     """
     logger.warning("%s", make_printable(text))

@@ -17,11 +17,12 @@ _PR_SET_CHILD_SUBREAPER = 36  # the value of PR_SET_CHILD_SUBREAPER in linux/prc
 def adopt_orphans() -> None:
     """Makes this process the new parent of any descendant whose parent process exits.
 
-    Beam starts its workers through a shell. When the shell exits, the workers would become children
-    of the init process, and `descendants` would not find them.
+    Without this call, `descendants` would not find all of Beam's workers: Beam starts its workers
+    through a shell, and when the shell exits, the workers would become children of the init
+    process.
 
     Raises:
-      OSError: the kernel refuses, for example in a sandbox.
+      OSError: the kernel does not permit the system call `prctl`, for example in a sandbox.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):

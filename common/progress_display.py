@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # By default, Rich prints all output of the program above the bars. The output of libraries
-        # must go to the log instead.
+        # Do not let Rich print the program's output above the bars, as it does by default: the
+        # output includes that of libraries, which belongs in the log.
         redirect_stdout=False,
         redirect_stderr=False,
     )

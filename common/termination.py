@@ -1,16 +1,16 @@
 """Makes Ctrl-C, SIGTERM and SIGHUP end the process promptly, even during a call to TensorFlow.
 
 By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
-instructions. During a long call into TensorFlow, the KeyboardInterrupt is delayed. If
-KeyboardInterrupt is raised in Python code that TensorFlow called, TensorFlow turns it into an
-exception of another class, and a program that catches the other exception would continue with only
-a part of the data.
+instructions. If the main thread is in a long call into TensorFlow, Python raises KeyboardInterrupt
+only when the call returns. If Python code that TensorFlow called raises KeyboardInterrupt,
+TensorFlow turns KeyboardInterrupt into an exception of another class, and a program that catches
+exceptions of that class would continue with only a part of the data.
 
-In this project's programs, signals do not raise exceptions. CPython's own signal handler, which
-runs even while the main thread is busy, writes the number of the signal to a pipe. A second thread
-reads the pipe and ends the process. The process ends as abruptly as after `kill -9`: after a
-signal, the pipeline completes, records and pushes nothing more. The files on the disk are always in
-a state from which the next run can continue.
+Instead of raising KeyboardInterrupt, this project's programs use CPython's own signal handler,
+which runs even while the main thread is busy. CPython's handler writes the number of the signal to
+a pipe, and a second thread reads the number from the pipe and ends the process. The process ends as
+abruptly as after `kill -9`: after a signal, the pipeline completes, records and pushes nothing
+more. The files on the disk are always in a state from which the next run can continue.
 
 Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
@@ -32,9 +32,9 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# A second signal within this time after the first is ignored, because it may be a copy of the first
-# signal: programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although
-# the terminal has already sent Ctrl-C to that process.
+# A second signal less than `_SAME_REQUEST` seconds after the first is ignored, because it may be a
+# copy of the first signal: programs such as timeout(1) and uv forward Ctrl-C to the process that
+# they run, although the terminal has already sent Ctrl-C to that process.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
 _LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
@@ -83,8 +83,8 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # In a sandbox that does not permit the system call of `adopt_orphans`, descendants whose
-        # parents have exited are not killed at the end.
+        # If a sandbox forbids the system call of `adopt_orphans`, a signal ends the process, but
+        # not those descendants whose parents have exited.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -209,9 +209,9 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # A forked child shares the pipe of its parent until the child restores the default handlers.
-    # Signals are blocked during the fork, because otherwise a signal to the child could end the
-    # parent.
+    # Block signals during a fork: until the forked child restores the default handlers, CPython
+    # writes the number of a signal to the pipe that the child shares with its parent, so a signal
+    # to the child could end the parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
@@ -249,9 +249,9 @@ def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
     """A context in which `work` may save its unsaved steps before a signal ends the process.
 
     If `work` has unsaved steps when the signal arrives, `work.request_stop` is called, and the
-    process ends when the context ends. If an exception ended the context, the process also prints
-    the message of the exception. A second signal ends the process at once. If contexts are nested,
-    only the outermost context has an effect.
+    process ends when the context ends. If an exception ends the context after the signal, the
+    process prints the message of the exception before it ends. A second signal ends the process at
+    once. If contexts are nested, only the outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):

@@ -28,7 +28,7 @@ def remove_secrets(text: str) -> str:
 def is_secure(url: str) -> bool:
     """Whether the response to a request for `url` is safe from changes by others on the network.
 
-    The function returns False only for plain http to another machine than this one.
+    The function returns False only for plain http to a machine other than this one.
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

@@ -1,16 +1,16 @@
 """Finds the strings in a program that only people read, and that no result depends on.
 
 The strings that only people read are docstrings, the messages of exceptions and assertions, log
-lines and help texts. If only strings that people read change, the fingerprint of the code must stay
-the same (see `common.fingerprint`). All other strings, such as the name of a feature or a key of a
-dictionary, can affect a result. A message that the program first assigns to a variable can also
-affect a result, because the program may write it to a file.
+lines and help texts. A change to a string that only people read must not change the fingerprint of
+the code (see `common.fingerprint`). A string that the program itself uses, such as the name of a
+feature or a key of a dictionary, can affect a result. A message that the program first assigns to a
+variable can affect a result, because the program may write the message to a file.
 """
 
 import ast
 from typing import Any
 
-# A class whose name has one of these endings is taken for an exception.
+# A class whose name ends with an entry of `_EXCEPTIONS` is taken for an exception.
 _EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
@@ -21,7 +21,7 @@ _TEXT = ast.Constant("wording")
 
 
 def remove_wording(tree: ast.Module) -> None:
-    """Removes docstrings, and replaces all other strings that only people read with a constant.
+    """Removes docstrings, and puts a constant in place of other strings that only people read.
 
     The resulting tree can be compared with another tree, but it cannot be compiled, because blocks
     may be empty.
@@ -31,7 +31,7 @@ def remove_wording(tree: ast.Module) -> None:
 
 class _Neutral(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
-        """Removes docstrings and other constants, and replaces the texts of log lines."""
+        """Removes docstrings and other bare constants, and replaces the texts of log lines."""
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and _is_log_line(node.value):

@@ -21,7 +21,7 @@ class Rates:
     cpu: Sequence[float]
 
     def ratios_to(self, other: "Rates") -> tuple[float, float]:
-        """Returns the median, over all rounds, of the ratio of `wall` and of the ratio of `cpu`."""
+        """Returns the medians, over the rounds, of `wall / other.wall` and of `cpu / other.cpu`."""
         pairs = ((self.wall, other.wall), (self.cpu, other.cpu))
         wall, cpu = (statistics.median(a / b for a, b in zip(*pair, strict=True)) for pair in pairs)
         return wall, cpu
@@ -34,9 +34,10 @@ def measure_input(
 
     The names are "plain" and "augmented" for the Trainer's input pipeline without and with
     `augmentation`, and "bare" and "one thread" for a decoding loop with several threads and with
-    one.
+    one thread.
 
-    Each measurement creates a new iterator, and starts the clock after a few batches.
+    Each measurement creates a new iterator, and reads a few batches as a warm-up before it starts
+    the clock.
     """
     datasets = {
         "plain": material.train(Augmentation()).batches(batch_size),

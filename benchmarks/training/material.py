@@ -61,7 +61,7 @@ class Material:
                 (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
         return TrainingData(
             files=[str(split / "*.gz")],
-            # The training uses only the sum of these counts.
+            # The benchmarks train without class weights, so only the sum of the counts matters.
             class_counts=[copies * self.images, *[0] * (CLASSES - 1)],
             seed=0,
             tune="full",
@@ -73,8 +73,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        In a pipeline, Transform's graph decodes the validation images. This benchmark decodes its
-        validation images with `decode_images`, which Transform's graph also contains.
+        In a pipeline, Transform's graph, which contains `decode_images`, decodes the validation
+        images. This benchmark does not run Transform, so it calls `decode_images` itself.
         """
         shapes = self.shapes
         batches = validation_batches(
@@ -101,7 +101,7 @@ def make_material(
       folder: an empty folder.
       model: the name of a feature extractor in the catalogue; its weights are random.
       images: the number of examples; images are repeated if fewer distinct images are available.
-      data_dir: a folder of class folders; None for generated images.
+      data_dir: a folder with one folder of images for each class; None for generated images.
       precision: the precision of the backbone's matrix products.
     """
     arrays = random_arrays(MODELS[model].architecture, seed=0)

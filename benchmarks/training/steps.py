@@ -87,7 +87,7 @@ def measure_steps(
 
 
 class _TakingTurns(Stepper):
-    """A `Stepper` that also times its steps, and that runs `model.fit` after each of its turns.
+    """A `Stepper` that times its steps, and that runs `model.fit` after every few steps.
 
     The measured time includes the work of the Trainer's loop between two steps.
     """

@@ -23,7 +23,7 @@ WARNING = "warning"  # the TransformGraph artifact's custom property that contai
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Transform, which also passes the backbone's path to `preprocessing_fn`.
+    """TFX's executor of Transform, extended to pass the backbone's path to `preprocessing_fn`.
 
     The executor also copies `counts.json`, which contains the number of images in each split, into
     the artifact of the transformed examples.
@@ -62,9 +62,9 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam searches for the fastest batch size, from 1 upwards. Beam's search would waste
-    time, because the transform graph pads every smaller batch to `CHUNK` images, and so a small
-    batch takes as long as a full one.
+    By default, Beam tries batch sizes from 1 upwards to find the fastest. Trying small batches
+    would waste time, because the transform graph pads every batch to `CHUNK` images, so that a
+    small batch takes as long as a full one.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

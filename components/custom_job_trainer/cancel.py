@@ -2,7 +2,7 @@
 
 When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
 step waits for a custom job, so without this module, the job would go on training, and cost money.
-Google's own components also cancel their jobs on SIGTERM (see execution_context.py of
+Google's own pipeline components also cancel their jobs on SIGTERM (see execution_context.py of
 google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
 be cancelled, because a retry of the step would start a second job with the same checkpoints while
 the first job is still running.
@@ -22,12 +22,12 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The pipeline step puts this label on its custom job. The step can find its job by this label even
-# if Vertex AI has not returned the job's name yet.
+# The pipeline step puts a label with this key on its custom job, and finds the job by the label
+# even if Vertex AI has not returned the name of the job yet.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
-# Time limits in seconds. The limits are short, because a container usually gets SIGKILL 30 s after
+# Time limits in seconds, which are short because a container usually gets SIGKILL 30 s after
 # SIGTERM.
 _LISTING_PATIENCE = 10.0
 _REQUEST_TIMEOUT = 5.0
@@ -48,8 +48,8 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     main thread can install signal handlers.
 
     Args:
-      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`; a label is added to
-        it.
+      job: the job, as the argument `job_args` of TFX's `start_cloud_training`. The function adds a
+        label to the job.
       region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
@@ -79,9 +79,10 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether Vertex AI may have created a job that it does not list yet.
 
-    If the request to create the job was interrupted, or if its response was lost, the job may
-    appear in the list of jobs a little later. If Vertex AI refused the request, there is no job. If
-    the step was already waiting for the job to end, the job is already in the list of jobs.
+    If the request to create the job was interrupted, or if the response was lost, the job may
+    appear in the list of jobs a little later. If Vertex AI refused to create the job, no job will
+    appear. If the step was already waiting for the job to end, the job is already in the list of
+    jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

@@ -9,10 +9,10 @@ from components.custom_job_trainer.executor import Executor
 class CustomJobTrainer(Trainer):
     """TFX's Trainer, whose step submits a custom job that trains the model.
 
-    TFX's own Trainer for Vertex AI is not used, because it has no input for statistics. TFX's
-    Trainer for Vertex AI also reads the description of the job from `custom_config`. Because
-    `custom_config` is part of the cache key, TFX would train again even if only the machines of the
-    job changed.
+    TFX's own Trainer for Vertex AI is not used, because it has no input for statistics, and because
+    it reads the description of the job from `custom_config`. `custom_config` is part of the cache
+    key, so after a change of the job's machines, TFX would train the model again, although the
+    machines do not affect the model.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -1,9 +1,9 @@
 """Passes the description of Trainer's custom job from the first step of a run to Trainer's step.
 
-The description is in a file and not in an execution property, because execution properties are part
-of the cache key, but the machines on which the job runs do not affect the trained model. Because
-the description is in a file, a run whose job needs other machines can take the model from the
-cache, or resume from existing checkpoints.
+The description of the job is in a file and not in an execution property, because execution
+properties are part of the cache key, but the machines on which the job runs do not affect the
+trained model. After a change of only the job's machines, the cache key stays the same, so a run can
+take the model from the cache, or resume from existing checkpoints.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class JobRequest:
     """The description of a custom job.
 
     Attributes:
-      job: the job, in the form of `tfx.extensions.google_cloud_ai_platform`.
+      job: the job, as the argument `job_args` of TFX's `start_cloud_training`.
       region: the region in which the job is submitted.
     """
 

@@ -22,8 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # The output has one of TFX's own artifact types: in a container, TFX imports the class of an
-    # artifact by its type name, and it has a table of import paths only for its own types.
+    # `data_issues` has one of TFX's own artifact types, because in a container, TFX looks up the
+    # class of an artifact by its type name, in a table that contains only TFX's own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -35,7 +35,7 @@ class FullDataCheckSpec(DataCheckSpec):
     PARAMETERS = _PARAMETERS | {INPUT_RANGE: ExecutionParameter(type=str)}
     INPUTS = DataCheckSpec.INPUTS | {
         BACKBONE: ChannelParameter(type=standard_artifacts.Model),
-        # This input is optional: with `--tune full`, Transform does not compute features.
+        # The features are optional, because with `--tune full`, Transform does not compute them.
         FEATURES: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
 

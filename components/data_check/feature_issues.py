@@ -18,8 +18,8 @@ _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
 # images whose grey copies correlate count as near duplicates only if, in the backbone's feature
 # space, each is also among the `_NEAREST` nearest neighbours of the other.
 _NEAREST = 10
-# `find_outliers` computes the mean distance of each image to this number of nearest images of its
-# class.
+# `find_outliers` computes the mean distance of each image to the `_NEIGHBOURS` nearest images of
+# its class.
 _NEIGHBOURS = 10
 _CHUNK = 512
 
@@ -74,17 +74,17 @@ def find_wrong_labels(
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
     each image. The threshold of a class is its mean predicted probability over the images with that
-    label. The candidates for an image are the classes whose predicted probability reaches the
-    threshold of the class. The label is probably wrong if the most probable candidate is a class
-    other than the label (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section 3.1). The
-    package cleanlab computes the same result, but is not used: the method takes only a few lines of
-    code, and cleanlab's options are not needed.
+    label. The candidate labels of an image are the classes whose predicted probability reaches the
+    threshold of the class. The label of an image is probably wrong if the most probable candidate
+    label is a different class (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section
+    3.1). The package cleanlab computes the same result, but is not used: the method takes only a
+    few lines of code, and cleanlab's options are not needed.
 
     Args:
       features: float32 [N, D].
       labels: int [N].
-      pairs: pairs of images that look the same; the probe that predicts one image of a pair is not
-        trained on the other image.
+      pairs: pairs of images that look the same; the probe that predicts the class of one image of a
+        pair is not trained on the other image of the pair.
 
     Returns:
       The images with wrong labels, the most doubtful label first.
@@ -174,7 +174,7 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # Images of small classes have the distance NaN, for which the comparison is False.
+    # The distance of images of small classes is NaN, and `NaN > x` is False for every x.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

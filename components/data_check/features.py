@@ -43,7 +43,7 @@ class FeatureReader:
 
 
 def _read_features(splits: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields the hash and the features of each image in Transform's output."""
+    """Yields, for each image in Transform's output, the hash of its bytes and its features."""
     for split in splits:
         for record in read_records(split):
             values = tf.train.Example.FromString(record).features.feature

@@ -1,4 +1,4 @@
-"""The full data check, which does the fast check and also finds wrong labels and outliers."""
+"""The full data check, which finds what `DataCheck` finds, and also wrong labels and outliers."""
 
 from collections.abc import Iterator, Sequence
 

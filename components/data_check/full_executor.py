@@ -19,7 +19,7 @@ BACKBONE, FEATURES, INPUT_RANGE = "backbone", "transformed_examples", "input_ran
 
 
 class Executor(executor.Executor):
-    """Executor of `FullDataCheck`, which also uses the features of a backbone."""
+    """Executor of `FullDataCheck`, which finds issues with the features of a backbone."""
 
     _chunk = CHUNK
     _examined = tuple(KINDS)

@@ -59,9 +59,10 @@ class Issue:
       label: the name of the class.
       file_name: the name of the image; empty if the issue concerns a class.
       split: the split of the image.
-      other, other_split, other_label: for a near duplicate, the name, split and class of the second
-        image; otherwise empty, except that for a wrong label, `other_label` is the more probable
-        class.
+      other, other_split: the name and split of the second image of a near duplicate; empty for
+        issues of all other kinds.
+      other_label: the class of the second image of a near duplicate, or the more probable class of
+        an image with a wrong label; empty for issues of all other kinds.
       detail: a description of the issue in words.
     """
 

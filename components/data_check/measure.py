@@ -67,7 +67,10 @@ def measure_image(encoded: bytes, *, file_name: str, split: str, label: int) -> 
 
 
 def measure_views(encoded: bytes) -> Views | None:
-    """Returns crops and other views of an encoded image; None if a side is below 32 pixels."""
+    """Returns the views of an encoded image; None if a side is below 32 pixels.
+
+    The views are the whole image, several crops, and the mirror image.
+    """
     size, grey = _decode_grey(encoded)
     return make_views(grey) if min(size) >= LEAST_SIDE else None
 

@@ -11,12 +11,13 @@ import numpy as np
 from components.data_check.views import SIDE, Views
 
 # Two images look the same if the correlation of one image with a view of the other image (the whole
-# image, a crop or the mirror image) is at least this value. See `components.data_check.views`.
+# image, a crop or the mirror image) is at least `LEAST_LIKENESS` (see
+# `components.data_check.views`).
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Two images are compared only if their perceptual hashes agree in a band of 16 bits. If more than
-# `_COMMON` images agree in a band, as blank images do, the band is ignored, because comparing all
-# these images would be slow.
+# Two images are compared only if their perceptual hashes agree in one of four bands of 16 bits. If
+# more than `_COMMON` images have the same 16 bits in a band, as blank images do, their agreement in
+# that band is ignored, because comparing so many images would be slow.
 _COMMON = 200
 
 

@@ -1,7 +1,7 @@
 """Views: versions of an image that are compared with other images to find near duplicates.
 
-The views of an image are the whole image, several crops, and the mirror image. With these views,
-the data check also finds copies that are cropped or mirrored.
+The views of an image are the whole image, several crops, and the mirror image. The crops and the
+mirror image let the data check find cropped and mirrored copies of an image.
 
 This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
@@ -19,8 +19,8 @@ import PIL.ImageOps
 SIDE = 24  # pixels; side of the small grey copies of the views
 # Each row defines a crop: the shares of the image that are cut off on the left, upper, right and
 # lower side. In a test with 400 images, each cropped by 5 % in four ways, every cropped image had a
-# correlation of at least 0.986 with one of these crops of the original image. Among 600 different
-# images, the highest correlation of two images was 0.89.
+# correlation of at least 0.986 with one of the crops of the original image, while the highest
+# correlation between two of 600 different images was 0.89.
 _CROPS = (
     (0.025, 0.025, 0.025, 0.025),
     *(
@@ -33,7 +33,7 @@ _CROPS = (
 )
 # The number of views of an image: the whole image, its crops, and its mirror image.
 VIEWS = len(_CROPS) + 2
-_BYTES = VIEWS * SIDE**2 * np.dtype(np.float16).itemsize  # size of an image's grey copies
+_BYTES = VIEWS * SIDE**2 * np.dtype(np.float16).itemsize  # bytes of an image's grey copies
 
 
 class Views(Protocol):
@@ -66,10 +66,10 @@ def make_views(image: PIL.Image.Image) -> Views:
 
 
 class ViewsFile:
-    """A temporary file for the grey copies of many images, which are too large to keep in memory.
+    """A temporary file for the grey copies of the views of many images.
 
-    Only the perceptual hashes of the views stay in memory. The grey copies, 14 kB for each image,
-    are in the file.
+    The grey copies take 14 kB for each image, too much to keep the copies of all images in memory.
+    Only the perceptual hashes of the views stay in memory.
     """
 
     def __enter__(self) -> Self:
@@ -120,8 +120,8 @@ class _StoredViews:
 
 
 def _views(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
-    # Scale each view to four times the side of the grey copies, because larger images take more
-    # time.
+    # Scale each view to only four times the side of the grey copies, because hashing a larger image
+    # takes longer.
     size = (4 * SIDE, 4 * SIDE)
     width, height = image.size
     whole = image.resize(size, PIL.Image.Resampling.BOX)

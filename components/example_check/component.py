@@ -42,8 +42,8 @@ class ExampleCheck(base_component.BaseComponent):
     have values of at most 12 bits, or if the class balance differs too much from that of the data
     on which the champion model was trained.
 
-    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit
-    would then have to read all images again.
+    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit for
+    a check would then have to read all images again.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -72,9 +72,9 @@ class ExampleCheck(base_component.BaseComponent):
           max_quarantined: the largest allowed share of quarantined images, from 0 to 1; if the
             share is larger, the run stops.
           champion_counts: a JSON list that contains, for each class, the number of images on which
-            the champion model was trained. The list is empty if the numbers of images were not
-            recorded. The JSON value is null instead of a list if there is no champion, or if the
-            champion was trained on the data of this run.
+            the champion model was trained; an empty list if the numbers of images were not
+            recorded; null if there is no champion, or if the champion was trained on the data of
+            this run.
           max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
             run's training data and that of the champion's training data.
           allow_anomalies: whether the run continues even if there are anomalies.

@@ -23,10 +23,10 @@ def find_drift(
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
     class in common.
 
-    TFDV's other measure, the L-infinity distance, is the largest change of a share. No limit on the
-    L-infinity distance suits all datasets: in a dataset of 200 classes, 20 classes can vanish
-    although no share changes by more than 0.01, but in a dataset of 2 classes and 40 images, a
-    share can change by 0.1 by chance.
+    TFDV's comparator could also compute the L-infinity distance, the largest change of a share, but
+    no limit on the L-infinity distance suits all datasets. In a dataset of 200 classes, 20 classes
+    can vanish although no share changes by more than 0.01. In a dataset of 2 classes and 40 images,
+    a share can change by 0.1 by chance.
 
     Args:
       classes: the class names.

@@ -23,7 +23,7 @@ _TRAIN = "train"
 
 
 class Executor(executor.Executor):
-    """TFX's executor of ExampleValidator, which also raises an error if there are anomalies."""
+    """TFX's executor of ExampleValidator, extended to raise an error if there are anomalies."""
 
     def Do(  # noqa: N802 (TFX requires this name)
         self,

@@ -23,9 +23,8 @@ _MOST = 1 / 2
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
     """Raises an error if too many images are quarantined.
 
-    The error message also names each class of which more than half the images are quarantined. If
-    the function raises no error, it prints a notice that names the classes of which more than half
-    the images are quarantined.
+    The function names each class of which more than half the images are quarantined: in the error
+    message, or, if the function raises no error, in a printed notice.
 
     Args:
       examples: URI of the Examples artifact.

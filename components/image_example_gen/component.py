@@ -19,8 +19,8 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "max_pixels": ExecutionParameter(type=int),
         "max_value": ExecutionParameter(type=int),
         "split_by": ExecutionParameter(type=str),
-        # Because of the two fingerprints, TFX runs the node again if the data or the code change
-        # (see common/fingerprint.py).
+        # The fingerprints of the data and the code make TFX run the node again if the data or the
+        # code change (see common/fingerprint.py).
         "source_fingerprint": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
         "unread_notes": ExecutionParameter(type=str),
@@ -33,10 +33,11 @@ class ImageExampleGenSpec(types.ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
-    An upright RGB JPEG within the size limits is copied unchanged. All other images are converted
-    to upright RGB JPEGs within the size limits. ImageExampleGen decodes every image once, and so
-    finds damaged files before the training. An image is quarantined if it cannot be decoded, or if
-    its label is not one of the classes. Every image is either written to a split or quarantined.
+    An upright RGB JPEG within the size limits is copied unchanged; an image of any other kind is
+    converted to an upright RGB JPEG within the size limits. ImageExampleGen decodes every image
+    once, and so finds damaged files before the training. An image is quarantined if it cannot be
+    decoded, or if its label is not one of the classes. Every image is either written to a split or
+    quarantined.
     The file `quarantine.jsonl` lists each quarantined image with a reason from
     `components.image_example_gen.quarantine.Reason`. The file `counts.json` contains the number of
     images read, the number quarantined, and the number in each split. `quarantine.jsonl` and
@@ -75,10 +76,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
-          unread_notes: a directory; the node writes the names of images that it could not read to a
-            file in this directory.
-          listing: path of the list of images, which was written at the start of the run. If there
-            is no list, the node lists the images itself.
+          unread_notes: a directory in which the node writes a file with the names of the images
+            that it could not read.
+          listing: path of the list of images, which was written at the start of the run. If the
+            list does not exist, the node lists the images of the source itself.
         """
         spec = ImageExampleGenSpec(
             source=source,

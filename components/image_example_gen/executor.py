@@ -1,6 +1,7 @@
 """Writes the images of a source as tf.Examples in three splits.
 
-The executor also writes the list of quarantined images and the file with the numbers of images.
+ImageExampleGen's executor also writes `quarantine.jsonl`, a list of the quarantined images, and
+`counts.json`, which contains the numbers of images.
 """
 
 import json

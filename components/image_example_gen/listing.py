@@ -1,9 +1,9 @@
 """The list of a run's images, which is written at the start of the run and read by ImageExampleGen.
 
-Because of this list, a run walks through the image folder, or lists the bucket, only once. The
-fingerprint of the data is computed from this list, so the fingerprint covers exactly those files
-that ImageExampleGen reads. The list is in the pipeline's state directory, which every runner can
-read.
+The list of images lets a run walk through the image folder, or list the bucket, only once. The
+fingerprint of the data is computed from the list of images, so the fingerprint covers exactly those
+files that ImageExampleGen reads. The list of images is in the pipeline's state directory, which
+every runner can read.
 """
 
 import json
@@ -40,7 +40,7 @@ def has_listing(path: str) -> bool:
 
 
 def write_listing(path: str, listing: Listing) -> None:
-    """Writes a list of images; deletes older lists from the directory of the list."""
+    """Writes a list of images to `path`, and deletes older lists from the same directory."""
     directory, _, name = path.rpartition("/")
     fileio.makedirs(directory)
     rows = (listing.classes, *listing.images)

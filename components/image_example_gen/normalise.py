@@ -36,13 +36,13 @@ class Normalised(NamedTuple):
 
 
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
-    """Converts an encoded image to an upright RGB JPEG within the limits, if it is not one yet.
+    """Converts an encoded image to an upright RGB JPEG within `limits`, if it is not one yet.
 
-    An upright RGB JPEG within the limits is decoded only as a check, and returned unchanged. All
-    other images are converted to JPEGs of quality 98 without chroma subsampling: images of other
-    formats, grey, CMYK and transparent images, images that are rotated by EXIF, and images with a
-    side above `max_side` pixels. Only the first frame of an animation is used. Transparent images
-    get a white background.
+    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. The
+    following images are converted to JPEGs of quality 98 without chroma subsampling: images of
+    formats other than JPEG, grey, CMYK and transparent images, images that are rotated by EXIF, and
+    images with a side above `max_side` pixels. Only the first frame of an animation is used.
+    Transparent images get a white background.
 
     The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
     function, so that training and serving see the same pixels, and reject the same files.
@@ -59,8 +59,9 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
         # a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # Decode the JPEG only to check that it is not damaged. To decode at an eighth of the
-            # size, libjpeg still reads the whole file, but takes only two thirds of the time.
+            # Decode the JPEG only to check that it is not damaged. Decoding at an eighth of the
+            # size still reads the whole file, but takes only two thirds of the time of decoding at
+            # full size.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -77,7 +78,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Raises an error for an empty file, a too large file or a HEIC image, without decoding it."""
+    """Raises an error for a file that is empty, too large or a HEIC image, before it is decoded."""
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:
@@ -116,7 +117,8 @@ def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
     If an assertion in `trainer.decoding` failed, the message of the assertion states the reason.
-    Other messages of TensorFlow are long descriptions of the graph, so they are not shown.
+    TensorFlow's own messages are long descriptions of the graph, so the error does not contain
+    them.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:

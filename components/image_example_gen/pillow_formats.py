@@ -1,7 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
 Pillow may open only files of the formats in `PILLOW_FORMATS`: for an EPS file, for example, Pillow
-would run Ghostscript. Pillow recognises an EPS file by its content, even if the file is named .jpg.
+would run Ghostscript, even if the EPS file is named .jpg, because Pillow recognises the format of a
+file by its content.
 """
 
 import io

@@ -11,8 +11,8 @@ _START = b"\xff\xd8"
 # The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three markers between SOF0
 # and SOF15 are not frame headers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The markers of the frame headers of sequential JPEGs. Other JPEGs, such as progressive JPEGs, can
-# have any number of scans.
+# The frame-header markers of sequential JPEGs. JPEGs that are not sequential, such as progressive
+# JPEGs, can have any number of scans, so `is_plain_jpeg` counts their scans.
 _SEQUENTIAL = (0xC0, 0xC1)
 # The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
 # 0xFF there.
@@ -24,10 +24,11 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 
 
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
-    """Whether a file is a JPEG with three channels, without EXIF, and within the limits.
+    """Whether a file is a JPEG with three channels, without EXIF, and within `limits`.
 
     The function reads only the headers of the JPEG, and does not notice damaged image data. The
-    function returns False if the JPEG has stray bytes between its segments, or too many scans.
+    function also returns False for a JPEG with stray bytes between its segments, and for a
+    progressive JPEG with more than 100 scans.
     """
     if not encoded.startswith(_START):
         return False
@@ -50,5 +51,5 @@ def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
 
 
 def has_many_scans(encoded: bytes) -> bool:
-    """Whether a JPEG has more than 100 scans. Decoding such a JPEG may take minutes."""
+    """Whether a JPEG has more than 100 scans, so that decoding it may take minutes."""
     return encoded.count(_SCAN) > _MOST_SCANS
