@@ -19,9 +19,9 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays. The first array contains the number of predictions, the number of accepted
+# Two arrays. The first array of `_Sums` contains the number of predictions, the number of accepted
 # predictions, the number of accepted predictions that are correct, and the sum of the negative log
-# likelihoods. The second array is the result of `calibration_bins`.
+# likelihoods. The second array of `_Sums` is the result of `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of the metric accuracy, and of the custom property that contains the accuracy on the
-    # test split.
+    # The name of a metric. A custom property of this name contains the accuracy on the test split.
     "accuracy"
 )
 

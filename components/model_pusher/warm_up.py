@@ -25,8 +25,7 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. The largest batch consists of JPEG images, because JPEG is the last format in the
-# tuple.
+# the graph. The largest batch consists of images of the last format, JPEG (see `_batches`).
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 

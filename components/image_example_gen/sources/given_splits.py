@@ -1,4 +1,4 @@
-"""Finds the split that a name in a dataset refers to.
+"""Finds the split that the name of a folder or file, or a name in a manifest, refers to.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
