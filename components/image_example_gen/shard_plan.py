@@ -34,7 +34,7 @@ class Shard:
 
 
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
-    """Yields the shards of all splits, of about `SHARD_BYTES` each.
+    """Yields the shards of all splits. Each shard has about `SHARD_BYTES` bytes of images.
 
     A train split of 800 images or more has at least 8 shards. The shards depend only on the
     arguments, and not on the Beam runner or the number of workers.

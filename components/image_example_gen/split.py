@@ -35,11 +35,11 @@ def assign_splits(
     of an image are always in the same split, and an image stays in its split when other images are
     added or removed.
 
-    In a small class, the digests may leave a split without an image of the class. To fill such a
-    split, the image with the lowest digest is moved from the split that has the most images of the
-    class. No image is moved if the class has fewer different images than there are splits to fill:
-    the train split, and each split that the dataset lacks. When images are added to a class, an
-    image that was moved may return to the split that its digest determines.
+    If the digests leave a split without an image of a small class, the image with the lowest digest
+    is moved there from the split that has the most images of the class. No image is moved if the
+    class has fewer different images than there are splits to fill: the train split, and each split
+    that the dataset lacks. When images are added to a class, an image that was moved may return to
+    the split that its digest determines.
 
     Args:
       images: all images of the source.

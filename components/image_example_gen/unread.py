@@ -17,7 +17,7 @@ from common.files import read_json, write_whole
 
 
 def unread_directory(state_dir: str) -> str:
-    """Returns the directory of the notes, which is in the state directory of a pipeline."""
+    """Returns the directory of the notes about unread images, in a pipeline's state directory."""
     return f"{state_dir}/unread"
 
 

@@ -104,7 +104,7 @@ def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
 
 
 def _get_labels(values: Any) -> Any:
-    """Returns the labels. For several models, TFMA passes the same labels once for each model."""
+    """Returns the labels. If there are several models, TFMA repeats the labels for each model."""
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
 

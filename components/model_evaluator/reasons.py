@@ -4,7 +4,7 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of a metric. A custom property of this name contains the accuracy on the test split.
+    # The name of a metric, and of the custom property with the metric's value on the test split.
     "accuracy"
 )
 

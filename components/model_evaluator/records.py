@@ -95,7 +95,7 @@ class Blessing:
 
 
 def records_directory(state_dir: str) -> str:
-    """Returns the directory of the records, which is in the state directory of a pipeline."""
+    """Returns the directory of the records of blessed models, in a pipeline's state directory."""
     return f"{state_dir}/blessed"
 
 
@@ -163,7 +163,7 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """Yields the record of each blessed model that still exists and has the classes `classes`.
+    """Yields the record of each blessed model that still exists and has the class names `classes`.
 
     The newest record comes first. Models with different classes cannot be compared, because their
     outputs have different meanings.

@@ -76,8 +76,8 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
 def largest_batch(base_directory: str, max_batch: int) -> int:
     """Returns the largest number of images that a server with `batching.config` accepts in a batch.
 
-    If a warm-up request of a version has more images than this number, the server does not load the
-    version.
+    If a warm-up request of a version has more images than the server accepts, the server does not
+    load the version.
 
     Args:
       base_directory: the serving directory.

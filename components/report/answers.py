@@ -137,7 +137,7 @@ class Answers:
         Args:
           most: the largest number of predictions that are chosen.
           most_of_class: the largest number of predictions that are chosen for images of one class.
-            This limit is exceeded if fewer than `most` predictions would be chosen otherwise.
+            The limit is exceeded if fewer than `most` predictions would otherwise be chosen.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]

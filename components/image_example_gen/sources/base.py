@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-# `SourceImage.error` begins with this text if the image file could not be read.
+# `SourceImage.error` begins with the text UNREAD if the image file could not be read.
 UNREAD = "cannot be read: "
 CHANGED = "the file changed after it was listed"
 # The label of an image for which the source has no label.
@@ -23,9 +23,9 @@ NO_LABEL = -1
 class ImageReference(NamedTuple):
     """The name, the label and the location of an image, but not the bytes of the image.
 
-    Before ImageExampleGen reads any image, it assigns the references to splits and shards. All
-    fields are strings and numbers, so that a reference can be stored as JSON. A file name that is
-    not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
+    ImageExampleGen assigns references to splits and shards before it reads the bytes of any image.
+    All fields are strings and numbers, so that a reference can be stored as JSON. A file name that
+    is not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.

@@ -142,11 +142,11 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns `top` or the folder in `top`, whichever contains the class folders of `split`.
+        """Returns `top` or a folder in `top`, whichever contains the class folders of `split`.
 
         Archives are often unpacked into a folder with the name of the archive, which leads to paths
-        such as seg_train/seg_train/street/. The inner folder is returned if it is the only folder
-        in `top`, it contains folders, and its name refers to `split`.
+        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only one,
+        contains folders, and has a name that refers to `split`.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
@@ -157,8 +157,8 @@ def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether folders with names such as `train` may be splits, and not classes.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
-    contains folders. For example, the folders `train` and `bus` are classes of vehicles, and the
-    function returns false, if the folder `train` contains only images.
+    contains folders. For example, a folder `train` that contains only images is a class if there is
+    also a folder `bus`.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

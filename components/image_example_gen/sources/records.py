@@ -103,9 +103,8 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(
-                OSError
-            ):  # if writing fails, the next run lists the images again
+            # If writing fails, the next run lists the images again.
+            with contextlib.suppress(OSError):
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images
