@@ -24,7 +24,7 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     decompression would take about a tenth of the input pipeline's time in every training epoch.
 
     Args:
-      split_uri: the URI of the folder of the split.
+      split_uri: the URI of the split's folder.
       index: the index of the file in its split.
       count: the number of files in the split.
 

@@ -93,8 +93,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record is written before the files of the version. A version without a record would count
-    # as a version that this project did not push.
+    # The record is written before the files of the version, because a version without a record
+    # would count as a version that this project did not push.
     write_record(base_directory, record)
     try:
         if record.is_complete:

@@ -34,8 +34,8 @@ model_config_list {{
 """
 
 # The file batching.config contains BatchingParameters in text format
-# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The values follow
-# "Performance Tuning" in tensorflow_serving/batching/README.md.
+# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The batching
+# parameters follow "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
 # changes stay.

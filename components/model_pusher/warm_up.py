@@ -122,7 +122,7 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields a batch of `max_batch` copies of the last file, then each file as a batch of one."""
+    """Yields `max_batch` copies of the last of `files` as one batch, then each file as a batch."""
     yield [files[-1]] * max_batch
     for file in files:
         yield [file]
