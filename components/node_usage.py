@@ -88,6 +88,6 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int:
-    # In some sandboxes, /proc does not contain the peak memory of a process.
+    # `getrusage` is used in sandboxes where /proc does not contain the peak memory of a process.
     peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return peak // 2**20

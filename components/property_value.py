@@ -4,9 +4,10 @@ from typing import Any, Protocol
 
 
 class Placeholder(Protocol):
-    """An object with the method of TFX's `tfx.dsl.placeholder.Placeholder` that compilers use.
+    """An object with the method `encode`, such as a TFX placeholder (`tfx.dsl.placeholder`).
 
-    In a compiled pipeline, a placeholder stands for a string that a node writes during the run.
+    Pipeline compilers call `encode`. In a compiled pipeline, a placeholder stands for a string that
+    a node writes during the run.
     """
 
     def encode(self, component_spec: Any = None) -> Any:

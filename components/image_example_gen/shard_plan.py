@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # approximate total size of the image files of a shard
+SHARD_BYTES = 128_000_000  # the approximate total size of a shard's images, in bytes
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800
@@ -34,7 +34,7 @@ class Shard:
 
 
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
-    """Yields the shards of all splits, of about `SHARD_BYTES` each.
+    """Yields the shards of all splits. Each shard has about `SHARD_BYTES` bytes of images.
 
     A train split of 800 images or more has at least 8 shards. The shards depend only on the
     arguments, and not on the Beam runner or the number of workers.
@@ -80,7 +80,11 @@ def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[I
 
 
 def format_plan(shard: Shard) -> str:
-    """Returns a shard as JSON Lines: first its split, index and count, then a line per image."""
+    """Returns a shard as JSON Lines.
+
+    The first line contains the attributes `split`, `index` and `count` of the shard. Each of the
+    other lines contains the attributes of one image.
+    """
     lines = [(shard.split, shard.index, shard.count), *shard.images]
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 

@@ -2,8 +2,9 @@
 
 This module is used with `ingest.split_by=near_duplicates`.
 
-Beam workers compute the views of the images (see `components.data_check.views`) and write them to
-files. The executor reads the files and compares the views.
+Beam workers compute views of each image, such as crops and the mirror image (see
+`components.data_check.views`), and write the views to files. The executor of ImageExampleGen reads
+the files of all workers, and compares the views of different images.
 """
 
 import json
@@ -29,12 +30,12 @@ _ROW = np.dtype([("hashes", "<u8", VIEWS), ("greys", "<f2", (VIEWS, SIDE**2))])
 
 
 class MeasureShard(beam.DoFn):
-    """A Beam step that computes the views of the images of a shard and writes them to a file.
+    """A Beam step that computes views (see `components.data_check.views`) of each image in a shard.
 
     The input of this step is the path of a plan, a file that lists the images of the shard. The
-    step writes one file with the views and one file with the names of the images, both next to the
+    step writes the views to one file and the names of the images to another file, both next to the
     plan. The step skips images that cannot be decoded or are too small. The step yields no
-    elements, because its results are in the two files.
+    elements, because it writes its results to files.
     """
 
     def __init__(self, *, source: str, limits: Limits) -> None:
@@ -89,7 +90,7 @@ def find_similar_images(
       directory: a directory for temporary files, which is deleted at the end.
 
     Returns:
-      Pairs whose indices refer to `images`.
+      The pairs; `Pair.first` and `Pair.second` are indices into `images`.
     """
     free = [image for image in images if image.split in ("", TRAIN)]
     plans = write_plans(plan_shards(free, [TRAIN] * len(free)), directory)

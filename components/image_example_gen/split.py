@@ -28,18 +28,18 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset lacks a
-    validation split or a test split, a tenth of its train images, and of its images without a
-    split, go to each missing split.
+    validation split or a test split, each missing split gets a tenth of the images that are in the
+    train split or in no split.
 
     The digest of an image, or of the name of its group, determines the split of the image. Copies
-    of an image are therefore always in the same split, and an image stays in its split when other
-    images are added or removed.
+    of an image are always in the same split, and an image stays in its split when other images are
+    added or removed.
 
-    In a small class, the digests may leave a split without an image of the class. The empty split
-    gets the image with the lowest digest from the split that has the most images of the class. No
-    image is moved if the class has fewer different images than there are splits to fill: three, or
-    two if the dataset has its own validation split or test split. When images are added to a class,
-    an image that was moved may return to the split that its digest determines.
+    If the digests leave a split without an image of a small class, the image with the lowest digest
+    is moved there from the split that has the most images of the class. No image is moved if the
+    class has fewer different images than there are splits to fill: the train split, and each split
+    that the dataset lacks. When images are added to a class, an image that was moved may return to
+    the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -116,14 +116,14 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
-    """Moves keys of a class between splits until each split in `cut` has a key of the class.
+    """Moves images of a class between splits until each split in `cut` has an image of the class.
 
-    If the class has fewer keys than `cut` has splits, no key is moved.
+    If the class has fewer keys (see `_keys`) than `cut` has splits, no image is moved.
 
     Args:
       splits: the split of each key, which is changed in place.
-      keys: the keys of the class.
-      cut: the splits that need a key.
+      keys: the sorted keys of the images of the class.
+      cut: the splits that need an image of each class.
     """
     if len(keys) < len(cut):
         return

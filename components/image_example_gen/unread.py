@@ -1,10 +1,11 @@
-"""Notes about images whose files were missing while a run read them.
+"""Notes about images that a run could not read.
 
 If the file of an image is missing during a run, the run quarantines the image, but the fingerprint
-of the source still includes the image. When the file exists again, the fingerprint is the same as
-before, so the next run would take the old examples, which lack the image, from the cache. Because
-of the note, the next run computes a different fingerprint and reads the images again. The notes are
-in the pipeline root, or in `cloud.state_dir`, because every runner can read them there.
+of the source still includes the image. When the missing file exists again, the fingerprint of the
+source is unchanged, so the next run would take the old examples, which lack the image, from the
+cache. If a note names an image that can be read again, the next run computes a different
+fingerprint and reads all images again. The notes are in the pipeline root, or in `cloud.state_dir`,
+because every runner can read files there.
 """
 
 import json
@@ -16,7 +17,7 @@ from common.files import read_json, write_whole
 
 
 def unread_directory(state_dir: str) -> str:
-    """Returns the directory of the notes, which is in the state directory of a pipeline."""
+    """Returns the directory of the notes about unread images, in a pipeline's state directory."""
     return f"{state_dir}/unread"
 
 

@@ -24,7 +24,7 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     decompression would take about a tenth of the input pipeline's time in every training epoch.
 
     Args:
-      split_uri: the URI of the folder of the split.
+      split_uri: the URI of the split's folder.
       index: the index of the file in its split.
       count: the number of files in the split.
 
@@ -53,7 +53,8 @@ def make_example(encoded: bytes, label: int, file_name: str) -> bytes:
     """Returns a serialized tf.Example with the features `image`, `label` and `file_name`."""
     example = tf.train.Example()
     features = example.features.feature
-    # The values are appended in place, because passing one message to another copies its bytes.
+    # The values are appended to `features` in place: building a separate `tf.train.Feature` for the
+    # image would copy the bytes of the image.
     features["image"].bytes_list.value.append(encoded)
     features["label"].int64_list.value.append(label)
     features["file_name"].bytes_list.value.append(file_name.encode())

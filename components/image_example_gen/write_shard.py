@@ -86,7 +86,7 @@ class WriteShard(beam.DoFn):
         yield from ()
 
     def _convert(self, image: SourceImage) -> tuple[bytes, int | None]:
-        """Returns the serialized tf.Example of an image, and its `Normalised.peak`."""
+        """Returns the serialized tf.Example and the `Normalised.peak` of an image."""
         if image.error:
             raise UnusableError(
                 Reason.CHANGED if CHANGED in image.error else Reason.UNREADABLE, image.error

@@ -41,7 +41,7 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
-    # Killed processes may have left unfinished copies behind.
+    # Remove the unfinished copies of processes that were killed.
     for unfinished in target.parent.glob(".*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")

@@ -19,9 +19,9 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays. The first array contains the number of predictions, the number of accepted
+# Two arrays. The first array of `_Sums` contains the number of predictions, the number of accepted
 # predictions, the number of accepted predictions that are correct, and the sum of the negative log
-# likelihoods. The second array is the result of `calibration_bins`.
+# likelihoods. The second array of `_Sums` is the result of `calibration_bins`.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 
@@ -104,7 +104,7 @@ def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
 
 
 def _get_labels(values: Any) -> Any:
-    """Returns the labels. For several models, TFMA passes the same labels once for each model."""
+    """Returns the labels. If there are several models, TFMA repeats the labels for each model."""
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
 

@@ -69,10 +69,11 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           model: channel of one Model artifact.
           schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
-          champion: URI of the file that records the champion, the last blessed model that comes
-            from another training; `components.model_evaluator.records.NONE` if there is no
+          champion: URI of the record of the champion, which is the last blessed model from a
+            training other than `training`; `components.model_evaluator.records.NONE` if there is no
             champion.
-          records: directory of the records of blessed models.
+          records: directory with a record of each blessed model (see
+            `components.model_evaluator.records`).
           training: fingerprint of the training that made the model.
           data: fingerprint of the examples, which becomes part of the record of a blessed model.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.

@@ -16,8 +16,8 @@ from common.lease import hold_lease
 from common.notice import print_notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The EvalConfig refers to a class of `calibration_metrics` by name. Importing the module here adds
-# its code to the code fingerprint.
+# This import includes the code of `calibration_metrics` in the code fingerprint: the EvalConfig
+# refers to a class of that module only by name.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -43,8 +43,9 @@ class Executor(executor.Executor):
     """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
-    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, but the
-    gate needs confidence intervals. The gate computes its verdict from the table of predictions.
+    EvalConfig has no thresholds, because TFMA would compare them with the measured values, whereas
+    the gate compares its limits with confidence intervals. The gate computes its verdict from the
+    table of predictions.
     """
 
     @keep_models()
@@ -54,7 +55,9 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model, and compares it with the last blessed model of another training.
+        """Evaluates the new model, and compares it with the champion.
+
+        The champion is the last blessed model from a training other than that of the new model.
 
         Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
         ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the

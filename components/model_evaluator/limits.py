@@ -1,4 +1,4 @@
-"""The limits of the gate, and the measured values of a model that the gate compares with them."""
+"""The limits of the gate, and the measured values that the gate compares with its limits."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

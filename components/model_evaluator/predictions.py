@@ -14,7 +14,8 @@ columns are:
     accepted              bool             whether the model accepts its prediction
 
 The columns `champion_predicted`, `champion_probability`, `champion_rank`, `champion_valid` and
-`champion_accepted` contain the same values for the champion, or null if there was no champion.
+`champion_accepted` contain the values of `predicted`, `probability`, `rank`, `valid` and `accepted`
+for the champion, or null if there was no champion.
 
 If a file name contains bytes that are not UTF-8, these bytes are written as \\xNN.
 """

@@ -4,9 +4,9 @@ The record of a blessed model is a small file below the pipeline root, where eve
 it. A copy of each blessed model is kept with its record. Later runs never overwrite a copy, because
 the name of the directory of a copy is a hash of the model's files.
 
-TFX's metadata store also lists the blessed models, but the store is on one machine only. A new
-metadata store numbers its executions from 1 again, so later runs overwrite the models of earlier
-runs.
+TFX's metadata store also lists the blessed models, but the store is on one machine only. With a
+new metadata store, TFX numbers executions from 1 again, so later runs overwrite the models of
+earlier runs in the pipeline root.
 """
 
 import dataclasses
@@ -95,7 +95,7 @@ class Blessing:
 
 
 def records_directory(state_dir: str) -> str:
-    """Returns the directory of the records, which is in the state directory of a pipeline."""
+    """Returns the directory of the records of blessed models, in a pipeline's state directory."""
     return f"{state_dir}/blessed"
 
 
@@ -144,15 +144,15 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
     """Returns the records of the last two blessed models that come from different trainings.
 
-    The champion of a new model is the last blessed model that comes from another training than the
-    new model, so one of the two records is the record of the champion.
+    If the last blessed model comes from the same training as a new model, the champion of the new
+    model is the other blessed model; if not, the champion is the last blessed model.
 
     Args:
       records: the directory of the records.
       classes: the class names, in the order of the model's outputs.
 
     Returns:
-      The records by the fingerprint of the training, the newest record first.
+      The records in a dictionary by `Blessing.training`, the newest record first.
     """
     champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):
@@ -163,9 +163,10 @@ def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
 
 
 def _comparable(records: str, classes: Sequence[str]) -> Iterator[Blessing]:
-    """Yields the records of models that still exist and have the given classes, the newest first.
+    """Yields the record of each blessed model that still exists and has the class names `classes`.
 
-    A model with different classes cannot be compared, because its outputs have different meanings.
+    The newest record comes first. Models with different classes cannot be compared, because their
+    outputs have different meanings.
     """
     for blessing in _list_blessings(records):
         if list(blessing.classes) == list(classes) and tf.io.gfile.isdir(blessing.model):

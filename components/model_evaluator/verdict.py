@@ -15,7 +15,7 @@ from components.model_evaluator.comparison import Comparison, compare
 from components.model_evaluator.limits import ROUNDING, Limit, measure_limits
 from components.model_evaluator.settings import GateSettings
 
-FILE = "gate.json"  # the file in the ModelEvaluation artifact that contains the verdict
+FILE = "gate.json"  # the file with the verdict in the ModelEvaluation artifact
 # The least number of classes for which top-5 accuracy is reported.
 CLASSES_FOR_TOP5 = 10
 

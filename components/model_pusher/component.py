@@ -13,8 +13,8 @@ from components.property_value import PropertyValue
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
-    When the champion changes, Evaluator runs again. If Evaluator blesses the same model a second
-    time, TFX's Pusher would push the model a second time.
+    If the champion changes between two runs, Evaluator may bless the same model in both runs, and
+    TFX's Pusher would push the model twice.
     """
 
     SPEC_CLASS = standard_component_specs.PusherSpec

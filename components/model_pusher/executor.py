@@ -37,8 +37,9 @@ WAS_SERVED = "was_served"
 class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor writes the files directly into the version directory, whose name is the Unix
-    time in seconds. If the version directory already exists, TFX's executor silently pushes nothing
+    TFX's own executor writes the files directly into the version directory, where a server may find
+    an incomplete version. The name of the version directory is the Unix time in seconds; if a
+    directory with this name already exists, TFX's executor silently pushes nothing
     (tfx/components/pusher/executor.py, `Do`).
     """
 

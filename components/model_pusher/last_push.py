@@ -65,7 +65,9 @@ class Serving:
 
     @classmethod
     def find(cls, record: str, base_directory: str) -> "Serving":
-        """Reads the state of `base_directory`. Prints a notice if the served model is damaged.
+        """Reads the record of the last push, and finds the served version of `base_directory`.
+
+        Prints a notice if the served model is damaged.
 
         Args:
           record: the path that `push_record` returned.
@@ -89,9 +91,9 @@ class Serving:
         since the push, the key is the same as in the run that pushed the model. With the same key,
         the result of Pusher is taken from the cache.
 
-        If the last pushed model comes from another training, or if the serving directory has
-        changed, the key is new. With a new key, Pusher runs, so that a model that was removed or
-        damaged is pushed again.
+        If the last pushed model comes from a training other than `training`, or if the serving
+        directory has changed, the key is new. With a new key, Pusher runs, so that a model that was
+        removed or damaged is pushed again.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

@@ -38,6 +38,6 @@ def describe_other_classes(model: str, served: str) -> str:
 def _read(model: str) -> list[str]:
     try:
         names = json.loads(read_bytes(f"{model}/{_CLASSES}") or b"[]")
-    except ValueError:  # a damaged list in the served model must not stop a push
+    except ValueError:  # a damaged list of classes must not stop a push
         return []
     return [str(name) for name in names] if isinstance(names, list) else []

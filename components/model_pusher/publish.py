@@ -1,9 +1,9 @@
 """Copies SavedModels into a serving directory, so that servers never see an incomplete version.
 
-On a disk, the files are written to a directory whose name TensorFlow Serving ignores. The files are
-flushed to the disk before the directory is renamed to the number of the version. In a bucket,
-directories cannot be renamed, so `saved_model.pb` is written last: no server loads a version
-without this file. When all files are written, the push record of the version is marked as complete
+On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed
+to the disk; then the directory is renamed to the number of the version. In a bucket, directories
+cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
+When all files are in the bucket, the push record of the version is marked as complete
 (`PushRecord.is_complete`).
 
 A process that changes a serving directory must hold the lease of the directory
@@ -93,8 +93,8 @@ def publish(
         run=run,
         accuracy=accuracy,
     )
-    # The record is written before the files of the version. A version without a record would count
-    # as a version that this project did not push.
+    # The record is written before the files of the version, because a version without a record
+    # would count as a version that this project did not push.
     write_record(base_directory, record)
     try:
         if record.is_complete:

@@ -58,7 +58,7 @@ def remove_record(base_directory: str, version: int) -> None:
 
 
 def read_records(base_directory: str) -> dict[int, PushRecord]:
-    """Returns the records of a serving directory by version number.
+    """Returns the records of a serving directory, in a dictionary by version number.
 
     Prints a notice for each damaged record.
     """

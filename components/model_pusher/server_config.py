@@ -34,8 +34,8 @@ model_config_list {{
 """
 
 # The file batching.config contains BatchingParameters in text format
-# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The values follow
-# "Performance Tuning" in tensorflow_serving/batching/README.md.
+# (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). The batching
+# parameters follow "Performance Tuning" in tensorflow_serving/batching/README.md.
 _BATCHING = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file. Written once; your
 # changes stay.
@@ -76,8 +76,8 @@ def write_server_config(base_directory: str, *, name: str, max_batch: int) -> No
 def largest_batch(base_directory: str, max_batch: int) -> int:
     """Returns the largest number of images that a server with `batching.config` accepts in a batch.
 
-    If a warm-up request of a version has more images than this number, the server does not load the
-    version.
+    If a warm-up request of a version has more images than the server accepts, the server does not
+    load the version.
 
     Args:
       base_directory: the serving directory.

@@ -1,4 +1,4 @@
-"""Reads the state of a serving directory."""
+"""Finds out which version and which model a serving directory serves."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns text for the error message about a failed change: which version is served now."""
+    """Returns which version is served now, for an error message about a failed push or rollback."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):

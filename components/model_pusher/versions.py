@@ -17,8 +17,8 @@ LARGEST = 2**63 - 1
 
 
 def list_versions(base_directory: str) -> dict[int, str]:
-    """Returns the names of the entries that count as versions, by version number, in ascending
-    order.
+    """Returns the names of the entries that count as versions, in a dictionary sorted by version
+    number.
     """
     if not fileio.isdir(base_directory):
         return {}

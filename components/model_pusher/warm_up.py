@@ -25,8 +25,7 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. The largest batch consists of JPEG images, because JPEG is the last format in the
-# tuple.
+# the graph. The largest batch consists of images of the last format, JPEG (see `_batches`).
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -123,7 +122,7 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields a batch of `max_batch` copies of the last file, then each file as a batch of one."""
+    """Yields `max_batch` copies of the last of `files` as one batch, then each file as a batch."""
     yield [files[-1]] * max_batch
     for file in files:
         yield [file]

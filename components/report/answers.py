@@ -136,8 +136,8 @@ class Answers:
 
         Args:
           most: the largest number of predictions that are chosen.
-          most_of_class: the largest number of images of one class. If `most_of_class` leaves fewer
-            than `most` images, images beyond `most_of_class` are chosen as well.
+          most_of_class: the largest number of predictions that are chosen for images of one class.
+            The limit is exceeded if fewer than `most` predictions would otherwise be chosen.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]

@@ -1,8 +1,8 @@
 """The type of the artifact that contains a report.
 
 In a compiled pipeline, the type is `system.HTML`, so that the UI of Kubeflow Pipelines shows the
-report. `pipeline.runners.compile` replaces the type, and `pipeline.runners.container` makes TFX use
-this class for artifacts of the type `system.HTML`.
+report. `pipeline.runners.compile` replaces the type `vit.HtmlReport` with `system.HTML`, and
+`pipeline.runners.container` makes TFX use the class `HtmlReport` for `system.HTML` artifacts.
 """
 
 from tfx.types.artifact import Artifact

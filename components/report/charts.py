@@ -102,7 +102,7 @@ def render(spec: Mapping[str, Any], title: str) -> str:
 def accuracy_bar(answers: Answers, floor: float | None) -> str:
     """Draws the accuracy of the model and of the champion, with confidence intervals.
 
-    If `floor` is not None, this required accuracy is drawn as a line.
+    If `floor` is not None, a line marks the required accuracy `floor`.
     """
     results = [("this model", answers.accuracy)]
     if answers.champion_accuracy is not None:

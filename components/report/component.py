@@ -22,8 +22,8 @@ INPUTS = {
     "model_run": standard_artifacts.ModelRun,
     "evaluation": standard_artifacts.ModelEvaluation,
     "blessing": standard_artifacts.ModelBlessing,
-    # Evaluator and ServingCheck both have an output named `blessing`. Pusher's name for the output
-    # of ServingCheck is `infra_blessing`.
+    # Evaluator and ServingCheck both have an output named `blessing`, so the input from
+    # ServingCheck has the name that Pusher uses for it, `infra_blessing`.
     "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }

@@ -6,8 +6,8 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# The largest number of images in all contact sheets, the largest and the least number of images per
-# class, and the largest number of classes. The four limits keep the page of a report below 5 MB.
+# Limits that keep the page of a report below 5 MB: the largest number of images in all contact
+# sheets, the largest and the least number of images per class, and the largest number of classes.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-# `SourceImage.error` begins with this text if the image file could not be read.
+# `SourceImage.error` begins with the text UNREAD if the image file could not be read.
 UNREAD = "cannot be read: "
 CHANGED = "the file changed after it was listed"
 # The label of an image for which the source has no label.
@@ -21,11 +21,11 @@ NO_LABEL = -1
 
 
 class ImageReference(NamedTuple):
-    """An image of a source without its bytes: its name, its label, and where to read its bytes.
+    """The name, the label and the location of an image, but not the bytes of the image.
 
-    Before ImageExampleGen reads any image, it assigns the references to splits and shards. All
-    fields are strings and numbers, so that a reference can be stored as JSON. A file name that is
-    not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
+    ImageExampleGen assigns references to splits and shards before it reads the bytes of any image.
+    All fields are strings and numbers, so that a reference can be stored as JSON. A file name that
+    is not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
@@ -118,7 +118,7 @@ class Source(abc.ABC):
 
         The first call is slow, because it walks through a folder, lists a bucket or reads TFRecord
         files. Later calls of this method return the same list. A process should use only one
-        `Source` object, so that it lists the images only once.
+        `Source` object, so that the images are listed only once.
 
         Args:
           cache: a directory in which file digests and lists of images are kept, so that the next
@@ -153,10 +153,10 @@ class Source(abc.ABC):
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the order of the argument `images`. Images in record files that can
-          only be read from the start, such as compressed files, come in the order of the files. If
-          an image cannot be read, or has changed since it was listed, its attribute `error` states
-          the reason.
+          Each image once, in the order of the argument `images`. Images in files that can only be
+          read from the beginning, such as compressed TFRecord files, are sorted by file and by
+          position in the file. If an image cannot be read, or has changed since it was listed, its
+          attribute `error` states the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:

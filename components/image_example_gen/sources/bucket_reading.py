@@ -3,8 +3,8 @@
 import errno
 from typing import IO
 
-# The least number of bytes that a read fetches. With Beam's default of 16 MB, reading one image of
-# a TFRecord file would fetch many images.
+# The least number of bytes that one read from a bucket fetches. With Beam's default of 16 MB,
+# reading one image of a TFRecord file would fetch many images.
 _BUFFER = 1 << 16
 
 

@@ -93,8 +93,8 @@ class ClassFolders(Source):
         """Returns the relative path and the path or URI of each visible file in a class folder or
         split folder.
 
-        Each relative path begins with the name of a class folder or split folder. Every call
-        returns the same list, in the same order.
+        The relative path of a file begins with the name of the file's class folder or split folder.
+        Every call returns the same list, in the same order.
         """
 
     @abc.abstractmethod
@@ -106,8 +106,8 @@ class ClassFolders(Source):
         modification time.
 
         Args:
-          cache: a directory in which the digests of local files are kept for the next call; None
-            for none.
+          cache: a directory in which the digests of local files are kept for the next call; if
+            None, no digests are kept.
         """
 
     def _check_folders(self, hint: str = "") -> None:
@@ -131,8 +131,8 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _hint_at_nested_folder(self) -> str:
-        """Returns a question that suggests the folder in `path` that contains the class folders;
-        empty if there is no such folder.
+        """Returns a question for the error message: whether the user meant the folder in `path`
+        that contains the class folders. Returns an empty string if there is no such folder.
         """
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}

@@ -17,7 +17,7 @@ def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReferenc
     first: dict[str, ImageReference] = {}
     copies: dict[str, list[ImageReference]] = {}
     for image in images:
-        if not image.digest:  # the image could not be read
+        if not image.digest:  # an image that could not be read has no digest
             continue
         if image.digest in first:
             copies.setdefault(image.digest, [first[image.digest]]).append(image)

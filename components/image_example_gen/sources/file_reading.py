@@ -21,12 +21,14 @@ def read_images(
 ) -> Iterator[SourceImage]:
     """Reads images one by one, as `Source.read` does.
 
+    A local image counts as changed if the SHA-256 of its bytes differs from
+    `ImageReference.digest`. The digest of a remote image is not the SHA-256 of its bytes, so a
+    remote image counts as changed only if its size differs from `ImageReference.size`.
+
     Args:
       images: the images to read; `ImageReference.location` is the path or URI of the image file.
-      is_remote: whether the images are on remote storage; if None, the location of each image
-        decides. A remote image counts as unchanged if it has the listed size, because the
-        `ImageReference.digest` of a remote image is computed from a checksum and not from the
-        bytes.
+      is_remote: whether the images are on remote storage; if None, the images whose location is a
+        URI are on remote storage.
     """
     for image in images:
         remote = "://" in image.location if is_remote is None else is_remote

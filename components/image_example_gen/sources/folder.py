@@ -43,8 +43,8 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a question that suggests the parent folder of `path`; empty unless `path`
-        contains files but no folders.
+        """Returns a question for the error message: whether the user meant the parent folder of
+        `path`. Returns an empty string if `path` contains a folder, or contains no files.
         """
         folder = Path(self._path)
         if not self._folders() and any(

@@ -1,4 +1,4 @@
-"""Finds the split that a name in a dataset refers to.
+"""Finds the split to which a name refers: a folder or file name, or a name in a manifest.
 
 This module does not import TensorFlow, which takes seconds to import.
 """

@@ -67,7 +67,7 @@ def find_layout(
     """Finds out whether the folders of a dataset are classes or splits.
 
     Args:
-      paths: the relative paths of all files that are in a folder.
+      paths: the relative paths of all files in subfolders of the dataset.
       where: path or URI of the dataset, for error messages.
       layout: AUTO, CLASSES or SPLITS.
       named: the folders of each split, if the user named them.
@@ -142,11 +142,11 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns the folder that contains the class folders of a split: `top`, or the only folder
-        in `top` if its name refers to the same split.
+        """Returns `top` or a folder in `top`, whichever contains the class folders of `split`.
 
         Archives are often unpacked into a folder with the name of the archive, which leads to paths
-        such as seg_train/seg_train/street/.
+        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only one,
+        contains folders, and has a name that refers to `split`.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
@@ -154,11 +154,11 @@ class _Folders:
 
 
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
-    """Whether the folders that are named like splits can be split folders.
+    """Whether folders with names such as `train` may be splits, and not classes.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
-    contains folders. If there are also folders that are not named like splits, a folder such as
-    `train` that contains only images counts as a class.
+    contains folders. For example, a folder `train` that contains only images is a class if there is
+    also a folder `bus`.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

@@ -151,9 +151,10 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Returns `folders` without the folders that are inside another folder of `folders`.
+    """Returns `folders` without the subfolders of other folders in the set.
 
-    The listing of a folder also includes the files in its subfolders.
+    The listing of a folder includes the files in its subfolders, so the subfolders need not be
+    listed separately.
     """
     roots: list[str] = []
     for candidate in sorted(f"{name}/" for name in folders):

@@ -31,8 +31,8 @@ class SeekingReader:
 class StreamingReader:
     """Reads the record with a given index from a file.
 
-    Ascending indices are fastest, because a smaller index makes the reader start again at the
-    beginning of the file.
+    Reading in ascending order is fastest: to read a record before the previous one, the reader
+    starts again at the beginning of the file.
     """
 
     def __init__(self, stream: Callable[[str], Any]) -> None:

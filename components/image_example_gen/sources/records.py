@@ -34,7 +34,7 @@ class RecordImage(NamedTuple):
       offset: the position of the record's data in the file, in bytes; in a file that must be read
         from its beginning, the index of the record.
       length: the length of the record's data, in bytes; 0 in a file that must be read from its
-        beginning.
+        beginning, where the length is not needed.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
       size: the size of the encoded image, in bytes.
@@ -50,10 +50,10 @@ class RecordImage(NamedTuple):
 
 
 class Features(NamedTuple):
-    """The names of the features of a tf.Example that contain an image, its label and its name.
+    """The names of the features from which an image, its label and its name are read.
 
-    Each attribute is a tuple of names. If an example has several features whose names are in the
-    same tuple, the feature whose name comes first in the tuple is used.
+    Each attribute is a tuple of feature names. If a tf.Example has several features whose names are
+    in the same tuple, the feature whose name comes first in the tuple is used.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -103,7 +103,8 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            with contextlib.suppress(OSError):  # if this fails, the next run lists the images again
+            # If writing fails, the next run lists the images again.
+            with contextlib.suppress(OSError):
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
         yield from images

@@ -33,5 +33,6 @@ class RemoteFolderSource(ClassFolders):
 
 def _is_image(name: str) -> bool:
     parts = name.split("/")
-    # Some tools represent an empty folder by an object whose name ends in a slash.
+    # An object whose name ends in a slash is not an image: some tools create such an object to
+    # represent an empty folder.
     return len(parts) > 1 and bool(parts[0] and parts[-1]) and all(map(is_visible, parts))

@@ -56,7 +56,7 @@ class TfrecordSource(Source):
             and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
           features: the feature names for the keys `image`, `label` and `name`, where `name` is the
-            name of the image; needed only if the features do not have common names.
+            name of the image; needed only for features whose names are not in `_FEATURES`.
         """
         self._path = path
         self._splits = GivenSplits(splits)

@@ -4,7 +4,8 @@ This module does not import TensorFlow, which takes seconds to import.
 """
 
 # The names, in lower case, of files and folders that programs and operating systems create. Hidden
-# files and folders, such as .DS_Store and .thumbnails, are recognised by the dot at the beginning.
+# files and folders, such as .DS_Store and .thumbnails, are recognised by the dot at the beginning
+# of their names.
 _LEFT_BEHIND = {
     "__macosx",  # macOS adds this folder of resource forks to archives
     "desktop.ini",
