@@ -45,8 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The nodes, in the order in which they run. Each key is the name that `components.report.component`
-# uses for one of the outputs of the node.
+# The nodes, in the order in which they run, by the name of one of their outputs in
+# `components.report.component`.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -75,8 +75,8 @@ def read_contents(
     Args:
       settings: the settings of the node Report.
       artifacts: the artifacts of the nodes that ran, by the names of Report's inputs.
-      run: the id of the run, as in `components.node_usage.Usage`; on a cluster, where Usage has no
-        id, the URI of the report instead.
+      run: the id of the run, as in `components.node_usage.Usage`; on a cluster, where
+        `Usage.run` is empty, the URI of the report.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`).
     """

@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # seconds for all single test images; a slow model gets fewer of these images
+_LONGEST = 60.0  # seconds for sending test images one by one; a slow model gets fewer images
 _FEWEST = 8
 
 
