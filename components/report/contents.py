@@ -92,7 +92,7 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeUsage:
-    """The time and the memory of a node, as recorded in the run that executed the node.
+    """The time and the memory of a node, measured when this run or an earlier run executed it.
 
     Attributes:
       node: the name of the node.
@@ -157,7 +157,8 @@ class Contents:
       verdict: the verdict on the model; None if the run ended before Pusher.
       thumbnails: small copies of test images with wrong predictions, by file name.
       heat_maps: heat maps of some images in `thumbnails`; None if Evaluator made no heat maps.
-      warning: Transform's warning about the backbone; empty if there is no warning.
+      warning: Transform's warning that the backbone may expect another range of pixel values; empty
+        if there is no warning.
       nodes: the time and the memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
     """

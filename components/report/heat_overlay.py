@@ -45,7 +45,8 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
     """Describes which cells of a 3 x 3 grid over the image are warm, the warmest cell first."""
-    # Each value is repeated 3 x 3 times, so that both sides can be divided into three equal parts.
+    # Each value is repeated 3 x 3 times, so that rows and columns can be divided into three equal
+    # parts.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

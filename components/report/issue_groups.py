@@ -19,8 +19,8 @@ class IssueRow:
       file: name of the image; empty if the issue concerns a class.
       found: a description of the issue in words.
       score: the score of the issue, as text.
-      images: the name and the thumbnail of the image, and of the image that looks the same, if
-        there is one.
+      images: the name and the thumbnail of the image; for two images that look the same, the names
+        and the thumbnails of both.
     """
 
     file: str

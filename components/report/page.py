@@ -28,7 +28,7 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-# The longest side, in pixels, of images that are enlarged without smoothing.
+# The page enlarges an image without smoothing if no side has more than this number of pixels.
 _SMALL = 64
 
 
@@ -47,7 +47,7 @@ def make_page(contents: Contents) -> str:
 
 
 def choose_mistakes(answers: Answers, most: int = MOST_THUMBNAILS) -> list[int]:
-    """Returns the indices of the wrong predictions that a page shows, the most probable first."""
+    """Returns the indices of the wrong predictions that a page shows, by decreasing probability."""
     return answers.confidently_wrong(most, MOST_OF_CLASS)
 
 

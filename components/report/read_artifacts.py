@@ -45,8 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# One output of each node, in the order in which the nodes run. The keys are the names that
-# `components.report.component` uses for the outputs.
+# The nodes, in the order in which they run, by the name of one of their outputs in
+# `components.report.component`.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -75,8 +75,8 @@ def read_contents(
     Args:
       settings: the settings of the node Report.
       artifacts: the artifacts of the nodes that ran, by the names of Report's inputs.
-      run: the id of the run, as in `components.node_usage.Usage`, or, on a cluster, the URI of the
-        report.
+      run: the id of the run, as in `components.node_usage.Usage`; on a cluster, where
+        `Usage.run` is empty, the URI of the report.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`).
     """
@@ -216,7 +216,7 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 
 
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
-    """Whether a run before `run` wrote an artifact.
+    """Whether an earlier run, and not `run` itself, wrote the artifact at `uri`.
 
     On a cluster, all outputs of a run are in the folder of the run, which contains a folder for
     each node. The name of a node's folder begins with the name of the node.

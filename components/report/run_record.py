@@ -1,5 +1,5 @@
-"""A small record of a run, in the directory of its report. `--history` reads the records to list
-the runs.
+"""The record of a run: a small JSON file in the directory of the run's report. `--history` reads
+the records to list the runs.
 
 This module imports TensorFlow, which takes seconds, only to write to a bucket.
 """
@@ -17,7 +17,7 @@ from components.report.artifact_files import PAGE
 from components.report.contents import Contents
 
 FILE = "run.json"
-# A file in a pipeline root, with one line for each run that took everything from the cache.
+# A file in a pipeline root, with one line for each run that took all results from the cache.
 CACHED = "Report/cached_runs.jsonl"
 _LOCAL = "Report/report"  # the folder in a pipeline root that contains the reports of local runs
 _MOST_CACHED = 1000
@@ -40,7 +40,8 @@ class RunRecord:
       reasons: the reasons why the model was not pushed; empty if it was pushed.
       seconds: the time of all nodes in seconds, including the nodes whose outputs were taken from
         the cache; 0 if it is unknown.
-      options: the options that determine the run, as text, by dotted key.
+      options: the values of the options that determine the run, as texts, by option name, such as
+        `train.epochs`.
       lineage: the fingerprints of the inputs of the run, by name.
     """
 
@@ -136,7 +137,7 @@ def note_cached_run(root: str, page: str) -> None:
 
     Args:
       root: path or URI of the pipeline root.
-      page: path or URI of the HTML page of the earlier run's report, below `root`.
+      page: path or URI of the HTML page that the run took from the cache, below `root`.
     """
     file = f"{root}/{CACHED}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

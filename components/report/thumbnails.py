@@ -8,7 +8,7 @@ import PIL.Image
 from components.examples import find_images
 from components.report.contents import Thumbnail
 
-# The longest side of large and of small thumbnails in pixels, and the quality of their JPEGs.
+# The longest sides, in pixels, of large and of small thumbnails, and the JPEG quality of both.
 SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78
 
 

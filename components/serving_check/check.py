@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # time limit in seconds for single test images; a slow model gets fewer images
+_LONGEST = 60.0  # seconds for sending test images one by one; a slow model gets fewer images
 _FEWEST = 8
 
 
@@ -36,7 +36,7 @@ class TestImage:
       content: the encoded image.
       example: the serialized tf.Example that contains the image.
       predicted: the class that the model predicted in Evaluator; empty if the image is not valid.
-      probability: the probability of that class.
+      probability: the probability of the predicted class.
       valid: whether the model could decode the image.
     """
 

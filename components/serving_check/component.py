@@ -27,10 +27,10 @@ class ServingCheck(base_component.BaseComponent):
     """Loads the exported model in a new process, in the same way as TensorFlow Serving, and sends
     images to the model.
 
-    TFX's InfraValidator needs Docker or Kubernetes to start a server. Instead of a server,
-    ServingCheck starts a Python process that has TensorFlow but none of the project's code. The
-    output is an InfraBlessing artifact, which TFX's Pusher reads. The InfraBlessing artifact also
-    contains a JSON file with all requests, answers and times.
+    ServingCheck replaces TFX's InfraValidator, which needs Docker or Kubernetes to start a server.
+    Instead of a server, ServingCheck starts a Python process that has TensorFlow but none of the
+    project's code. The output is an InfraBlessing artifact, which TFX's Pusher reads. The
+    InfraBlessing artifact also contains a JSON file with all requests, answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec

@@ -1,4 +1,4 @@
-"""Makes unusual image files and files that are not images, such as clients may send to a server.
+"""Makes unusual image files, and files that are not images, because clients may send such files.
 
 The kinds of files come from well-known tests of image decoders: PngSuite, images in the eight EXIF
 orientations, and Pillow's broken files and decompression bombs.

@@ -1,7 +1,7 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
 Each of the functions `deploy`, `promote` and `roll_back` reads the state of Vertex AI, and does
-only the steps that are still missing. So after an error, the user can repeat the same command.
+only the steps that are still missing, so the user can repeat a command that failed.
 After a promotion, the previously served version stays deployed without requests, so that a rollback
 takes effect at once; older versions are removed from the endpoint.
 """
@@ -228,7 +228,9 @@ class _Traffic:
 
 
 def _remove_unused_versions(endpoint: Endpoint, registry: Registry) -> None:
-    """Removes versions without requests from the endpoint, unless an alias keeps them."""
+    """Removes from the endpoint each version of the pipeline's model that gets no requests and has
+    none of the aliases `candidate`, `default` and `previous`.
+    """
     kept = {
         version.id
         for version in registry.list_versions()

@@ -110,8 +110,8 @@ class Registry:
                 artifact_uri=artifact_uri,
                 serving_container_image_uri=self._settings.container,
                 # This command replaces the entry point of TensorFlow Serving's image, because that
-                # entry point listens on other ports and reads the name of the model from
-                # environment variables.
+                # entry point does not listen on the port `_PORT`, and reads the name of the model
+                # from environment variables.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",

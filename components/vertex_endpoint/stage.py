@@ -1,8 +1,9 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
 TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory that the model registry names. So the directory in the model registry must
-contain the numbered directory of only one version.
+copy of the directory that the model registry names for a version. The directory that the model
+registry names must contain only one numbered directory, because TensorFlow Serving would otherwise
+serve the version with the highest number.
 """
 
 import os
