@@ -9,8 +9,9 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. This margin keeps the
-# batch size at or below the number of training images if the run quarantines at most 5 % of them.
+# A run may quarantine training images after it has chosen the batch size. If the run quarantines at
+# most 5 % of the training images, this margin keeps the batch size at or below the number of
+# remaining images.
 _QUARANTINED = 0.05
 
 

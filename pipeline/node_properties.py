@@ -116,9 +116,10 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the champion, with which Evaluator compares the new
-        model; the champion is the last blessed model that does not come from the new model's own
-        training. `components.model_evaluator.records.NONE` if there is no champion.
+      champion: URI of the JSON file about the champion. Evaluator compares the new model with the
+        champion, which is the last blessed model that does not come from the new model's own
+        training. If there is no champion, the property `champion` is
+        `components.model_evaluator.records.NONE`.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.
       data: fingerprint of the options, code and data that determine the examples.

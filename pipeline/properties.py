@@ -246,9 +246,9 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns a JSON list with the number of images of each class on which `champion` was trained.
 
-    The result is "null" if `champion` is None, or if `champion` was trained on the examples of this
-    run (the fingerprint `data`). The result is an execution property of ExampleValidator. The
-    result stays "null" when a model that was trained on the examples of this run becomes the
+    The result is "null" if `champion` is None, or if `champion` was trained on the same examples as
+    this run, whose fingerprint is `data`. The result is an execution property of ExampleValidator.
+    The result stays "null" when a model that was trained on the examples of this run becomes the
     champion, so that ExampleValidator does not run again for the same examples.
     """
     if champion is None or champion.data == data:

@@ -58,7 +58,7 @@ class Recipe:
     published: tuple[Published, ...] = ()
 
     def values(self) -> dict[str, Any]:
-        """Returns the training options of the recipe, by dotted key."""
+        """Returns the training options of the recipe, in a dictionary by dotted key."""
         groups = {"train": self.hyperparameters, "augment": self.augmentation}
         return {
             f"{group}.{name}": v for group, of in groups.items() for name, v in vars(of).items()

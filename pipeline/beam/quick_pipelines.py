@@ -86,7 +86,7 @@ def _remember_by_object(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _find_imported_submodules(code: types.CodeType, used: Iterable[Any]) -> list[types.ModuleType]:
-    """Returns the imported submodules whose names occur in `code`, for the packages in `used`."""
+    """Returns the imported submodules of each package in `used`, if `code` contains their names."""
     packages = [x for x in used if isinstance(x, types.ModuleType)]
     names = frozenset(code.co_names)
     return [

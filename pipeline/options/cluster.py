@@ -135,7 +135,7 @@ def check_output(runner: str, file: str) -> None:
     """Checks the file name suffix of the compiled pipeline.
 
     Raises:
-      InputError: the file name does not have the suffix that Kubeflow Pipelines or Vertex AI needs.
+      InputError: the file name does not have the suffix that `runner` requires.
     """
     if PurePosixPath(file).suffix != SUFFIXES[runner]:
         raise InputError(

@@ -130,7 +130,7 @@ class Config:
         )
 
     def options_beside_recipe(self) -> dict[str, Any]:
-        """Returns the training options that differ from the recipe, by dotted key."""
+        """Returns the training options that differ from the recipe, as a dictionary by key."""
         return {
             key: self.value(key)
             for key, value in RECIPES[self.recipe].values().items()
@@ -205,8 +205,8 @@ class Config:
         """Returns the configuration as JSON, for `read_config`.
 
         Many people can read the JSON, because compiled pipelines and the metadata store contain it.
-        This function therefore leaves out a password in `--host`, which no node needs. The JSON
-        contains no password in the URL of a model, because `check_reachable` refuses such a URL.
+        This function therefore leaves out a password in `--host`, which no node needs. The URL of
+        the model contains no password, because `check_reachable` refuses a URL with a password.
         """
         values = self.values()
         host = values["cloud.host"]

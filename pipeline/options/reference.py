@@ -84,7 +84,8 @@ _GROUPS = {
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# Flags that do not set an option. A test checks that the table lists all such flags of the parser.
+# Flags that do not set an option. A test checks that `_OTHER_FLAGS` lists every flag of the parser
+# that sets no option.
 _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",

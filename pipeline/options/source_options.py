@@ -11,8 +11,8 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The names of the options `ingest.…` that each kind of dataset accepts. The source class for a kind
-# of dataset has a constructor argument for each option of this kind, with the same name.
+# The names of the options `ingest.…` that each kind of dataset accepts. The class that reads a kind
+# of dataset has a constructor argument with the name of each accepted option.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
