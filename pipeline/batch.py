@@ -9,17 +9,19 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. The batch size still fits
-# if the run quarantines at most 5 % of the training images.
+# A run may quarantine training images after it has chosen the batch size. If the run quarantines at
+# most 5 % of the training images, this margin keeps the batch size at or below the number of
+# remaining images.
 _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
     """Returns `config` with a batch size of at most `train_images`.
 
-    If the recipe's batch size is too large, this function halves the batch size until it fits. The
-    result stays a multiple of `train.accumulation`, so this function does not halve an odd
-    multiple.
+    If the recipe's batch size is larger than the training split, this function halves the batch
+    size until the training split contains at least one batch. The batch size must stay a multiple
+    of `train.accumulation`, so this function does not halve an odd multiple of
+    `train.accumulation`.
 
     Args:
       config: the configuration.

@@ -19,8 +19,8 @@ _CATALOGUE = "backbones.catalogue"
 # version of TensorFlow, because all versions write the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
 # Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
-# content of these images does not matter, so Pusher's fingerprint leaves out the versions of the
-# three libraries.
+# content of warm-up images does not matter, so Pusher's fingerprint leaves out the versions of PIL,
+# NumPy and tensorflow_serving.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
 # Report uses the following modules only to read files and properties that other nodes wrote, so the
@@ -70,10 +70,11 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
 
     Args:
       source: the argument of `components.image_example_gen.sources.registry.make_source`. The
-        fingerprint of ImageExampleGen contains only the code for this kind of source.
-      layout: `backbone_layout` of `pipeline.inputs.Inputs`. The fingerprints of Tuner and Trainer
-        contain `layout` instead of the whole model catalogue, because training uses no other part
-        of the catalogue, and the backbone has a fingerprint of its own.
+        fingerprint of ImageExampleGen contains only the code for the kind of `source`, such as
+        "folder".
+      layout: the value of `pipeline.inputs.Inputs.backbone_layout`. The fingerprints of Tuner and
+        Trainer contain `layout` instead of the whole model catalogue, because training uses no
+        other part of the catalogue, and the backbone has a fingerprint of its own.
       split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
         code that finds near duplicates, unless `split_by` is "near_duplicates".
     """

@@ -136,7 +136,7 @@ def make_data_check(
 
     Args:
       config: the configuration.
-      properties: the properties of the nodes.
+      properties: the execution properties of the nodes.
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; used only with `--data-check full`.
       transformed_examples: Transform's examples with features of the backbone, for `--data-check

@@ -7,12 +7,13 @@ from components.model_evaluator.reasons import ACCURACY
 
 
 def make_eval_config() -> config_pb2.EvalConfig:
-    """Returns the EvalConfig for the exported model on raw test examples, in total and by class.
+    """Returns the EvalConfig with which TFMA evaluates the exported model on raw test examples.
 
-    The recall of a class is the accuracy on the images of the class, so TFMA needs no separate
-    metric for the recall. The EvalConfig has no thresholds, because TFMA's thresholds ignore how
-    many images the metrics were computed from. `components.model_evaluator.verdict` compares the
-    metrics with the required values.
+    TFMA computes each metric for all images and for the images of each class. The recall of a class
+    is the accuracy on the images of the class, so TFMA needs no separate metric for the recall. The
+    EvalConfig has no thresholds, because TFMA's thresholds ignore how many images the metrics were
+    computed from. `components.model_evaluator.verdict` compares the metrics with the required
+    values.
     """
     return config_pb2.EvalConfig(
         model_specs=[
@@ -22,7 +23,8 @@ def make_eval_config() -> config_pb2.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        # With `feature_values`, TFMA would fail if the test split contains no image of a class.
+        # The label's values are not listed in `feature_values`, because TFMA would then fail if the
+        # test split contains no image of a listed class.
         slicing_specs=[
             config_pb2.SlicingSpec(),
             config_pb2.SlicingSpec(feature_keys=["label"]),

@@ -34,15 +34,15 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but no image in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will still
-        move near duplicates to the same split.
+      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will later
+        move near duplicates of each other into one split.
       given: the splits that the dataset defines itself.
       left_out: folders whose images the run does not use.
       dropped: number of duplicates that were removed.
-      leaks: the number of images with copies in several splits that the dataset defines, and an
-        example: the file names of two copies of an image.
-      conflicts: the number of images with copies in several classes, and an example: the file names
-        of two copies of an image.
+      leaks: the number of images with copies in several splits that the dataset defines, and, as an
+        example, the file names of two copies of one image.
+      conflicts: the number of images with copies in several classes, and, as an example, the file
+        names of two copies of one image.
     """
 
     total: int
@@ -122,7 +122,8 @@ def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
 
     Args:
       source: the source.
-      is_estimate: whether ImageExampleGen will still move near duplicates to the same split.
+      is_estimate: whether ImageExampleGen will later move near duplicates of each other into one
+        split, which changes the number of images in each split.
     """
     images = source.images()
     copies = list(find_copies(images))

@@ -40,7 +40,8 @@ class Inputs:
       backbone_fingerprint: the fingerprint of the backbone's content.
       backbone_layout: the names of the backbone's variables, from `backbones.layout.find_layout`,
         as text; empty for `--tune head`, which does not train these variables.
-      champions: the last blessed models, from `components.model_evaluator.records.find_champions`.
+      champions: the records of the last two blessed models that come from different trainings, from
+        `components.model_evaluator.records.find_champions`.
       serving: a description of the served model and of the last push, at the start of the run.
       found: the description of the images.
     """

@@ -33,8 +33,8 @@ class ValidationProperties:
     Attributes:
       library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: number of training images of the last blessed model in each class, as JSON
-        (see `components.example_check.component.ExampleCheck`).
+      champion_counts: JSON list with, for each class, the number of images on which the last
+        blessed model was trained (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue
@@ -116,9 +116,10 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the model that Evaluator compares with the new model: the
-        last blessed model that another training produced. If no other training produced a blessed
-        model, the value is `components.model_evaluator.records.NONE`.
+      champion: URI of the JSON file about the champion. Evaluator compares the new model with the
+        champion, which is the last blessed model that does not come from the new model's own
+        training. If there is no champion, the property `champion` is
+        `components.model_evaluator.records.NONE`.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.
       data: fingerprint of the options, code and data that determine the examples.

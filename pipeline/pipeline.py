@@ -9,8 +9,9 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
              backbone SavedModel +------------+           +- the last blessed model
 
 A compiled pipeline starts with the node ResolveInputs, which finds the data and the backbone for
-each run. With `--data-check full`, DataCheck also reads the backbone. With `--data-check full` and
-`--tune head`, DataCheck also reads the features that Transform computes.
+each run. With `--data-check full`, DataCheck reads the backbone as well as the examples. With
+`--data-check full` and `--tune head`, DataCheck reads the examples, the backbone, and the features
+that Transform computes.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def create_pipeline(
 
     The pipeline names the functions of `trainer` by import path, so this function does not import
     the training code. If a node reads files that are not artifacts, the node has an execution
-    property with a fingerprint of the files. So the node runs again when the files change.
+    property with a fingerprint of the files, so that the node runs again when the files change.
 
     Args:
       config: the configuration.
@@ -78,7 +79,8 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take long, so Transform waits until ExampleValidator accepts the data.
+    # Transform may take a long time, so it starts only after ExampleValidator has accepted the
+    # data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -179,7 +181,7 @@ def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] =
     Args:
       config: the configuration.
       inputs: the data of the run, and the backbone for `--data-check full`.
-      beam_args: as in `create_pipeline`.
+      beam_args: flags for Beam, from `pipeline.beam.engine.beam_arguments`.
     """
     properties = make_properties(config, inputs)
     data = make_data_nodes(config, properties)
@@ -204,9 +206,9 @@ def _backbone(
     """Returns the node that outputs the backbone, and the node's output channel.
 
     If all nodes and Beam workers run on this machine, the artifact is the directory in which the
-    command line found the backbone. In a compiled pipeline, and with Beam workers elsewhere, the
-    node copies the backbone to the pipeline root, because the containers or workers may be unable
-    to read directories of this machine.
+    command line found the backbone. In a compiled pipeline, and with Beam workers in containers or
+    on other machines, the node copies the backbone to the pipeline root, because the containers or
+    workers may be unable to read directories of this machine.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(

@@ -57,9 +57,9 @@ class Properties:
 
     In a run on this machine, the command line computes the properties before the run starts. In
     each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties, and
-    placeholders pass the properties to the other nodes. So each run of a compiled pipeline computes
-    the fingerprint of its data again. Nodes whose properties have not changed take their outputs
-    from the cache.
+    placeholders pass the properties to the other nodes. Each run of a compiled pipeline therefore
+    computes the fingerprint of its data again. A node whose properties and inputs have not changed
+    takes its outputs from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -244,11 +244,12 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 
 
 def _champion_counts(champion: Blessing | None, data: str) -> str:
-    """Returns the number of training images per class of the last blessed model, as JSON.
+    """Returns a JSON list with the number of images of each class on which `champion` was trained.
 
-    If there is no blessed model, or if the blessed model was trained on the same examples as this
-    run, the result is "null". If ExampleValidator's property `champion_counts` changed after each
-    new blessed model, ExampleValidator would run again for the same examples.
+    The result is "null" if `champion` is None, or if `champion` was trained on the same examples as
+    this run, whose fingerprint is `data`. The result is an execution property of ExampleValidator.
+    The result stays "null" when a model that was trained on the examples of this run becomes the
+    champion, so that ExampleValidator does not run again for the same examples.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -256,10 +257,12 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns the largest difference that ServingCheck allows between probabilities of an image.
+    """Returns the largest difference of probabilities that ServingCheck allows for one image.
 
-    The default is larger for mixed precision than for float32, because rounding errors in mixed
-    precision are larger and depend on the other images in the batch.
+    ServingCheck compares the probabilities of an image in one request with those in other requests
+    and in Evaluator's predictions. The default is larger for mixed precision than for float32,
+    because rounding errors in mixed precision are larger and depend on the other images in the
+    batch.
     """
     if config.serving_check.tolerance is not None:
         return config.serving_check.tolerance

@@ -51,10 +51,10 @@ def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
     TFX's nodes read serialized examples through tfx_bsl, which applies `ProfileRawRecords` to the
-    examples (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). In this context, Beam
-    counts each image after `ProfileRawRecords`. Beam fuses the counting step with the steps that
-    process the images, and these steps process a batch of images in about a second. So Beam counts
-    an image at most about a second before Beam processes the image.
+    examples (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). This context inserts a
+    counting step after `ProfileRawRecords`. Beam fuses the counting step with the steps that
+    process the images, and these steps process a batch of images in about a second, so the count is
+    at most about a second ahead of the processing.
     """
     from tfx_bsl.tfxio import telemetry
 

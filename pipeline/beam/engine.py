@@ -17,14 +17,13 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # With `--allow_unsafe_triggers`, Beam uses its own Python engine at once, and does not first
-    # try to download another engine. `--allow_unsafe_triggers` is safe, because this project uses
-    # no triggers.
+    # Without `--allow_unsafe_triggers`, Beam tries to download another engine before it uses its
+    # own Python engine. `--allow_unsafe_triggers` is safe, because this project uses no triggers.
     "--allow_unsafe_triggers",
 )
-# `--sdk_container_image` keeps TFX from building a package of TFX's own code for the workers of
-# each node. Building the package of TFX's code takes two seconds, and pip then fails to install the
-# package because of the versions that TFX pins. Workers outside containers ignore
+# Without `--sdk_container_image`, TFX would build a package of TFX's own code for the Beam workers
+# of each node. Building the package of TFX's code takes two seconds, and pip then fails to install
+# the package because of the versions that TFX pins. Workers outside containers ignore
 # `--sdk_container_image` and run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 

@@ -47,7 +47,7 @@ _FILES = (
 class _CloudOptions(GoogleCloudOptions):
     """Beam's Google Cloud options, validated without a request to Cloud Storage.
 
-    Beam's own validation sends a request to the bucket of `--temp_location`. The request needs
+    Beam's own validation reads the bucket of `--temp_location`. A request to Cloud Storage needs
     credentials, and takes minutes if there is no network.
     """
 

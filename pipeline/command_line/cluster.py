@@ -34,8 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # If the user gave a machine type for Trainer, Trainer runs as a custom job, and `build_config`
-    # has already checked the strategy.
+    # If `machine_type` is set, Trainer runs as a custom job, and `build_config` has already checked
+    # that the custom job supports the strategy.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)

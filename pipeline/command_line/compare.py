@@ -29,8 +29,9 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """Compares two runs, returns the comparison as text, and writes the comparison as an HTML page.
 
     Args:
-      names: the two runs. A run is given by its name in `--history`, by the path of its HTML
-        report, or by the directory of the report. The name of a pipeline stands for its newest run.
+      names: two texts, one for each run. Each text is the name of a run in `--history`, the path of
+        a run's HTML report, the directory of the report, or the name of a pipeline, which stands
+        for the pipeline's newest run.
       roots: the paths or URIs of the pipeline roots that contain the runs.
       folder: the directory for the HTML page.
 

@@ -8,7 +8,7 @@ from common.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackboneInput:
-    """The properties of a backbone's input images that the SavedModel does not contain."""
+    """Options that describe a backbone's input images; the SavedModel lacks this information."""
 
     input_range: Literal["-1,1", "0,1", "0,255", "imagenet"] = option(
         "range of the pixel values that the backbone was trained with; imagenet: values in [0, 1], "

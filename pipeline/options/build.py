@@ -59,7 +59,7 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
     """Builds the configuration from `settings` and, for all other options, from defaults.
 
     Args:
-      settings: the given settings, by dotted key.
+      settings: the settings that the user gave, in a dictionary by dotted key.
       needs_model: whether `settings` must contain a model. If `settings` contain no model,
         `Config.model` is empty.
 
@@ -128,7 +128,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
     """Returns the runner and the options of its cluster, for commands such as --list-schedules.
 
     Args:
-      settings: the given settings, by dotted key.
+      settings: the settings that the user gave, in a dictionary by dotted key.
 
     Raises:
       InputError: a setting is wrong (see `build_config`), or the runner does not use a cluster.
@@ -147,8 +147,8 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
     """Returns the settings of an endpoint of Vertex AI, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key, which must contain the name, the endpoint, the
-        project and the region.
+      settings: the settings that the user gave, in a dictionary by dotted key. The settings must
+        contain the name of the pipeline, the endpoint, the project and the region.
 
     Raises:
       InputError: a setting is wrong (see `build_config`); or the name, the endpoint, the project or
@@ -170,8 +170,9 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
     """Returns the path of the serving directory, for commands that run no pipeline.
 
     Args:
-      settings: the given settings, by dotted key, which must contain at least one of the name, the
-        pipeline root and the serving directory.
+      settings: the settings that the user gave, in a dictionary by dotted key. The settings must
+        contain at least one of the name of the pipeline, the pipeline root, the serving directory
+        and `cloud.state_dir`.
 
     Raises:
       InputError: a setting is wrong (see `build_config`), or `settings` contain neither the name of
@@ -200,10 +201,10 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of the options in a group, by name without the prefix of the group.
+    """Returns the values of the options in a group, in a dictionary by key without the prefix.
 
     Args:
-      values: the values of options, by dotted key.
+      values: the values of options, in a dictionary by dotted key.
       group: the prefix of the group, such as "train". The group "" contains the options without a
         prefix.
     """
@@ -216,7 +217,9 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, str]:
-    """Returns, by dotted key, the flag or YAML key of each value that differs from its default."""
+    """Returns the flag or YAML key of each option whose value differs from its default, in a
+    dictionary by dotted key.
+    """
     return {
         key: settings[key].origin
         for key, value in values.items()

@@ -15,19 +15,20 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The file name suffix of a compiled pipeline, by runner. The service that runs the pipeline
-# recognizes the file format by the suffix.
+# The file name suffix of a compiled pipeline, for each runner. Kubeflow Pipelines and Vertex AI
+# recognize the file format by the suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
-# The URI schemes that a pipeline root may have, by runner.
+# The URI schemes that a pipeline root may have, for each runner.
 _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 
 # The largest number of concurrent runs that a runner allows for a schedule.
 MOST_CONCURRENT_RUNS = {"kubeflow": 10}
 
 
-# The format of a time in RFC 3339. Python's `fromisoformat` also accepts other formats of ISO 8601.
+# The format of a time in RFC 3339. Python's `fromisoformat` also accepts formats of ISO 8601 that
+# RFC 3339 does not allow.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -59,7 +60,7 @@ _TIME = Check("a time with its zone, such as 2026-12-24T18:00:00Z", _is_time)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """The service that runs a compiled pipeline, and the schedule of its runs."""
+    """Options of the service that runs a compiled pipeline, and of the pipeline's schedule."""
 
     output: str | None = option(
         "only compile the pipeline, to this file: .yaml for kubeflow, .json for vertex",
@@ -134,7 +135,7 @@ def check_output(runner: str, file: str) -> None:
     """Checks the file name suffix of the compiled pipeline.
 
     Raises:
-      InputError: the file name does not have the suffix that the service needs.
+      InputError: the file name does not have the suffix that `runner` requires.
     """
     if PurePosixPath(file).suffix != SUFFIXES[runner]:
         raise InputError(
@@ -144,7 +145,7 @@ def check_output(runner: str, file: str) -> None:
 
 
 def check_target(runner: str, cloud: Cloud) -> None:
-    """Checks that all flags for connecting to the service are given.
+    """Checks that the user gave all flags for connecting to Kubeflow Pipelines or Vertex AI.
 
     Raises:
       InputError: a flag is missing.
@@ -157,10 +158,10 @@ def check_target(runner: str, cloud: Cloud) -> None:
 
 
 def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
-    """Checks that all flags for submitting a pipeline are given.
+    """Checks that the user gave all flags for submitting a pipeline.
 
     Raises:
-      InputError: a flag is missing, or the service does not support the URI scheme of the pipeline
+      InputError: a flag is missing, or `runner` does not support the URI scheme of the pipeline
         root.
     """
     check_target(runner, cloud)

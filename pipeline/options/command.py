@@ -29,7 +29,7 @@ _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 def make_command(config: Config, *commands: str) -> str:
     """Returns the command that repeats a run, with all options that differ from their defaults.
 
-    The command does not contain the secrets in URLs.
+    The command leaves out secrets that URLs contain.
 
     Args:
       config: the configuration of the run.
@@ -43,7 +43,7 @@ def make_command(config: Config, *commands: str) -> str:
 
 
 def describe_options(config: Config) -> dict[str, str]:
-    """Returns the values of options as texts, by dotted key, without secrets in URLs.
+    """Returns the options of a run, without secrets in URLs, as a dictionary of texts by key.
 
     The result contains the model, the dataset, all training options, and every option that differs
     from its default.
@@ -78,8 +78,8 @@ def _arguments(key: str, value: Any, flag: str | None) -> list[str]:
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """Returns the default of each option, by dotted key. Some defaults depend on other options in
-    `config`.
+    """Returns the default of each option, in a dictionary by dotted key. Some defaults depend on
+    other options in `config`.
     """
     recipe = RECIPES[config.recipe]
     reference = parse_model(config.model)

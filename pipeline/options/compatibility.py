@@ -51,7 +51,7 @@ ENDPOINT_OPTIONS = (
 )
 
 # Pairs of options that exclude each other, with the reason for the error message. The first option
-# has no effect if the user gives the second option.
+# of each pair has no effect if the user gives the second option of the pair.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -59,8 +59,8 @@ CONFLICTS = (
 )
 
 
-# Pairs of options that set the same quantity in different units. If the user gives the first
-# option, the second option has no effect.
+# Pairs of options that set the same quantity in different units. If the user gives the first option
+# of a pair, the second option of the pair has no effect.
 ALTERNATIVES = (
     ("train.steps", "train.epochs"),
     ("train.warmup_epochs", "train.warmup_steps"),
@@ -68,11 +68,12 @@ ALTERNATIVES = (
 
 
 def check_runner(runner: str, given: Mapping[str, str]) -> None:
-    """Checks that `runner` uses all given options.
+    """Checks that `runner` uses every option that the user gave.
 
     Args:
       runner: the name of the runner.
-      given: by dotted key, the flag or YAML key of each option that differs from its default.
+      given: the flag or YAML key of each option that differs from its default, in a dictionary by
+        dotted key.
 
     Raises:
       InputError: `runner` ignores an option.
@@ -90,7 +91,8 @@ def check_together(given: Mapping[str, str]) -> None:
     """Refuses options that have no effect because another option is given or missing.
 
     Args:
-      given: by dotted key, the flag or YAML key of each option that differs from its default.
+      given: the flag or YAML key of each option that differs from its default, in a dictionary by
+        dotted key.
 
     Raises:
       InputError: an option has no effect.
@@ -113,8 +115,8 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
     """Checks that the user gave at most one option of each pair in `ALTERNATIVES`.
 
     Args:
-      values: the given values, by dotted key.
-      origins: the flag or YAML key of each value, by dotted key.
+      values: the values that the user gave, in a dictionary by dotted key.
+      origins: the flag or YAML key of each value, in a dictionary by dotted key.
 
     Raises:
       InputError: both options of a pair are given.
@@ -131,7 +133,7 @@ def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
     """Removes each option that has no effect because its alternative in `ALTERNATIVES` is set.
 
     Args:
-      values: the values of all options, by dotted key.
+      values: the values of all options, in a dictionary by dotted key.
     """
     unused = {second for first, second in ALTERNATIVES if values[first] is not None}
     return {key: value for key, value in values.items() if key not in unused}

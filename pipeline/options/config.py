@@ -130,7 +130,7 @@ class Config:
         )
 
     def options_beside_recipe(self) -> dict[str, Any]:
-        """Returns the training options that differ from the recipe, by dotted key."""
+        """Returns the training options that differ from the recipe, as a dictionary by key."""
         return {
             key: self.value(key)
             for key, value in RECIPES[self.recipe].values().items()
@@ -191,11 +191,11 @@ class Config:
         return find_dataset(self.dataset, here=not self.run.is_compiled)
 
     def values(self) -> dict[str, Any]:
-        """Returns the value of every option, by dotted key."""
+        """Returns the values of all options, in a dictionary by dotted key."""
         return {key: self.value(key) for key in OPTIONS}
 
     def value(self, key: str) -> Any:
-        """Returns the value of one option, given by its dotted key."""
+        """Returns the value of the option with the dotted key `key`, such as `train.epochs`."""
         value: Any = self
         for name in key.split("."):
             value = getattr(value, name)
@@ -204,9 +204,9 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Many people can read the JSON, because compiled pipelines and the metadata store contain the
-        JSON. So this function leaves out a password in `--host`, which no node needs. The URL of a
-        model contains no password, because `check_reachable` refuses a URL with a password.
+        Many people can read the JSON, because compiled pipelines and the metadata store contain it.
+        This function therefore leaves out a password in `--host`, which no node needs. The URL of
+        the model contains no password, because `check_reachable` refuses a URL with a password.
         """
         values = self.values()
         host = values["cloud.host"]

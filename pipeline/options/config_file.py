@@ -15,7 +15,7 @@ _GROUPS = {key.rsplit(".", 1)[0] for key in OPTIONS if "." in key}
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
-    """Reads the settings of a YAML file, by dotted key.
+    """Reads the settings in a YAML file, and returns them in a dictionary by dotted key.
 
     Raises:
       InputError: the file cannot be read, is not YAML, is not a mapping, or contains a key twice.

@@ -21,8 +21,9 @@ _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     """Returns the JSON of a google.cloud.aiplatform.v1.CustomJob that runs TFX's Trainer.
 
-    In addition to the fields of a CustomJob, the JSON contains the Google Cloud project. Before TFX
-    submits the job, TFX removes the project and adds the command for the containers.
+    In addition to the fields of a CustomJob, the JSON contains the Google Cloud project, which TFX
+    reads. Before TFX submits the job, TFX removes the project from the JSON and adds the command
+    that the containers run.
 
     Args:
       name: name of the pipeline.
@@ -82,7 +83,8 @@ def _scheduling(machine: TrainerMachine) -> dict[str, Any]:
 def check_custom_job(
     machine: TrainerMachine, cloud: Cloud, train: Hyperparameters, *, tune: str
 ) -> None:
-    """Checks that Vertex AI offers the custom job, and that the training can run in it.
+    """Checks that Vertex AI supports the machines of the custom job, and that the training can use
+    them.
 
     Raises:
       InputError: an option is missing, or two options contradict each other.

@@ -10,7 +10,7 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 class Splits:
     """The names that a dataset uses for the train, validation and test splits.
 
-    The names are names of folders, names of TFRecord files, or values in a manifest.
+    Each name is the name of a folder, the name of a TFRecord file, or a value in a manifest.
     """
 
     train: tuple[str, ...] = option(

@@ -84,7 +84,8 @@ _GROUPS = {
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# Flags that do not set an option. A test compares these flags with the flags of the parser.
+# Flags that do not set an option. A test checks that `_OTHER_FLAGS` lists every flag of the parser
+# that sets no option.
 _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
@@ -213,7 +214,7 @@ def _difference_rows() -> Iterator[Sequence[str]]:
 
 
 def _wrap(text: str) -> str:
-    """Wraps a paragraph to lines of 100 characters, as in the other documents."""
+    """Wraps a paragraph to lines of 100 characters, the width of the handwritten pages."""
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 

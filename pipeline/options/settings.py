@@ -19,7 +19,7 @@ class Setting:
 
     Attributes:
       value: the value as given, before its conversion to the type of the option.
-      origin: the flag, or the file and key, that set the value. Error messages name this origin.
+      origin: the flag, or the file and key, that set the value, for error messages.
     """
 
     value: Any

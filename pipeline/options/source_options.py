@@ -11,8 +11,8 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The names of the options `ingest.…` that each kind of dataset accepts. The source class for each
-# kind of dataset has constructor arguments with the names of these options.
+# The names of the options `ingest.…` that each kind of dataset accepts. The class that reads a kind
+# of dataset has a constructor argument with the name of each accepted option.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -47,12 +47,13 @@ def _tuple_to_list(value: Any) -> Any:
 
 
 def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Checks that all given options have an effect for the kind of the dataset.
+    """Checks that each option that the user gave has an effect on a dataset of this kind.
 
     Args:
       kind: the kind of the dataset, such as "folder" or "manifest".
-      values: the given values, by dotted key.
-      given: by dotted key, the flag or YAML key of each option that differs from its default.
+      values: the values that the user gave, in a dictionary by dotted key.
+      given: the flag or YAML key of each option that differs from its default, in a dictionary by
+        dotted key.
 
     Raises:
       InputError: an option has no effect for this kind of dataset.

@@ -116,7 +116,8 @@ def check_storage(
       pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
-      written: other directories to which the steps write, by flag.
+      written: directories, in addition to the pipeline root and `state_dir`, to which the steps
+        write, in a dictionary by the flag that names the directory.
 
     Raises:
       InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on a linear probe. All other options `train.…` control
-# training steps, but a linear probe is computed without training steps.
+# The options `train.…` that have an effect on a linear probe. The options `train.…` that are not in
+# this set control training steps, but a linear probe is computed without training steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
@@ -23,7 +23,8 @@ def check_tune(
       tune: the value of `--tune`, "full" or "head".
       head: the value of `--head`, "gradient" or "linear_probe".
       tuner: number of trials of a search for hyperparameters.
-      given: by dotted key, the flag or YAML key of each option that differs from the recipe.
+      given: the flag or YAML key of each option that differs from the recipe, in a dictionary by
+        dotted key.
       origin: the flag, or the file and key, that set the recipe.
 
     Raises:

@@ -30,8 +30,8 @@ class ImageProgress:
         """
         Args:
           console: the console that shows the progress.
-          images: number of images that each node reads, by node. The console shows no progress for
-            a node that is not in this mapping.
+          images: for each node whose progress the console shows, the number of images that the node
+            reads, in a dictionary by the name of the node.
         """
         self._console = console
         self._images = images
