@@ -13,7 +13,7 @@ from common.text import make_printable
 from pipeline.options.config import Config
 
 # The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. The
-# schemas in `schemas/` contain the same text for this feature.
+# files in `schemas/` contain a copy of `_FILE_NAME`.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {
@@ -35,9 +35,9 @@ def read_curated_schema(name: str) -> str:
 def read_schema(path: str) -> str:
     """Returns the text of the schema that the user gave with `--schema`.
 
-    Schemas from `--write-schema` do not contain the feature `file_name`, because SchemaGen would
-    allow only the file names of the present images. If the feature is missing, this function adds
-    the feature and allows any file name.
+    Schemas from `--write-schema` do not contain the feature `file_name`, because a schema that
+    SchemaGen inferred from the file names could allow only these file names. If the feature
+    `file_name` is missing, this function adds the feature and allows any file name.
 
     Args:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.

@@ -37,9 +37,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     The operating system frees the lock when the process ends, even if the process is killed.
 
     Yields:
-      A function that records the pipeline as the owner of `directory`. A run calls this function
-      only after it has found its data and its model. So a wrong `--dataset` or `--model` in the
-      first run does not reserve `directory` for a pipeline.
+      A function that records the pipeline as the owner of `directory`. The caller must find the
+      data and the model before it calls the function, so that a first run with a wrong `--dataset`
+      or `--model` does not make its pipeline the owner of `directory`.
 
     Raises:
       InputError: the run cannot write to `directory`; another run is using `directory`; `directory`

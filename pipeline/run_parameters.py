@@ -1,4 +1,4 @@
-"""The parameters of a compiled pipeline. Each run may give its own values for the parameters.
+"""The parameters of a compiled pipeline: options whose values each run of the pipeline may set.
 
 This module imports TFX, which takes seconds to import, only when it builds RuntimeParameters.
 """
@@ -34,7 +34,7 @@ class RunParameter:
     def key_in(self, config: Config) -> str | None:
         """Returns the dotted key of the option that the parameter sets in `config`.
 
-        The result is None if no option fits the kind of dataset in `config`.
+        The result is None if the parameter sets no option for the kind of dataset in `config`.
         """
         return self.key if isinstance(self.key, str) else self.key.get(config.source["kind"])
 
@@ -59,7 +59,7 @@ PARAMETERS = (
 def runtime_parameters(config: Config) -> dict[str, Any]:
     """Returns TFX's RuntimeParameters of the pipeline that `config` describes, by name.
 
-    A run can unset an option that may be None: the value 0 or the empty text stands for None. If a
+    If an option may be None, a run sets the option to None with the value 0 or the empty text. If a
     parameter has no default, each run must give a value.
     """
     from tfx.orchestration.data_types import RuntimeParameter

@@ -33,12 +33,12 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
     imported, so the context must begin before TensorFlow is imported.
 
     Args:
-      path: the log file. The context appends to an existing file.
+      path: the log file. If the log file exists, the context appends to it.
       verbose: whether log lines also go to the screen. If `verbose` is True, the context does not
         redirect the descriptors, so the log lines of C++ code go only to the screen.
 
     Yields:
-      Text streams for the screen, in place of stdout and stderr.
+      Two text streams that still write to the screen: the original stdout and stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Reads the result of a run from the artifacts of the run.
 
-If a run takes all outputs from the cache, the run has the same artifacts as the original run, so
-both runs report the same result.
+A run that takes all outputs from the cache has the same artifacts as the run that wrote these
+outputs, so both runs report the same result.
 """
 
 import dataclasses

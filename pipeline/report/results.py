@@ -8,7 +8,7 @@ from typing import Any
 
 
 def describe_results(report: Any) -> Iterator[str]:
-    """Yields a line for each artifact and each result, except accuracy and verdict.
+    """Yields a line for each artifact and each result, except accuracy and gate verdict.
 
     Args:
       report: a `pipeline.report.outcome.Report`.

@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Names of Report's inputs, by node and output key. This table contains only inputs whose names
-# differ from the output keys.
+# Maps a node and the key of its output to the name of the input of the node Report, if the name
+# differs from the key.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
@@ -55,15 +55,15 @@ def write_data_report(
     stopped: str = "",
     is_inspection: bool = False,
 ) -> Path | None:
-    """Writes the HTML report of the newest run in a metadata store, without the node Report.
+    """Writes the HTML report of the newest run in a metadata store; does not run the node Report.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: the settings of the report.
       directory: the directory for the HTML file.
       stopped: the reason why the run stopped early; empty if the run did not stop early.
-      is_inspection: whether the run is an inspection. The report of an inspection shows some images
-        of each class.
+      is_inspection: whether the run is an inspection, whose report also shows some images of each
+        class.
 
     Returns:
       The path of the HTML file; None if the run ended before it read images.

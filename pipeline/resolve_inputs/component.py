@@ -30,7 +30,7 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """A node that finds the data and the backbone, and outputs the properties of all other nodes.
+    """Finds the data and the backbone, and outputs the execution properties of all other nodes.
 
     The results of ResolveInputs must never be cached, because each run must look for new data.
     """

@@ -25,7 +25,8 @@ SETTINGS = "settings"
 class Executor(base_executor.BaseExecutor):
     """Finds the inputs of a run of a compiled pipeline.
 
-    In a run on this machine, the command line itself finds the inputs.
+    A local run has no node ResolveInputs, because `pipeline_runner.py` finds the inputs before it
+    starts the pipeline.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)

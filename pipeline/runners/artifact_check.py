@@ -33,8 +33,8 @@ from common.notice import print_notice
 from common.replace_attribute import replace_attribute
 from components.node_usage import record_usage
 
-# If an output of one of the following nodes has changed, the run ends with an error. The node does
-# not run again by itself, because a training may take days.
+# If a cached output of Trainer or Tuner has changed, the run ends with an error instead of running
+# the node again, because a training may take days.
 _TRAINING = ("Trainer", "Tuner")
 
 
@@ -181,9 +181,9 @@ def _flatten(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _choose_unused_uri(uri: str) -> str:
     """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
-    The new URI has a random suffix after the number of the execution. If `uri` ends in the file
-    name `value`, the number of the execution is the second-to-last part of `uri`. Otherwise, the
-    number of the execution is the last part of `uri`.
+    The new URI has a random suffix after the number of the execution. The number of the
+    execution is the last part of `uri` or, if the last part is the file name `value`, the
+    second-to-last part.
     """
     if not tf.io.gfile.exists(uri):
         return uri

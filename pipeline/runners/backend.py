@@ -73,8 +73,8 @@ class Backend(abc.ABC):
     Every method raises InputError with a message of one line if the service refuses the request.
 
     Attributes:
-      title: the name of the service in messages.
-      pages: the name, in messages, of the website that shows runs and schedules.
+      title: the name of the service, for messages.
+      pages: the name of the website that shows runs and schedules, for messages.
       errors: maps each exception class of the client library, except `connection_errors`, to a
         function that returns the message for the user.
       connection_errors: the exception classes that mean that a connection failed.
@@ -96,7 +96,11 @@ class Backend(abc.ABC):
         """Whether a read-only request that failed with `error` may succeed in a retry."""
 
     def _request(self, what: str, question: Callable[[], Result]) -> Result:
-        """Makes a request that changes something; retries it only if the service refused it."""
+        """Makes a request that changes something, such as a request to submit a run.
+
+        Retries the request only if the service refused the request and did not act on it, because a
+        retry after a lost response could, for example, submit a second run.
+        """
         again = retry.Retry(self.is_refusal, initial=FIRST_WAIT, maximum=30.0, timeout=120.0)
         lost = (
             "it is not known whether the request arrived: check with --list-schedules or in "
@@ -174,10 +178,10 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
         reported at once.
 
     Returns:
-      False if a run was followed to its end and its model was not blessed; else True.
+      False if `--wait` is given and the model of the run was not blessed; else True.
 
     Raises:
-      InputError: the service refuses a request, or the followed run failed.
+      InputError: the service refuses a request, or `--wait` is given and the run failed.
     """
     cloud = config.cloud
     backend = None if cloud.output else connect(cloud)
@@ -231,7 +235,8 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # The service may also list the run itself as a failed task, so every task is checked.
+        # The service may list the run itself as a failed task, so the first failed task need not be
+        # the node that failed.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

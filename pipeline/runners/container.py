@@ -2,8 +2,9 @@
 
 TFX's entry point (tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor) was written for
 Vertex AI. Kubeflow Pipelines' open-source driver sends an ExecutorInput that TFX's entry point
-cannot read (tensorflow/tfx#7768). This module corrects two parts of the ExecutorInput. The files
-named below are in the repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
+cannot read (tensorflow/tfx#7768). This module adds the types of input artifacts to the
+ExecutorInput, and removes the output `executor-logs` from it. The files named below are in the
+repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 
 - The type of each input artifact is empty: `"type": {"instanceSchema": ""}`. TFX reads the
   artifact's class from `instanceSchema`, but the driver leaves `instanceSchema` empty when it reads
@@ -55,8 +56,8 @@ from pipeline.runners.launcher_paths import LauncherPaths
 COMMAND = ("python", "-m", "pipeline.runners.container")
 DECLARED_OUTPUTS = "--declared_outputs"
 HTML = "system.HTML"  # type of the artifacts that Kubeflow Pipelines' UI shows as a page
-# Flag for the parent of the directories to which Kubeflow Pipelines' launcher copies artifacts. The
-# parent is `/` in a pod, and another directory in tests.
+# Flag for the directory below which Kubeflow Pipelines' launcher stores its copies of artifacts:
+# `/` in a pod, and another directory in tests.
 LAUNCHER_ROOT = "--launcher_root"
 
 
@@ -93,7 +94,7 @@ def complete_executor_input(
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses three flags of TFX and two of this project. All remaining flags are for Beam."""
+    """Parses three flags of TFX and two of this project, and returns all other flags for Beam."""
     parser = argparse_flags.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

@@ -8,8 +8,8 @@ and 2.17.0, show how the properties are stored and how requests reach ML Metadat
 - frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
 - third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
 - backend/src/v2/metadata/client.go, GetPipeline and PublishExecution: ML Metadata stores a run as a
-  context of the type `system.PipelineRun`, with the run's id as the name. The context of a run
-  contains all artifacts that the run's executions wrote.
+  context of the type `system.PipelineRun`, with the run's id as the name. In ML Metadata, the
+  context of a run contains all artifacts that the run's executions wrote.
 - backend/src/v2/metadata/converter.go, toMLMDArtifact: ML Metadata stores all artifact properties
   as custom properties.
 
@@ -57,7 +57,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     if context.HasField("context"):
         _call(post, "GetArtifactsByContext", of_run, found)
     node, name = output.split("/")
-    # The newest artifact, which has the highest id, comes first, because the first match is used.
+    # If several artifacts match, return the newest artifact, which has the highest id.
     for artifact in sorted(found.artifacts, key=lambda artifact: -artifact.id):
         # An artifact's URI ends with NODE/RANDOM/OUTPUT, where RANDOM is a random name that the
         # driver chooses (backend/src/v2/driver/driver.go, provisionOutputs).

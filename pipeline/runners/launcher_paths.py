@@ -7,8 +7,8 @@ needs neither credentials nor a file system plugin for the object store. These a
 functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are the same in 2.14.3):
 
 - LocalPathForURI (component/launcher_v2.go) maps a URI to a path.
-- addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes at the
-  launcher's paths in each pod. Every user can write to the mounted volumes.
+- addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes, to which
+  every user can write, at the launcher's paths in each pod.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
   launcher reads the URI of an output from the ExecutorOutput that the container writes
   (mergeRuntimeArtifacts), so this module replaces the paths in the ExecutorOutput with URIs.
@@ -17,7 +17,7 @@ functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are 
 
 This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
 TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
-workers on other machines could not read the copies, which are on the container's disk.
+workers on other machines even need the `gs://` URIs, because they cannot read the container's disk.
 """
 
 import posixpath
@@ -34,14 +34,14 @@ from pipeline.options.storage import is_in_launcher_store
 class LauncherPaths:
     """The mapping between URIs and paths for the artifacts of one step.
 
-    The mapping also covers URIs in the properties of artifacts. For example, a ModelBlessing
-    artifact contains the URIs of the current model and of the last blessed model.
+    The mapping also covers URIs in the properties of artifacts: a ModelBlessing artifact, for
+    example, has properties with the URIs of the current model and of the last blessed model.
     """
 
     def __init__(self, executor_input: pipeline_spec_pb2.ExecutorInput, root: str = "/") -> None:
         """
         Args:
-          executor_input: the arguments of the container, not yet mapped.
+          executor_input: the arguments of the container, before `map_inputs` replaces the URIs.
           root: the parent of the directories to which the launcher copies artifacts; `/` in a pod.
         """
         buckets = {

@@ -48,7 +48,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
 
 
 def _note_cached_run(root: str, page: str) -> None:
-    """Records the run for `--history`; if this fails, only prints a notice."""
+    """Records the run for `--history`; a failure prints a notice, and does not end the run."""
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
@@ -103,7 +103,8 @@ def _run(
     options: RunOptions | None = None,
 ) -> dict[str, NodeRun]:
     """Runs all or some nodes of the pipeline; returns the nodes that ran."""
-    # For a local pipeline root, the command line has called `claim_root` before it imported TFX.
+    # `pipeline_runner.py` has already claimed a local pipeline root, with `claim_root`, before it
+    # imported TFX.
     if "://" in config.pipeline_root:
         claim(config)
     connection = _connection(config)

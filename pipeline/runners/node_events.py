@@ -29,7 +29,7 @@ def report_nodes_to(
       console: the console.
       is_cached: a function that gets the name of a node that has just ended, and returns whether
         the node took its outputs from an earlier run.
-      images: for each node that counts the images it has read, the total number of images.
+      images: for each node that counts its images, the number of images that the node will read.
     """
     image_progress = ImageProgress(console, images)
     listener = _Listener(console, is_cached, image_progress)

@@ -44,9 +44,9 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
     Kubeflow Pipelines passes `backoff_max_duration` to Argo as `maxDuration`. Argo starts no
-    attempt later than `maxDuration` after the beginning of the first attempt. On Vertex AI, in
-    contrast, `backoff_max_duration` limits each single wait between attempts. The default of
-    `maxDuration` is 0, which would prevent every retry.
+    attempt later than `maxDuration` after the beginning of the first attempt. On Vertex AI,
+    `backoff_max_duration` limits each wait between attempts, not the time of all attempts. The
+    default of `maxDuration` is 0, which would prevent every retry.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
@@ -87,7 +87,7 @@ def platform_spec(
 
     Returns:
       The PlatformSpec that Kubeflow Pipelines reads in addition to the PipelineSpec, as JSON; empty
-      if no node has such settings.
+      if no node has Kubernetes settings.
     """
     configs = {node: _mounts(volumes) for node in nodes}
     for node, machine in machines.for_steps(nodes):
@@ -129,9 +129,10 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.timeout_minutes:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
-        # The volume is an emptyDir, because every user may write to an emptyDir. The image's user,
-        # who is not root, could not write to the volume of a PersistentVolumeClaim, because such a
-        # volume belongs to root, and no field of the PlatformSpec changes the owner of a volume.
+        # The volume for /tmp is an emptyDir, because every user may write to an emptyDir. The
+        # image's user, who is not root, could not write to the volume of a PersistentVolumeClaim,
+        # because such a volume belongs to root, and no field of the PlatformSpec changes the owner
+        # of a volume.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -62,7 +62,7 @@ class Server:
         self._server.server_close()
 
     def answer(self, path: str, *answers: Answer) -> str:
-        """Sends `answers` in turn to the requests for `path`, and repeats the last one."""
+        """Sends `answers` in turn to the requests for `path`, and repeats the last answer."""
         self._script[path] = list(answers)
         return self.url + path
 

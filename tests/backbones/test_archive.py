@@ -143,8 +143,9 @@ def chain_of_links():
 
     `tarfile` finds the target of a link with `realpath`, which does not resolve links in a path of
     more than 4,096 characters. In this archive, each link of the chain stands for a folder name of
-    247 characters, so the resolved path is too long for `realpath`. `tarfile` therefore does not
-    notice that the target of the last link is outside the folder for the unpacked files.
+    247 characters, so the resolved path is too long for `realpath`. Because `realpath` does not
+    resolve the links, `tarfile` does not notice that the target of the last link is outside the
+    folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
@@ -152,7 +153,8 @@ def chain_of_links():
         path += f"{folder}/"
     deep = f"{'/'.join(steps)}/{'l' * 254}"
     links += [member(deep, SYMLINK, "../" * len(steps))]
-    # The archive is unpacked into `cache`/TEMPORARY/`content`, so `outside` is three folders up.
+    # The archive is unpacked into `cache`/TEMPORARY/`content`, so `../../../outside` is the path of
+    # the folder `outside`, which is next to `cache`.
     links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
     return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
 
@@ -191,7 +193,7 @@ def test_links_devices_and_outside_paths_are_refused(unpack_bytes, content, expe
 
 
 def test_all_members_are_checked_before_a_file_is_written(unpack_bytes, monkeypatch):
-    """The last member of this archive is a symbolic link, which is refused."""
+    """`unpack` writes no member of an archive whose last member is a symbolic link."""
     written = []
     monkeypatch.setattr(archives, "_write", lambda *given: written.append(given))
     with pytest.raises(InputError, match="a symbolic link"):

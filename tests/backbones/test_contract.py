@@ -200,8 +200,7 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
 
     class Model(tf.Module):
         # A SavedModel can store lists, but not properties, so the value None hides tf.Module's
-        # properties `variables` and `trainable_variables`. Later, `save` assigns lists to both
-        # attributes.
+        # properties `variables` and `trainable_variables` until `save` assigns lists to the names.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

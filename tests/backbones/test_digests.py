@@ -1,7 +1,7 @@
 """Tests of the SHA-256 digests of downloads.
 
 The digest of the first download is recorded, and later downloads must have the same digest. If the
-catalogue contains a digest of the file, even the first download must have that digest.
+catalogue contains the digest of a file, even the first download of the file must have that digest.
 """
 
 import hashlib
@@ -157,7 +157,7 @@ def test_a_digest_of_the_catalogue(fetch, get_refusal, server, tmp_path, *, gold
     message = get_refusal("tiny_fe", precision="mixed_bfloat16")
     assert "the catalogue has the expected digest: do not use this file" in message
     assert list((tmp_path / "cache" / "checkpoints").glob("[!.]*")) == []
-    # as if a person had put the refused file into the cache
+    # The next line imitates a person who puts the refused file into the cache.
     (tmp_path / "cache" / "checkpoints" / "tiny.npz").write_bytes(other)
     fetch("tiny_fe", precision="mixed_bfloat16")
     names = {path.name for path in (tmp_path / "cache" / "checkpoints").glob("[!.]*")}

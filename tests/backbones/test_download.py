@@ -76,7 +76,7 @@ def test_a_server_that_ignores_ranges(server, target):
 
 @pytest.mark.parametrize("conditions", [True, False])
 def test_a_file_that_changed_during_the_download(server, target, conditions):
-    """In one case, the server ignores `If-Range` and sends only the rest of the new file."""
+    """With `conditions=False`, the server ignores `If-Range` and sends only the rest of `other`."""
     other = BODY[::-1]
     changed = Answer(body=other, etag='"2"', conditions=conditions)
     assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
@@ -139,7 +139,7 @@ def test_a_server_that_sends_less_than_it_says(server, target):
 
 
 def test_a_redirected_download_is_resumed_at_the_new_address(server, target):
-    """Model hosts redirect each request to another signed address."""
+    """Model hosts redirect each request to a new signed address."""
     moved = [Answer(status=302, header={"Location": f"/signed?{n}"}) for n in (1, 2)]
     url = server.answer("/file", *moved)
     server.answer("/signed?1", Answer(body=BODY, sent=100_000))
@@ -232,7 +232,7 @@ def test_the_download_of_a_killed_process_is_resumed(server, target, project):
 
 
 def test_a_process_that_was_killed_after_the_last_byte(server, target):
-    """The partial file is complete, so it is checked and used without a request."""
+    """The partial file has all bytes, so `fetch` checks and uses the file without a request."""
     url = server.answer("/file", Answer(body=BODY, sent=9))
     with pytest.raises(DownloadError):
         fetch(url, target)

@@ -37,7 +37,10 @@ def test_using_an_entry_keeps_it_and_removes_old_entries(tmp_path):
 
 
 def test_an_entry_of_a_read_only_cache_is_used(tmp_path):
-    """A missing entry stands for a read-only entry, whose time of use cannot be set either."""
+    """A missing entry stands for a read-only entry.
+
+    `use_entry` cannot set the time of use of a missing entry, nor that of a read-only entry.
+    """
     assert use_entry(tmp_path / "x" / "y") == tmp_path / "x" / "y"
 
 

@@ -47,7 +47,7 @@ def get_refusal(directory):
 
 
 def read_in_nested_functions(texts):
-    """Reads a file inside the branch of a `tf.cond`, inside a dataset."""
+    """Reads a file in a branch of `tf.cond`, in a function that is mapped over a dataset."""
 
     def read(text):
         return tf.cond(tf.strings.length(text) > 3, lambda: tf.io.read_file(text), lambda: text)
@@ -221,9 +221,10 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
     ],
 )
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
-    """The saver's functions may access files only to save and restore variables.
+    """The functions that save and restore the variables may not access files for other purposes.
 
-    The prefix of the files' names must be an argument of the saver's function.
+    The function that restores the variables may read only a checkpoint whose path is an argument of
+    the function.
     """
 
     def edit(graph):
@@ -245,9 +246,11 @@ def test_operations_in_the_graph_itself_and_unknown_ones(edit_model):
 
 
 def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
-    """A function with the name "the graph" may not call the saver's functions.
+    """A model cannot evade the check with a function whose name is "the graph".
 
-    Only the graph itself, which messages call "the graph", may call the saver's functions.
+    Only nodes of the model's graph may call the functions that save and restore the variables.
+    Error messages call the model's graph "the graph", so a check that used the names in error
+    messages would take a function with this name for the graph.
     """
 
     def edit(graph):
@@ -345,7 +348,8 @@ _OUTSIDE = re.compile(
     r"|memory_region|mlir|graph_def|(^|_)token"
 )
 # Inputs and attributes whose names suggest access to files or the network, although their
-# operations only compute. For example, the token of an XLA call is not an access token.
+# operations only compute. For example, the tokens of `XlaCallModule` define the order of XLA
+# operations, and are not access tokens.
 _ONLY_NAMES = (
     r"TensorSliceDataset:is_files|XlaCallModule:has_token_input_output|CTCBeamSearch\w+:top_paths"
     r"|\w*Xla\w+:sorted_token_ids|Cudnn\w+:host_reserved|TPUReplicateMetadata:host_compute_core"
@@ -354,7 +358,7 @@ _ONLY_NAMES = (
 
 
 def test_no_operation_with_a_file_or_an_address_counts_as_pure():
-    """All operations of the installed TensorFlow are checked."""
+    """The test checks all operations of the installed TensorFlow."""
     content = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
     operations = op_def_pb2.OpList.FromString(content).op
     assert len(operations) > 1500

@@ -85,7 +85,10 @@ def test_a_change_with_the_same_size_and_time_is_found(folder, index, clock_ahea
 
 
 def test_a_file_that_had_just_changed_is_read_again(folder, index, reads):
-    """A second change within the same tick of the clock would not change the file's time."""
+    """A file that has just changed may change again without a change of its modification time.
+
+    The modification time stays the same if both changes are within the same tick of the clock.
+    """
     for _ in range(2):
         contents_of(folder, index)
     assert sorted(reads) == ["a", "a", "b", "b", "c", "c"]

@@ -119,7 +119,7 @@ def test_libraries_are_known_by_their_distributions():
 
 
 def test_every_library_of_a_node_is_found(project, monkeypatch):
-    """The table of names lists each package whose name differs from its distribution's name."""
+    """`common.versions` lists each package whose name differs from the name of its distribution."""
     monkeypatch.setattr(importlib.metadata, "packages_distributions", dict)  # returns {}
     files = [path for name in fingerprint.FIRST_PARTY for path in (project / name).rglob("*.py")]
     modules = [

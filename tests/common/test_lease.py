@@ -1,7 +1,7 @@
 """Tests of leases between real processes.
 
-`_DiskLease` uses file locks. `_BucketLease` is meant for buckets, but it uses no locks, so these
-tests use it on a disk.
+The tests run both kinds of lease on a disk: `_DiskLease`, which uses file locks, and
+`_BucketLease`, which is meant for buckets and uses no locks.
 """
 
 import subprocess

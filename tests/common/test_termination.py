@@ -21,7 +21,7 @@ while True:
     except BaseException:
         pass
 """
-# During this call of OpenSSL, other threads run, but the main thread executes no Python code.
+# While OpenSSL computes the hash, other threads run, but the main thread executes no Python code.
 LONG_CALL = """
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)
@@ -186,8 +186,8 @@ def test_without_unsaved_steps_the_process_ends_at_once(program):
 def test_a_second_signal_ends_at_once(program):
     running = program(WORK.format(unsaved=True, seconds=600))
     running.send(signal.SIGINT)
-    # A signal that follows at once does not count as a second signal, because some wrappers forward
-    # a signal that the terminal has already sent to the process.
+    # A signal less than 0.5 s after the first signal is ignored, because some wrappers forward a
+    # signal that the terminal has already sent to the process.
     running.send(signal.SIGINT)
     time.sleep(0.7)
     assert running.process.poll() is None

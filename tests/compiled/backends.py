@@ -299,7 +299,7 @@ class KubeflowPipelines(Backend):
             if written.uri:
                 artifact.uri = written.uri
             artifact.metadata.update(dict(written.metadata))
-        # KeyFromURI in objectstore/config.go refuses a URI outside the root of the run, too.
+        # Like KeyFromURI in objectstore/config.go, this code refuses a URI outside the run's root.
         run_root = provisioned.uri.rsplit("/", 3)[0]
         if not artifact.uri.startswith(f"{run_root}/"):
             raise JobError(f"{key} was put at {artifact.uri}, not below {run_root}")

@@ -1,9 +1,9 @@
 """Runs a compiled pipeline on this machine, as Vertex AI or Kubeflow Pipelines would run it.
 
-Each step is a process that runs the container command of the compiled job. The process starts in an
-empty directory, and has only the environment variables of a container (see
-`tests.compiled.containers`). kfp's own protos parse the job. A job in another format, or a job that
-Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`. `tests.compiled.backends`
+Each step is a process that runs the container command of the compiled job. The process of a step
+starts in an empty directory, and has only the environment variables of a container (see
+`tests.compiled.containers`). kfp's own protos parse the job. A job that kfp's protos cannot parse,
+or that Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`. `tests.compiled.backends`
 implements what differs between Vertex AI and Kubeflow Pipelines. Comments name files below
 backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files that this module
 imitates.

@@ -2,11 +2,11 @@
 
     python -P container_server.py
 
-Each line on stdin describes a container in JSON. The keys `module` and `arguments` describe the
-command `python -m MODULE ARGUMENT…`. The other keys are `directory`, `environment`, `limit`, and
-`log`, the file for stdout and stderr. SIGALRM kills a container that runs longer than `limit`
-seconds. After a container has ended, this program prints the exit status of the container on
-stdout. If a signal ended the container, the status is the negative number of the signal.
+Each line on stdin describes a container, as a JSON object with the keys `module` and `arguments`
+(for the command `python -m MODULE ARGUMENT…`), `directory`, `environment`, `limit`, and `log`, the
+file for stdout and stderr. SIGALRM kills a container that runs longer than `limit` seconds. After a
+container has ended, this program prints the exit status of the container on stdout. If a signal
+ended the container, the exit status is the negative number of the signal.
 
 This program imports no module of the project, because each container must import the project's
 modules itself.

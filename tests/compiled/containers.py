@@ -17,7 +17,7 @@ _LIMIT = 900  # seconds
 
 
 class Containers:
-    """Runs containers one after another. Use it as a context manager.
+    """A context manager that runs containers one after another.
 
     Attributes:
       bin: the `bin` directory of the environment that stands for the image.

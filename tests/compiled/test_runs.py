@@ -38,10 +38,11 @@ class Kubeflow:
 
     Attributes:
       cluster: the stand-in for Kubeflow Pipelines.
-      arguments: the arguments of the command line, except `--tuner`, which the third run omits.
+      arguments: the arguments with which the pipeline of the third run was compiled. The pipeline
+        of the first and the second run was compiled with the additional argument `--tuner`.
       state: the folder `cloud.state_dir`, in a volume.
-      runs: the steps of each run. The second run repeats the first. The third run trains another
-        model and requires an accuracy that no model reaches.
+      runs: the steps of each run. The second run repeats the first run. The third run trains
+        another model and requires an accuracy that no model reaches.
     """
 
     cluster: Cluster

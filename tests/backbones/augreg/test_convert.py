@@ -296,7 +296,7 @@ def test_full_size(name, parameters, tmp_path):
 
 
 def test_a_hybrid_whose_resnet_has_only_a_root(tmp_path):
-    """For example, the ResNet of R-Ti/16 has a root and no blocks."""
+    """The ResNet of some hybrid models, such as R-Ti/16, has a root and no blocks."""
     architecture = Architecture(
         image_size=64, patch_size=8, width=32, depth=1, heads=2, mlp_dim=64, resnet_blocks=()
     )

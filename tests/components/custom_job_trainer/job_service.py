@@ -1,9 +1,9 @@
 """A stand-in for Vertex AI's service of custom jobs, on loopback.
 
-The service is a real gRPC server with Google's own protos. Because of environment variables, gRPC
-sends requests for Google's address through a proxy to this server, and trusts the certificate of
-this server. The service refuses requests that are invalid according to the API's documentation.
-Each test defines which states its jobs report.
+The service is a real gRPC server with Google's own protos. The environment variables from
+`serving` make gRPC send requests for Google's address through a proxy to this server, and trust the
+certificate of this server. The service refuses requests that are invalid according to the API's
+documentation. Each test defines which states its jobs report.
 """
 
 import datetime
@@ -76,7 +76,7 @@ class JobService:
       jobs: the created jobs by name.
       requests: the methods of all requests, in order: create, get, list, cancel.
       allowed: for each method, the timeout of the last request, in seconds.
-      targets: the addresses that the client asked the proxy for.
+      targets: the addresses to which the client asked the proxy to connect.
     """
 
     def __init__(self, begin: Callable[[CustomJob], Execution]) -> None:

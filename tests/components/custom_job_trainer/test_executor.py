@@ -120,8 +120,8 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # The execution properties determine the directory of the checkpoints, so the settings of the
-    # machines must not be among the properties.
+    # The execution properties determine the directory of the checkpoints, so they must not contain
+    # the settings of the machines: a retry on different machines must find the same checkpoints.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"

@@ -102,7 +102,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
 
 
 def write_hostile_files(folder: Path) -> dict[str, Reason | None]:
-    """Writes the files of `hostile_files`, JPEGs with unusual names, a pipe, and unusable links.
+    """Writes the files of `hostile_files`, a pipe, unusable links, and JPEGs with unusual names.
 
     Returns:
       The outcome of each file: WRITTEN, or the reason for quarantine.

@@ -156,7 +156,8 @@ def divided_images(splits: dict[str, str]) -> int:
     """Returns how many of the images of `similar` are in more than one split."""
     of_image: dict[str, set[str]] = {}
     for name, split in splits.items():
-        # The last five characters, such as a.jpg or b.png, distinguish the copies of an image.
+        # The copies of an image differ only in the last five characters of the file name, such as
+        # a.jpg or b.png.
         of_image.setdefault(name[:-5], set()).add(split)
     return sum(len(found) > 1 for found in of_image.values())
 

@@ -82,8 +82,8 @@ def test_the_same_content_is_kept_once_and_mended(make_model, records):
     first = record(records, model, "one")
     damaged = Path(first.model, "Format-Serving", "saved_model.pb")
     content = damaged.read_bytes()
-    # The copy is a hard link to the model's file. Removing the link before the write leaves the
-    # model's file unchanged.
+    # The copy is a hard link to the model's file, so the test removes the copy before it writes the
+    # damaged file, to leave the model's file unchanged.
     damaged.unlink()
     damaged.write_bytes(content[:-1])
     Path(records, "models", ".abc.123").mkdir()  # left by a killed process

@@ -149,9 +149,11 @@ def test_mcnemars_test(better, worse, p):
 def make_comparison(both, better, worse, neither=0):
     """Returns a table of predictions by the new model and the champion.
 
-    Both models classify `both` images correctly. Only the new model classifies `better` images
-    correctly. Only the champion classifies `worse` images correctly. Neither model classifies
-    `neither` images correctly.
+    Args:
+      both: the number of images that both models classify correctly.
+      better: the number of images that only the new model classifies correctly.
+      worse: the number of images that only the champion classifies correctly.
+      neither: the number of images that neither model classifies correctly.
     """
     right = [True] * (both + better) + [False] * (worse + neither)
     champion = [True] * both + [False] * better + [True] * worse + [False] * neither
@@ -184,8 +186,8 @@ def test_a_drop_that_is_not_significant_is_a_warning():
     for changes in ({"drop_must_be_significant": False}, {"confidence": 0.0}):
         (reason,) = verdict(make_comparison(60, 9, 14, 10), **changes).reasons
         assert "0.0538 below the last blessed model's" in reason
-    # With the default confidence, this drop is significant, so the model is refused. With a higher
-    # confidence, the drop is not significant.
+    # The drop from the champion's 72 right images to 61 is significant with the default confidence
+    # (see `test_a_significant_drop_is_refused`), but not with the confidence 0.999.
     assert verdict(make_comparison(60, 1, 12, 10), confidence=0.999).blessed
 
 
