@@ -46,8 +46,8 @@ def explain(
 ) -> Iterator[HeatMap]:
     """Yields heat maps, in the order of the images, until the time is up.
 
-    A heat map is computed only if the remaining time is at least the time of the slowest image so
-    far.
+    A heat map is computed only if the remaining time is at least the longest time that an earlier
+    heat map took.
 
     Args:
       model: the loaded SavedModel of an exported model.
