@@ -1,4 +1,7 @@
-"""Heat maps of any model, by covering parts of the image (Zeiler and Fergus, arXiv 1311.2901)."""
+"""Computes heat maps of any model, by covering parts of each image.
+
+The method is from Zeiler and Fergus, arXiv 1311.2901.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -66,8 +69,9 @@ class OcclusionMaps:
 
 
 def _cover_window(image: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Returns the image with one window covered by the image's mean colour; the arguments give the
-    window's upper left cell.
+    """Returns the image with one window covered by the image's mean colour.
+
+    `row` and `column` are the position of the window's upper left cell.
     """
     height, width, _ = image.shape
     covered = image.copy()

@@ -92,8 +92,8 @@ class TrainingData:
           batch_size: the number of images in the batch of one device.
           parts: the number of batches that a worker takes in one step; MixUp and CutMix mix
             images across all batches of the step.
-          start: the position of the first example.
-          worker: the index of the worker; each worker takes every `workers`th position.
+          start: the position of the first example in the order of the repeated training split.
+          worker: the index of the worker; each worker reads every `workers`th example.
           workers: the number of workers.
 
         Returns:
@@ -127,8 +127,9 @@ class TrainingData:
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Returns one worker's records with their positions, as pairs, from position `start` on.
 
-        A worker has the positions `worker`, `worker + workers`, …. `first_turn(epoch)` returns how
-        many positions of the worker lie before the start of the epoch.
+        A worker reads the records at the positions `worker`, `worker + workers`, ….
+        `first_turn(epoch)` returns how many of the worker's positions lie before the start of the
+        epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)

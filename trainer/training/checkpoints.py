@@ -22,8 +22,8 @@ _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Returns the directory for the checkpoints of one training.
 
-    The name of the directory depends only on the inputs and settings of the training. The next run,
-    or a retry in the cloud, therefore finds the checkpoints of a killed training. TFX's output
+    The name of the directory depends only on the inputs and settings of the training, so that the
+    next run, or a retry in the cloud, finds the checkpoints of a killed training. TFX's output
     directory is not suitable, because TFX creates a new output directory for each execution.
 
     Args:

@@ -34,7 +34,7 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-# An epoch ends with a checkpoint unless the last checkpoint is younger than this number of seconds.
+# The smallest age of the last checkpoint, in seconds, at which an epoch ends with a new checkpoint.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 

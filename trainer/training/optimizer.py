@@ -57,8 +57,8 @@ class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
     The caller must pass gradients that are already summed over all replicas, because gradients are
-    clipped after the summation and before the update. This class therefore turns off Keras's
-    summation of gradients over replicas.
+    clipped after the summation and before the update. This class turns off Keras's own summation of
+    gradients over replicas, so that gradients are not summed twice.
     """
 
     _rates: Sequence[float] = ()

@@ -85,5 +85,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _next_elements(batch: tf.Tensor) -> tf.Tensor:
-    """Returns the next element for every element of a batch; for the last element, the first."""
+    """Returns a batch with the next element for each element; the last is followed by the first."""
     return tf.roll(batch, shift=-1, axis=0)
