@@ -251,6 +251,7 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # With this handler, the command ends without a traceback if its output is piped into `head`.
+    # With SIGPIPE's default handler, the command ends without a traceback if its output is piped
+    # into `head`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -20,7 +20,7 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The name of a feature of transformed examples, which contains a hash of the encoded image. Only
+# In each transformed example, the feature `IMAGE_HASH` contains a hash of the encoded image. Only
 # the hash shows to which image a transformed example belongs: transformed examples contain no file
 # names, and Beam writes transformed examples in arbitrary order.
 IMAGE_HASH = "image_hash"

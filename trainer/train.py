@@ -31,7 +31,7 @@ def run_fn(fn_args: Any) -> None:
     Raises:
       InputError: the settings contradict each other, or do not fit the data or the machine.
       NonFiniteError: the loss became NaN or infinite.
-      PreemptedError: this process, or a different worker, received SIGTERM. The training was saved,
+      PreemptedError: this process, or a different worker, received SIGTERM; the training was saved,
         and the next run resumes the training.
     """
     settings = from_custom_config(TrainerSettings, fn_args.custom_config)

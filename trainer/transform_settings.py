@@ -25,7 +25,7 @@ class TransformSettings:
       input_range: the range of pixel values that the backbone expects, as a key of
         `backbones.input_range.INPUT_RANGES`.
       check_input_range: whether Transform checks, on some training images, that no other range of
-        pixel values suits the backbone better.
+        pixel values suits the backbone better than `input_range`.
       code_fingerprint: fingerprint of Transform's code.
       backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty,
         because the directory must not be part of Transform's cache key. The executor of

@@ -126,8 +126,8 @@ class Search(keras_tuner.Tuner):
         label = self._job.label.with_options(
             trial.hyperparameters.values, suffix=f"-trial-{trial.trial_id}"
         )
-        # Keras keeps references to the models of earlier trials. `clear_session` removes these
-        # references, so that memory does not grow from trial to trial.
+        # `clear_session` removes the references that Keras keeps to the models of earlier trials,
+        # so that memory does not grow from trial to trial.
         keras.utils.clear_session()
         try:
             with end_at_once():

@@ -28,8 +28,8 @@ class HeatMap:
     Attributes:
       file: name of the image.
       method: ATTENTION or OCCLUSION.
-      values: float [grid, grid] in [0, 1]; the greatest value is 1. The cells of the grid divide
-        the height and the width of the image evenly.
+      values: the values of a grid of cells, float [grid, grid] in [0, 1]; the greatest value is 1.
+        The grid divides the height and the width of the image into equal parts.
     """
 
     file: str
@@ -46,8 +46,8 @@ def explain(
 ) -> Iterator[HeatMap]:
     """Yields heat maps, in the order of the images, until the time is up.
 
-    A heat map is computed only if the remaining time is at least the time of the slowest image so
-    far.
+    A heat map is computed only if the remaining time is at least the longest time that an earlier
+    heat map took.
 
     Args:
       model: the loaded SavedModel of an exported model.

@@ -1,4 +1,7 @@
-"""Heat maps of any model, by covering parts of the image (Zeiler and Fergus, arXiv 1311.2901)."""
+"""Computes heat maps of any model, by covering parts of each image.
+
+The method is from Zeiler and Fergus, arXiv 1311.2901.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +21,7 @@ class OcclusionMaps:
     def __init__(self, to_probabilities: ToProbabilities, check_time: Callable[[], None]) -> None:
         """
         Args:
-          to_probabilities: the model.
+          to_probabilities: the model, as a function from images to probabilities.
           check_time: a function that is called before each batch, and may raise an exception to end
             the computation.
         """
@@ -33,9 +36,9 @@ class OcclusionMaps:
           answer: index of the predicted class.
 
         Returns:
-          How far the log odds of the class fall if a part of the image is covered with the mean
-          colour, float [8, 8], not negative. The value of a cell is the mean over all windows that
-          cover the cell.
+          float [8, 8]: for each cell, how far the log odds of the class fall if a window that
+          contains the cell is covered with the image's mean colour. The value of a cell is the mean
+          fall over all windows that contain the cell, or 0 if the mean is negative.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(
@@ -66,8 +69,9 @@ class OcclusionMaps:
 
 
 def _cover_window(image: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Returns the image with one window covered by the image's mean colour; the arguments give the
-    window's upper left cell.
+    """Returns the image with one window covered by the image's mean colour.
+
+    `row` and `column` are the position of the window's upper left cell.
     """
     height, width, _ = image.shape
     covered = image.copy()

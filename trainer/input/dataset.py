@@ -16,18 +16,18 @@ if TYPE_CHECKING:  # the import needs TensorFlow Transform, but training must wo
     from trainer.input.transform_graph import TransformGraph
 
 # The size of the shuffle buffer, in records. A record contains an encoded image or features, and no
-# decoded pixels, so the buffer takes about 100 MB if the images are photographs.
+# decoded pixels, so the shuffle buffer takes about 100 MB if the images are photographs.
 _SHUFFLE_BUFFER = 1024
 # The number of files that are read at the same time, and the number of records that are taken from
 # one file before the next file has its turn.
 _INTERLEAVED, _TURN = 8, 4
-# If there are at least this many files for each worker, a worker reads only its own files. With
-# fewer files, some workers would have many more examples than others, so each worker reads all
-# files.
+# If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its own
+# files. With fewer than `_FILES_PER_WORKER` files for each worker, each worker reads all files: if
+# each worker read only its own files, some workers would have many more examples than others.
 _FILES_PER_WORKER = 4
-# AutoGraph would rewrite the source of each function that a dataset calls, and would parse this
-# module for each rewrite. No function of this module needs AutoGraph, because none has Python's
-# `if` or `for` over a tensor.
+# AutoGraph is turned off, because it would rewrite the source of each function that a dataset
+# calls, and would parse this module for each rewrite. No function of this module needs AutoGraph,
+# because none has Python's `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
@@ -55,7 +55,7 @@ class TrainingData:
       seed: the seed of the order and of augmentation.
       tune: "full" or "head".
       graph: the transform graph, which says how transformed examples are parsed.
-      image_shape: H and W of the backbone.
+      image_shape: height and width of the backbone's input images, H and W.
       augmentation: the augmentation of the images; not used for tune "head".
     """
 
@@ -92,8 +92,8 @@ class TrainingData:
           batch_size: the number of images in the batch of one device.
           parts: the number of batches that a worker takes in one step; MixUp and CutMix mix
             images across all batches of the step.
-          start: the position of the first example.
-          worker: the index of the worker; each worker takes every `workers`th position.
+          start: the position of the first example in the order of the repeated training split.
+          worker: the index of the worker; each worker reads every `workers`th example.
           workers: the number of workers.
 
         Returns:
@@ -127,8 +127,9 @@ class TrainingData:
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Returns one worker's records with their positions, as pairs, from position `start` on.
 
-        A worker has the positions `worker`, `worker + workers`, …. `first_turn(epoch)` returns how
-        many positions of the worker lie before the start of the epoch.
+        A worker reads the records at the positions `worker`, `worker + workers`, ….
+        `first_turn(epoch)` returns how many of the worker's positions lie before the start of the
+        epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
@@ -142,9 +143,9 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # `set_seed` sets only the seed of the graph of `read_epoch`. The seed must not be 0: if
-            # it were 0, TensorFlow would compare the tensor `epoch` with 0 while it builds the
-            # graph, which fails.
+            # In this function, `set_seed` sets the seed of the function's graph, and leaves
+            # TensorFlow's global seed as it is. The seed must not be 0: if it were 0, TensorFlow
+            # would compare the tensor `epoch` with 0 while it builds the graph, which fails.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:

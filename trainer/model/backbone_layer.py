@@ -24,8 +24,8 @@ class BackboneLayer(keras.layers.Layer):
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. True is allowed only if XLA
-        compiles the call of this layer for a GPU.
+      fuses_attention: whether cuDNN's kernels compute attention. `fuses_attention` may be True
+        only if XLA compiles the call of this layer for a GPU.
     """
 
     def __init__(

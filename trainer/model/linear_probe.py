@@ -83,10 +83,10 @@ def _set_head(
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # Subtracting the same number from all logits of an image does not change the softmax. The mean
-    # over the classes with examples is subtracted, so that the logits of these classes add up to 0,
-    # and the greatest logit is above `_ABSENT_LOGIT`. Without the subtraction, the logits of all
-    # classes with examples could be far above `_ABSENT_LOGIT`, which would lead to a large loss,
-    # because label smoothing gives classes without examples a share of each label.
+    # logit of the classes with examples is subtracted, so that the logits of these classes add up
+    # to 0, and the greatest logit is above `_ABSENT_LOGIT`. Without the subtraction, the logits of
+    # all classes with examples could be far above `_ABSENT_LOGIT`, which would lead to a large
+    # loss, because label smoothing gives classes without examples a share of each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

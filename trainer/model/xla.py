@@ -17,13 +17,14 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
     With `tf.function(jit_compile=True)` alone, XLA would compile a training step again for every
-    batch if the step computes gradients of a SavedModel. The reason is that XLA requires constants
-    for some operands, such as the axes of a transposition. The forward pass of a SavedModel is a
-    function call, and its outputs include the axes that the backward pass needs. If an output of a
-    call must be a constant, XLA treats all inputs of the call as constants
-    (`BackwardsConstAnalysis` in tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the
-    forward pass are the images and the weights, which change in every training step. To avoid
-    compiling again, `compile_with_xla` replaces each call with the body of the called function.
+    batch if the step computes gradients of a SavedModel, because XLA would treat the images and the
+    weights as constants. XLA requires constants for some operands, such as the axes of a
+    transposition. The forward pass of a SavedModel is a function call, and the outputs of the call
+    include the axes that the backward pass needs. If an output of a call must be a constant, XLA
+    treats all inputs of the call as constants (`BackwardsConstAnalysis` in
+    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the forward pass are the images and
+    the weights, which change in every training step. To avoid compiling again, `compile_with_xla`
+    replaces each call with the body of the called function.
 
     Args:
       function: a function from nested tensors to nested tensors.
@@ -69,8 +70,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
     Returns:
       The graph, without the placeholders for the function's inputs; and the names of all operations
-      whose outputs the graph uses or the function returns. The caller needs the names to find out
-      which inputs of the function are used.
+      whose outputs the graph uses or the function returns. From the names of the operations, the
+      caller finds out which inputs of the function are used.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
@@ -98,8 +99,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` names the nodes that must run on the same device as this node.
-        # `_class` is removed, because it may name a removed placeholder.
+        # The attribute `_class` of a node names the nodes that must run on the same device as the
+        # node. `_class` is removed, because it may name a removed placeholder.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)

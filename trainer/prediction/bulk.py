@@ -240,7 +240,7 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 def _without_memory_warnings() -> Iterator[None]:
     """A context that hides RunInference's warning that it cannot measure memory.
 
-    RunInference logs this warning if its model manager cannot be imported.
+    RunInference logs the warning about memory if its model manager cannot be imported.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

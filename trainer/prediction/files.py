@@ -1,4 +1,4 @@
-"""Finds the images for a command line: single files, and all images in folders or buckets."""
+"""Finds the images that a command names: single files, and all images in folders or buckets."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-_LOWEST, _HIGHEST = 0.05, 20.0  # the range in which `find_temperature` searches
+_LOWEST, _HIGHEST = 0.05, 20.0  # the temperatures between which `find_temperature` searches
 _BINS = 15
 # A threshold that no probability reaches, so that no prediction is accepted.
 NOTHING_ACCEPTED = 2.0

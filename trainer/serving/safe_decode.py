@@ -71,11 +71,11 @@ def _map_valid(
     """Maps a function over a batch, and marks the items for which the function fails.
 
     In a graph, an error can be caught only by `Dataset.ignore_errors`, which drops the elements
-    that fail. Each element of the dataset therefore contains its index in the batch, which shows
-    which elements were dropped. `_map_valid` takes two functions to save time: in every request,
-    TensorFlow instantiates the function of a dataset again, which takes longer if the function has
-    more ops. The larger function, `general`, is instantiated only for a batch in which `common`
-    fails.
+    that fail. Each element of the dataset contains its index in the batch, so that `_map_valid` can
+    find out which elements were dropped. `_map_valid` takes two functions to save time: in every
+    request, TensorFlow instantiates the function of a dataset again, which takes longer if the
+    function has more ops. The larger function, `general`, is instantiated only for a batch in which
+    `common` fails.
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`.

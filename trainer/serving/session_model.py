@@ -9,7 +9,7 @@ TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph o
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
 in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` runs the restore
 operation and the initialization operation, as servers do. `tf.saved_model.load` does not run the
-restore operation, but restores each object in the object graph of the SavedModel. So a model that
+restore operation, but restores each object in the object graph of the SavedModel, so a model that
 `tf.saved_model.load` can load may fail in a server, or vice versa.
 
 This file imports only TensorFlow and NumPy, because a server does not have this project's code.

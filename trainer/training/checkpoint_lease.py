@@ -1,10 +1,10 @@
 """Reserves a directory for the checkpoints of a training.
 
 Without a reservation, simultaneous runs with the same inputs would use the same directory, and the
-run that ends first would remove the checkpoints of the other run. Each run therefore takes a lease
-of its checkpoint directory. If a different run already has the lease, the new run appends a number
-to the name of the directory, and takes a lease of the numbered directory. Because a killed run may
-have saved its checkpoints in a numbered directory, a run that resumes a training looks for
+run that ends first would remove the checkpoints of the other run. To reserve a directory, a run
+takes a lease of the directory. If a different run already has the lease, the new run appends a
+number to the name of the directory, and takes a lease of the numbered directory. Because a killed
+run may have saved its checkpoints in a numbered directory, a run that resumes a training looks for
 checkpoints in the directory without a number and in all numbered directories.
 """
 

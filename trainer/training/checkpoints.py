@@ -22,8 +22,8 @@ _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Returns the directory for the checkpoints of one training.
 
-    The name of the directory depends only on the inputs and settings of the training. The next run,
-    or a retry in the cloud, therefore finds the checkpoints of a killed training. TFX's output
+    The name of the directory depends only on the inputs and settings of the training, so that the
+    next run, or a retry in the cloud, finds the checkpoints of a killed training. TFX's output
     directory is not suitable, because TFX creates a new output directory for each execution.
 
     Args:
@@ -42,8 +42,8 @@ def has_checkpoint(directory: str) -> bool:
 class _Notes(tf.train.experimental.PythonState):
     """The state of the training loop, as a JSON text that is saved in each checkpoint.
 
-    The state and the weights are in the same checkpoint, so that both always belong to the same
-    step.
+    The state of the loop and the weights of the model are in the same checkpoint, so that both
+    always belong to the same step.
     """
 
     def __init__(self) -> None:
@@ -197,9 +197,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees the thread's copy of the variables.
 
-        TensorFlow 2.21 would keep the thread and the copy until the process ends, even while the
-        process runs an evaluation or further trainings. When the process ends, TensorFlow would
-        also print the traceback of the thread's last error.
+        Without this method, TensorFlow 2.21 would keep the thread and the copy until the process
+        ends, even while the process runs an evaluation or further trainings. Without this method,
+        TensorFlow would also print the traceback of the thread's last error when the process ends.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

@@ -85,9 +85,9 @@ class Forecaster:
 
         Args:
           steps: number of steps.
-          seconds: the total duration of these steps.
+          seconds: the total duration of the added steps.
           batch_size: number of images in each step.
-          steps_left: number of steps that remain after these steps.
+          steps_left: number of steps of the training that remain after the added steps.
         """
         self._steps += steps
         self._seconds += seconds

@@ -17,8 +17,8 @@ from common.options import (
     option,
 )
 
-# Options that do not change the result of a training, so that a training can be resumed after the
-# user has changed these options.
+# The options that a user may change before a training is resumed, because they do not change the
+# result of the training.
 OPERATIONAL = (
     "strategy",
     "jit_compile",

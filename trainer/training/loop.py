@@ -34,7 +34,7 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-# An epoch ends with a checkpoint unless the last checkpoint is younger than this number of seconds.
+# The smallest age of the last checkpoint, in seconds, at which an epoch ends with a new checkpoint.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
@@ -107,8 +107,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # If there are several workers, all of them must save after the same step. So checkpoints
-        # are saved in the background only if there is a single worker.
+        # Several workers do not save checkpoints in the background, because all workers must save
+        # after the same step.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -202,8 +202,8 @@ class Loop:
         )
         if train.tune == "head" and train.is_small:
             # The batches are kept in memory, because each validation of a `tf.data.Dataset` starts
-            # the dataset again. For a small number of features, starting the dataset takes several
-            # times as long as the validation.
+            # the dataset again. If the dataset contains only a few features, starting the dataset
+            # takes several times as long as the validation.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -292,7 +292,7 @@ class Loop:
         if self._train.tune != "full" or self._step >= self._total:
             return batches
         # TensorBoard shows images of the first step, because the training reads these images
-        # anyway. Reading more images would start the dataset a second time.
+        # anyway. Reading different images for TensorBoard would start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
@@ -337,9 +337,9 @@ class Loop:
         """Validates the model after an epoch.
 
         If there is only one worker, and its process receives a signal to end, the validation is
-        abandoned. The next run then repeats the validation before it continues the training. If
-        there are several workers, they finish the validation even after a signal, because all
-        workers must take part in each validation step.
+        abandoned. After an abandoned validation, the next run repeats the validation before it
+        continues the training. If there are several workers, they finish the validation even after
+        a signal, because all workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:

@@ -17,10 +17,9 @@ logger = logging.getLogger(__name__)
 # Seconds between two reads of the steps' results. Results are not read after every step, because
 # each read waits for the device.
 _INTERVAL = 0.5
-# The largest number of consecutive steps whose gradients may overflow float16. If the number of
-# consecutive overflows exceeds this limit, the training ends with an error. A few overflows are
-# normal, because the loss scale starts at 2^15, and each overflow makes the optimizer halve the
-# loss scale.
+# The training ends with an error if the gradients overflow float16 in more than `_OVERFLOWS`
+# consecutive steps. A few overflows are normal, because the loss scale starts at 2^15, and each
+# overflow makes the optimizer halve the loss scale.
 _OVERFLOWS = 20
 
 

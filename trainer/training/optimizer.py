@@ -12,9 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Matches the names that Keras and Flax give to variables without weight decay. The patterns for
-# position and class embeddings match anywhere in a name; all other patterns match only at the end
-# of a name.
+# A regular expression for the names that Keras and Flax give to variables without weight decay. The
+# alternatives for position and class embeddings match anywhere in a name; all other alternatives
+# match only at the end of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -57,8 +57,8 @@ class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
     The caller must pass gradients that are already summed over all replicas, because gradients are
-    clipped after the summation and before the update. This class therefore turns off Keras's
-    summation of gradients over replicas.
+    clipped after the summation and before the update. This class turns off Keras's own summation of
+    gradients over replicas, so that gradients are not summed twice.
     """
 
     _rates: Sequence[float] = ()
@@ -145,8 +145,8 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
     higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
     `block_12_expand`, `layer4`). If two names differ only in the number of the block, the block
-    with the higher number is the higher block. If the text before the number differs, the block
-    whose text first appears later in `names` is the higher block. Variables between two blocks
+    with the higher number is the higher block. If two names differ in the text before the number,
+    the block whose text appears first in `names` is the lower block. Variables between two blocks
     belong to the lower block. Variables above all blocks have the factor 1.
 
     Args:

@@ -65,7 +65,8 @@ def end_at_once() -> Iterator[None]:
     if not termination.ends_on_signals():
         yield
         return
-    with termination.postpone_end(Preemption()):  # without unsaved steps, a signal ends the run
+    # A new `Preemption` has no unsaved steps, so a signal ends the run immediately.
+    with termination.postpone_end(Preemption()):
         yield
 
 

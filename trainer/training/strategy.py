@@ -64,8 +64,8 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
     The result is None if TensorFlow's default options are suitable.
 
     By default, a thread copies batches to the devices in advance. For several workers without
-    accelerators, the returned options turn the thread off, because the thread has no advantage
-    without accelerators, and took up to 100 s to end after a training.
+    accelerators, the returned options turn off the thread that copies batches, because the thread
+    has no advantage without accelerators, and took up to 100 s to end after a training.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None

@@ -50,8 +50,8 @@ class Stepper:
     """Computes the steps of a training.
 
     Gradients are summed over all parts of the batch and all replicas, divided by the size of the
-    whole batch, and only then clipped. So the result of a step does not depend on how the batch is
-    divided into parts.
+    whole batch, and only then clipped, so that the result of a step does not depend on how the
+    batch is divided into parts.
     """
 
     def __init__(
@@ -231,7 +231,9 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """A context in which the backbone uses cuDNN's kernels if the current variant does so."""
+        """A context in which the backbone uses cuDNN's kernels, if the current variant of the
+        training step uses these kernels.
+        """
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
             layer.fuses_attention = self._variant.fuses_attention

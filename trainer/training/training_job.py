@@ -40,7 +40,7 @@ class TrainingJob:
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
       shapes: the backbone's image size and its number of features. All trials of a search use the
-        same `shapes`, so that the SavedModel is read only once.
+        same `shapes`, so that the backbone's SavedModel is read only once.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples as

@@ -39,7 +39,10 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
 
 
 def _sample_window(shape: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tensor:
-    """Draws a window of an image of `shape`, int32 [3]: (top, left, height, width), int32 [4]."""
+    """Returns the top, left, height and width, int32 [4], of a random window of an image.
+
+    `shape` is the shape of the image, int32 [3].
+    """
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
         tf.zeros([0, 0, 4]),

@@ -1,9 +1,10 @@
 """Brightness, contrast, colour and sharpness, each as a blend of an image with a degraded image.
 
 The functions agree with Pillow's `ImageEnhance`, and so with torchvision's jitter, but do not
-round. All functions take float32 [H, W, 3] in [0, 255] and a factor of at least 0, a number or
-float32 []. Factor 0 returns the degraded image, 1 the image itself; a factor above 1 exaggerates
-the difference between the two. Results are clipped to [0, 255].
+round. All functions take an image, float32 [H, W, 3] in [0, 255], and a factor of at least 0, which
+is a Python number or float32 []. Factor 0 returns the degraded image, and factor 1 the image
+itself; a factor above 1 exaggerates the difference between the two images. Results are clipped to
+[0, 255].
 
 `tf.image.adjust_brightness`, `adjust_contrast` and `adjust_saturation` are different operations:
 the first adds a number, the second uses the mean of each channel, the third works in HSV.
@@ -48,7 +49,7 @@ def _luma(image: tf.Tensor) -> tf.Tensor:
 
 
 def _smooth(image: tf.Tensor) -> tf.Tensor:
-    """Smooths as Pillow's `ImageFilter.SMOOTH`: (5 * the pixel + its eight neighbours) / 13."""
+    """Smooths like Pillow's `ImageFilter.SMOOTH`: (5 * pixel + sum of its 8 neighbours) / 13."""
     # Sums of slices take a tenth of the time of a depthwise convolution on a CPU.
     three = image[:-2] + image[1:-1] + image[2:]
     nine = three[:, :-2] + three[:, 1:-1] + three[:, 2:]

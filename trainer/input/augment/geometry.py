@@ -44,7 +44,7 @@ def translate_y(image: tf.Tensor, fraction: tf.Tensor | float) -> tf.Tensor:
 
 
 def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns height and width, float32 []."""
+    """Returns the height and the width of an image, float32 []."""
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     return height, width
 

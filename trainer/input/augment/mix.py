@@ -42,21 +42,22 @@ def mix(
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
     """Blends each image, and its label, with the next image and its label.
 
-    The weight is drawn from Beta(alpha, alpha). The source is Zhang et al.,
-    https://arxiv.org/abs/1710.09412. As in big_vision, one weight is drawn for the whole batch, and
-    each image is blended with the next image.
+    The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, one blending
+    weight is drawn from Beta(alpha, alpha) for the whole batch, and each image is blended with the
+    next image.
     """
     weight = sample_beta(seed, alpha)
     return _interpolate(images, weight), _interpolate(labels, weight)
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next image over each image; blends labels by the rectangle's area.
+    """Pastes a rectangle of the next image over each image, and blends the two labels.
 
-    As in Yun et al., https://arxiv.org/abs/1905.04899, the rectangle has the aspect ratio of the
-    image, and covers the share 1 - weight of the image's area; the weight is drawn from
-    Beta(alpha, alpha). The centre of the rectangle is drawn uniformly. The part of the rectangle
-    outside the image is cut off, and labels are blended by the area of the remaining part.
+    As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha);
+    the rectangle has the aspect ratio of the image, and covers the share 1 - weight of the image's
+    area. The centre of the rectangle is drawn uniformly. The part of the rectangle outside the
+    image is cut off. In the blended label, the weight of the next image's label is the share of the
+    image's area that the pasted part of the rectangle covers.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]
@@ -84,5 +85,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _next_elements(batch: tf.Tensor) -> tf.Tensor:
-    """Returns the next element for every element of a batch; for the last element, the first."""
+    """Returns a batch with the next element for each element; the last is followed by the first."""
     return tf.roll(batch, shift=-1, axis=0)

@@ -46,18 +46,18 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     The operations and their strengths are those of big_vision/pp/autoaugment.py,
     `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
     with `distort_image_with_randaugment`, so a magnitude from publications about these models has
-    the same effect in this function. AutoAugment's scale of magnitudes ends at 10, and the scale of
-    this function at 30. Some operations do not grow stronger with the magnitude: Posterize (which
-    keeps at least one bit) and Solarize are strongest at 0; Color, Contrast, Brightness and
-    Sharpness change nothing at 5, and have the opposite effect below 5.
+    the same effect in this function. AutoAugment's largest magnitude is 10; this function also
+    takes larger magnitudes, up to 30. Some operations do not grow stronger with the magnitude:
+    Posterize (which keeps at least one bit) and Solarize are strongest at 0; Color, Contrast,
+    Brightness and Sharpness change nothing at 5, and have the opposite effect below 5.
 
     There are three differences from big_vision's code:
 
     - Cutout is missing, because erasing is an augmentation of its own.
     - Translation is a fraction of the image, as in timm, and not a number of pixels (in big_vision,
       up to 100 pixels of 224).
-    - Contrast blends with the mean of the image, as in Pillow and the paper, and not with a number
-      that depends only on the number of pixels.
+    - Contrast blends the image with its mean, as in Pillow and the paper; big_vision blends the
+      image with a number that depends only on the number of pixels.
 
     Args:
       magnitude: 0 to 30.

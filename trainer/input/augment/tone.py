@@ -21,7 +21,10 @@ def posterize(image: tf.Tensor, bits: int) -> tf.Tensor:
 
 
 def solarize(image: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Inverts values of at least `threshold` (0: all, 256: none), as `ImageOps.solarize` does."""
+    """Inverts values of at least `threshold`, as `ImageOps.solarize` does.
+
+    A threshold of 0 inverts all values, and a threshold of 256 inverts none.
+    """
     return tf.where(image < threshold, image, 255.0 - image)
 
 
@@ -62,7 +65,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats channels, float32 [3], to a row, [W, 3], which broadcasts much faster than [3]."""
+    """Repeats `channels`, float32 [3], W times, because [W, 3] broadcasts much faster than [3]."""
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
