@@ -25,7 +25,7 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def model():
-    """Returns a Keras model with trainable weights, averages of a batch norm, and a dropout
+    """Returns a Keras model with trainable weights, a batch norm's moving averages, and a dropout
     seed."""
     keras.utils.set_random_seed(0)
     layers = [
@@ -49,7 +49,11 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["mine.keras", "exported"])
 def backbone(request, project, folder, tmp_path_factory):
-    """Returns the SavedModel that the code for `mine.keras` or for `exported` writes."""
+    """Runs the page's code for the file `mine.keras` or for the SavedModel `exported`.
+
+    Returns:
+      The SavedModel that the code writes.
+    """
     text = (project / "docs" / "models.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (lines,) = [block for block in blocks if f'load_model("{request.param}")' in block] or [

@@ -29,8 +29,8 @@ def edit(file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
-    # Python compiles a file again only if its size or its time in whole seconds has changed, so
-    # `edit` removes the compiled file.
+    # Python compiles a file again only if the file's size or its modification time, in whole
+    # seconds, has changed. So `edit` removes the compiled file.
     Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
 
 

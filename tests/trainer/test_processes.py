@@ -40,7 +40,7 @@ def assert_succeeded(*processes):
 
 @pytest.fixture(scope="module")
 def single(folder):
-    """Trains on one device and on two devices; returns the losses and weights of one device."""
+    """Trains on one device and on two; returns losses and weights of the training on one device."""
     names = ("single", "mirrored", "scaled", "mixed", "mixed-mirrored")
     assert_succeeded(start(folder, *names, devices=2))
     return np.load(folder / "single-0.npz")

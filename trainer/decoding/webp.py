@@ -82,9 +82,9 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow has an op for WebP since version 2.20. A server with an older TensorFlow must still
-    # be able to load the model, and report that a WebP is not valid. The op for WebP is in the
-    # function of a dataset, because TensorFlow checks such a function only when it creates the
+    # TensorFlow before version 2.20 has no op for WebP. A server with TensorFlow before 2.20 must
+    # still be able to load the model, and report that a WebP is not valid. The op for WebP is in
+    # the function of a dataset, because TensorFlow checks such a function only when it creates the
     # dataset. The dataset is in a function that is not inlined, so TensorFlow creates the dataset
     # only when it calls that function.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:

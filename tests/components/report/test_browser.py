@@ -67,9 +67,10 @@ addEventListener("load", async () => {
 
 
 def write_page(text: str, file: Path) -> Path:
-    """Writes a page with the harness.
+    """Adds HARNESS to the HTML page `text`, and writes the page to `file`.
 
-    The page has no security policy, because the policy would block the harness's script.
+    The function removes the page's security policy, because the policy would block the script in
+    HARNESS.
     """
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")
@@ -108,10 +109,10 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # No heat map is visible before the click, and two are visible after the click. The Tab key can
-    # reach the control, because its tabIndex is 0.
+    # The number of visible heat maps before and after the click on the control for heat maps, and
+    # the tabIndex of that control: 0 means that the Tab key can reach the control.
     assert findings["maps"] == [0, 2, 0]
-    assert findings["moved"] < 1  # pixels between a thumbnail and its map
+    assert findings["moved"] < 1  # pixels between a thumbnail and its heat map
 
 
 def test_a_comparison_fits_the_window(comparison, tmp_path):

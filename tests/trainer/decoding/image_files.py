@@ -73,7 +73,7 @@ def png_bomb(side: int) -> bytes:
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
     """Returns a gradient whose alpha grows from left to right.
 
-    An image of mode "P" has no alpha. The upper half of such an image has the palette's first
+    If `mode` is "P", the image has no alpha. Instead, its upper half has the palette's first
     colour, which the caller can declare transparent when saving the image.
     """
     image = gradient()

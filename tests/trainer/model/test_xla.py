@@ -101,7 +101,7 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        # the batch norm's statistics do not change if each image is in the batch twice
+        # With each image twice in the batch, the batch norm computes the same mean and variance.
         batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 
