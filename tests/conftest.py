@@ -96,7 +96,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server_process() -> Iterator[ServingProcess]:
-    """Returns a process that loads exported models as servers do, with TensorFlow only."""
+    """Returns a process that loads exported models in a Session, as servers do."""
     with ServingProcess() as process:
         yield process
 

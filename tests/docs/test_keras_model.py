@@ -77,7 +77,10 @@ def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(b
 
 
 def test_the_backbone_is_tuned_and_served(backbone, tmp_path, server_process):
-    """The exported model has the same outputs in a Session, in which servers load it."""
+    """The exported model has the same outputs in a Session as with `tf.saved_model.load`.
+
+    Servers run models in a Session.
+    """
     classifier = make_classifier(load_backbone(backbone), read_shapes(backbone), 3)
     head, layer = classifier.get_layer("head"), classifier.get_layer("backbone")
     head.set_weights([np.eye(8, 3, dtype=np.float32), np.zeros(3, np.float32)])

@@ -3,10 +3,12 @@
     python session.py STEPS.json
 
 The working directory is a copy of the project. A step is `{"arguments": […], "edits": [[file, old,
-new], …]}`, and may have the keys `copies`, `exchanges`, `removals` and `damages`. After each run,
-the program prints a line of JSON: the exit status, the nodes that were not taken from the cache,
-the path of the pushed model, and whether the model was compared with the champion. All runs share
-one import of TFX, which takes many seconds; each run imports the project's own modules anew.
+new], …]}`. Other changes of files before the run have the keys `copies` ([[source, target], …]),
+`exchanges` ([[file, other file], …]), `removals` ([path, …]) and `damages` (a pattern of files).
+After each run, the program prints a line of JSON: the exit status, the nodes that were not taken
+from the cache, the path of the pushed model, and whether the model was compared with the champion.
+All runs share one import of TFX, which takes many seconds; each run imports the project's own
+modules anew.
 """
 
 import contextlib

@@ -161,9 +161,9 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """A run with `--inspect` sets other limits for ExampleValidator and DataCheck than a training.
+    """`--inspect` changes the limits of ExampleValidator and DataCheck, so only these nodes rerun.
 
-    So only these two nodes run again. With the limits of `--inspect`, no data can stop the run.
+    With the limits of `--inspect`, no data can stop the run.
     """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0

@@ -260,8 +260,8 @@ def fingerprints(project, tmp_path_factory):
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # Sort the variables by path, as in the SavedModels of the TF-Hub collection: these SavedModels
-    # were converted from JAX, which sorts variables by path.
+    # The SavedModels of the TF-Hub collection were converted from JAX, which sorts variables by
+    # path. So this line sorts the shapes by the paths of the variables.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

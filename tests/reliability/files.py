@@ -1,4 +1,4 @@
-"""Disturbs consecutive runs on one pipeline root: one for each file that a run creates."""
+"""Disturbs consecutive runs on one pipeline root: one run for each file that a run creates."""
 
 import shutil
 from collections.abc import Iterator

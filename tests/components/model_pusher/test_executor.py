@@ -333,7 +333,7 @@ def test_a_full_disk_is_named_and_the_old_version_is_still_served(tmp_path, serv
 def test_a_failure_to_write_the_artifact_is_named(tmp_path, serving):
     """The error occurs after the push, when the version is already in the serving directory.
 
-    The next run finds that version, and does not push the model again.
+    The next run finds the version in the serving directory, and does not push the model again.
     """
     model = write_model(tmp_path / "model")
     (tmp_path / "out").mkdir()

@@ -1,4 +1,4 @@
-"""Tests that a version appears completely or not at all, even if the process is killed."""
+"""Tests that Pusher writes a version completely or not at all, even if Pusher is killed."""
 
 import errno
 import functools

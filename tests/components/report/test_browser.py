@@ -1,6 +1,7 @@
-"""Tests of the report's page in Chromium, if it is installed (Debian's package chromium).
+"""Tests of the report's page in Chromium, if Chromium is installed (Debian's package chromium).
 
-If `$AXE` names axe-core's file axe.min.js (npm install axe-core), accessibility is tested too.
+If `$AXE` is the path of axe-core's axe.min.js (npm install axe-core), the tests also check
+accessibility.
 """
 
 import base64
@@ -109,8 +110,8 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # The number of visible heat maps before and after the click on the control for heat maps, and
-    # the tabIndex of that control: 0 means that the Tab key can reach the control.
+    # The number of visible heat maps before and after a click on the control that shows heat maps,
+    # and the tabIndex of that control: 0 means that the Tab key can reach the control.
     assert findings["maps"] == [0, 2, 0]
     assert findings["moved"] < 1  # pixels between a thumbnail and its heat map
 

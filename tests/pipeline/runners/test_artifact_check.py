@@ -16,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Makes an artifact with one file, records it in `contents`, and returns its folder."""
+    """Makes an artifact of one file, records the file in `contents`, and returns the folder."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")

@@ -261,8 +261,8 @@ def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
     plain, _ = fit_head(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fit_head(epochs=4, ema=0.99)
-    # The weights grow from zero. Their moving average includes the small weights of the first
-    # steps, so it is smaller than the final weights.
+    # The weights grow from zero, so the moving average, which includes the small weights of the
+    # first steps, is smaller than the final weights.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
