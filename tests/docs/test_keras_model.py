@@ -121,7 +121,7 @@ def test_keras_files_are_refused_with_a_reference_to_the_code(folder):
         f"--model {folder}/mine.keras: is a Keras file; expected a SavedModel with the "
         f"reusable interface of TF-Hub feature vectors: {HINT}"
     )
-    # `check_model` accepts this model, because the fault can only be found with TensorFlow.
+    # `check_model` accepts this model, because only TensorFlow can find the fault in the model.
     check_model(str(folder / "exported"), "pretrained")
     with pytest.raises(InputError) as error:
         read_shapes(folder / "exported")

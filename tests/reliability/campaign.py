@@ -5,7 +5,7 @@
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after `--minutes N` at the latest; if it is repeated, it continues the campaign. The
+command ends after `--minutes N` at the latest; the same command continues the campaign. The
 command writes each result as a line of DIR/results.jsonl. The argument `table` prints the content
 of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler for
 tests/reliability/fault.c.
@@ -69,8 +69,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # Without a handler, the runs would ignore Ctrl-C if this command runs in the background,
-    # because shells start background commands with SIGINT ignored.
+    # Shells start background commands with SIGINT ignored. Without a handler, the pipelines that a
+    # background command starts would also ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

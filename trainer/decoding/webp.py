@@ -16,7 +16,8 @@ _MOST_CHUNKS = 1000
 def read_header(file: FileBytes) -> Header:
     """Reads the first chunk: lossy (VP8), lossless (VP8L) or extended (VP8X).
 
-    An animation leads to an error, since TensorFlow's decoder corrupts memory on some animations.
+    The graph raises an error for an animation, because TensorFlow's decoder corrupts memory when it
+    decodes some animations.
     """
     chunk = file.window(12, 18)
     is_extended, is_lossless = equals(chunk[:4], b"VP8X"), equals(chunk[:4], b"VP8L")

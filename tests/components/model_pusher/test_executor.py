@@ -371,7 +371,7 @@ def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
 
 
 def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
-    """An unknown scheme stands for an unreachable bucket, which would fail only after minutes."""
+    """The test uses an unknown scheme, because an unreachable bucket fails only after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
         push(write_model(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
     assert "the served version was not changed" in str(e.value)

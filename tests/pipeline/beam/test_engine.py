@@ -27,9 +27,8 @@ def expand_exports(text: str) -> str:
     """Replaces shell variables in `text` with the values from the `export` lines in `text`."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    for name, value in reversed(
-        exports
-    ):  # a value may contain a variable that was exported earlier
+    # A value may contain a variable from an earlier line, so the last export is replaced first.
+    for name, value in reversed(exports):
         text = re.sub(rf"\${name}\b", value, text)
     return text
 
