@@ -145,7 +145,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(single, folder):
     assert (checkpoints / "newest" / "step-4.index").exists()
     assert newest_step(checkpoints) < 4
     moment = random.uniform(0, 0.5)
-    # pytest shows the printed moment if the test fails
+    # if the test fails, pytest shows the time of the kill
     print(f"killed {moment:.3f} s after a checkpoint")
     kill(start(folder, "survivor", SECONDS_A_STEP="0.2"), checkpoints, moment)
     assert_succeeded(start(folder, "survivor"))

@@ -394,7 +394,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Returns whether a profile is still active; TensorFlow allows a single active profile."""
+    """Returns whether a profile is active; TensorFlow allows only one active profile at a time."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
