@@ -96,7 +96,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server_process() -> Iterator[ServingProcess]:
-    """Returns a process that loads exported models as servers do, with TensorFlow only."""
+    """Returns a process that loads exported models in a Session, as servers do."""
     with ServingProcess() as process:
         yield process
 
@@ -143,7 +143,8 @@ def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
 def digit_folders(folder: Path, count: int) -> Path:
     """Writes the first `count` handwritten digits into class folders.
 
-    All files have the same time of modification.
+    All files have the same modification time, so tests can exchange two files of the same size
+    without changing the size or the time of a file.
     """
     from components.image_example_gen.sources.digits import DigitsSource
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def full_disk() -> Iterator[None]:
     """Makes every write to a file fail, with errno EFBIG instead of ENOSPC.
 
-    Files can still be created.
+    A process can still create empty files.
     """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -28,13 +28,12 @@ def build_wheel(project: Path, folder: Path) -> Path:
 
 
 def make_environment(project: Path, folder: Path) -> Path:
-    """Makes a virtual environment with the project's wheel, as in an image.
+    """Makes a virtual environment with the project's wheel, as in the container image.
 
     The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
-    the environment that runs the tests. The project's own modules come from the wheel, even if the
-    environment that runs the tests has an editable installation of the project: an editable
-    installation uses a .pth file, and Python ignores .pth files in a directory that a .pth file
-    adds.
+    the environment that runs the tests. The project's own modules always come from the wheel,
+    because Python ignores .pth files, such as the file of an editable installation, in a directory
+    that a .pth file adds.
 
     Returns:
       The `bin` directory of the environment.

@@ -57,7 +57,7 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # The C++ loader logs the name of its source file each time it loads a model.
+        # The C++ loader logs the name of its source file for each model that it loads.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

@@ -25,7 +25,7 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def model():
-    """Returns a Keras model with trainable weights, averages of a batch norm, and a dropout
+    """Returns a Keras model with trainable weights, a batch norm's moving averages, and a dropout
     seed."""
     keras.utils.set_random_seed(0)
     layers = [
@@ -49,7 +49,11 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["mine.keras", "exported"])
 def backbone(request, project, folder, tmp_path_factory):
-    """Returns the SavedModel that the code for `mine.keras` or for `exported` writes."""
+    """Runs the page's code for the file `mine.keras` or for the SavedModel `exported`.
+
+    Returns:
+      The SavedModel that the code writes.
+    """
     text = (project / "docs" / "models.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (lines,) = [block for block in blocks if f'load_model("{request.param}")' in block] or [
@@ -73,7 +77,10 @@ def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(b
 
 
 def test_the_backbone_is_tuned_and_served(backbone, tmp_path, server_process):
-    """The exported model has the same outputs in a Session, in which servers load it."""
+    """The exported model has the same outputs in a Session as with `tf.saved_model.load`.
+
+    Servers run models in a Session.
+    """
     classifier = make_classifier(load_backbone(backbone), read_shapes(backbone), 3)
     head, layer = classifier.get_layer("head"), classifier.get_layer("backbone")
     head.set_weights([np.eye(8, 3, dtype=np.float32), np.zeros(3, np.float32)])
@@ -114,7 +121,7 @@ def test_keras_files_are_refused_with_a_reference_to_the_code(folder):
         f"--model {folder}/mine.keras: is a Keras file; expected a SavedModel with the "
         f"reusable interface of TF-Hub feature vectors: {HINT}"
     )
-    # `check_model` accepts this model, because the fault can only be found with TensorFlow.
+    # `check_model` accepts this model, because only TensorFlow can find the fault in the model.
     check_model(str(folder / "exported"), "pretrained")
     with pytest.raises(InputError) as error:
         read_shapes(folder / "exported")

@@ -34,7 +34,7 @@ def test_the_other_flags_are_those_of_the_command_line():
 
 
 def test_defaults_are_stated():
-    """The column of defaults contains a value, or "the recipe's", or words from the help text."""
+    """The column of defaults has values, the words "the recipe's", or words from the help text."""
     rows = {
         cells[1]: cells[-1]
         for line in write_reference().splitlines()

@@ -38,7 +38,7 @@ class Run:
         return self.out.splitlines()
 
     def value(self, name: str) -> str:
-        """Returns the rest of the line `name: …` in the summary or in the log."""
+        """Returns the text after `name: ` in a line of the summary or of the log."""
         lines = [*self.lines, *self.log]
         return next(line for line in lines if line.startswith(f"{name}: ")).split(": ", 1)[1]
 

@@ -33,7 +33,7 @@ _LINE = 70  # bytes; a line of a manifest has at most 72 bytes, including the li
 
 def get(directory: Path, beam: str) -> Path:
     """Downloads the job server for a version of Beam into `directory`; returns its jar."""
-    directory = directory.resolve()  # for Maven, relative paths start at the POM
+    directory = directory.resolve()  # Maven resolves relative paths against the POM's folder
     directory.mkdir(parents=True, exist_ok=True)
     pom = directory / "pom.xml"
     pom.write_text(POM.format(flink=FLINK, beam=beam))

@@ -3,10 +3,12 @@
     python session.py STEPS.json
 
 The working directory is a copy of the project. A step is `{"arguments": […], "edits": [[file, old,
-new], …]}`, and may have the keys `copies`, `exchanges`, `removals` and `damages`. After each run,
-the program prints a line of JSON: the exit status, the nodes that were not taken from the cache,
-the path of the pushed model, and whether the model was compared with the champion. All runs share
-one import of TFX, which takes many seconds; each run imports the project's own modules anew.
+new], …]}`. Other changes of files before the run have the keys `copies` ([[source, target], …]),
+`exchanges` ([[file, other file], …]), `removals` ([path, …]) and `damages` (a pattern of files).
+After each run, the program prints a line of JSON: the exit status, the nodes that were not taken
+from the cache, the path of the pushed model, and whether the model was compared with the champion.
+All runs share one import of TFX, which takes many seconds; each run imports the project's own
+modules anew.
 """
 
 import contextlib
@@ -29,8 +31,8 @@ def edit(file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
-    # Python compiles a file again only if its size or its time in whole seconds has changed, so
-    # `edit` removes the compiled file.
+    # Python compiles a file again only if the file's size or its modification time, in whole
+    # seconds, has changed. So `edit` removes the compiled file.
     Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
 
 

@@ -29,7 +29,8 @@ INSPECTED = {"ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator"
 EVERYTHING = {*INSPECTED, *FROM_TRANSFORM}
 
 
-# Edits of messages, help texts and comments, and of a model and a source that the run does not use.
+# Edits that change no result of the run: edits of messages, of help texts and of comments, and
+# edits of the code for a model and for an image source that the run does not use.
 WORDING = [
     ["backbones/contract.py", "written by TensorFlow 1", "written by TensorFlow 1.x"],
     ["components/image_example_gen/enough_images.py", "no image for the split", "none for"],
@@ -45,7 +46,7 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two files with the same size and time, but with different classes and contents."""
+    """Returns two files of equal size and modification time, but of different class and content."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)
@@ -132,7 +133,7 @@ def results(project, folder):
             "arguments": [*base, "--min-accuracy", "1"],
             "removals": [str(root / "metadata.sqlite")],
         },
-        # Nine tenths of the images of two classes are removed.
+        # The step changes the class balance: it removes nine tenths of the images of two classes.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
@@ -160,13 +161,14 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """An inspection changes the limits of ExampleValidator and DataCheck, so only they run again.
+    """`--inspect` changes the limits of ExampleValidator and DataCheck, so only these nodes rerun.
 
-    With the changed limits, no data can stop the inspection.
+    With the limits of `--inspect`, no data can stop the run.
     """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    page = min((folder / "root" / "reports").glob("*.html"))  # later runs also write reports
+    # The inspection's report is the oldest report in this folder; later runs add reports.
+    page = min((folder / "root" / "reports").glob("*.html"))
     text = page.read_text()
     assert "Inspected" in text
     assert '<ul class="sheet"><li><img' in text

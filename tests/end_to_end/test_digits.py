@@ -39,7 +39,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    # With these patches, the console prints a line whenever it gets a new count of images.
+    # The patches make the console print a line for every new count of images.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)

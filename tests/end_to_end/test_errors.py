@@ -44,7 +44,7 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
-    """The run checks the backbone before it looks for the data, which does not exist."""
+    """The dataset is missing too, but the run checks the backbone first."""
     shutil.copytree(tiny_backbone, tmp_path / "model")
     (tmp_path / "model" / "variables" / "variables.index").unlink()
     data = str(tmp_path / "data")
@@ -99,7 +99,7 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
 
 
 def test_hostile_files(pipeline, tmp_path, tiny_backbone):
-    """Too many quarantined files stop the run, and every file is written or quarantined.
+    """Too many quarantined files stop the run; ingestion writes or quarantines every file.
 
     If more quarantined files are allowed, the next run completes without reading an image again.
     """
@@ -108,7 +108,7 @@ def test_hostile_files(pipeline, tmp_path, tiny_backbone):
     for path in suite():
         (folder / "c1" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
     given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
-    # data.max_leak is needed because the generated images look alike.
+    # The generated images look alike, so DataCheck would stop the run without data.max_leak=1.
     given += ["--set", "train.steps=2", "--min-accuracy", "0", "--set", "data.max_leak=1"]
     given += ["--set", "report.heat_map_seconds=0"]
     stopped = pipeline(tmp_path / "root", *given)

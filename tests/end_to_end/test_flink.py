@@ -92,7 +92,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each Beam node started a job server, and its job ended without failure."""
+    """Each node that uses Beam started a job server, and the jobs ended without failure."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part

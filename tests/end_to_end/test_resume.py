@@ -32,7 +32,11 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Serves a SavedModel like those on TF-Hub; yields its URL with a password and a signature."""
+    """Serves a SavedModel like those on TF-Hub.
+
+    Yields:
+      The URL of the SavedModel, with a password and with the signature of a signed URL.
+    """
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)
     with pytest.MonkeyPatch.context() as patch, Server() as server:
@@ -74,7 +78,7 @@ def runs(pipeline, root, model):
 
     def save_and_be_asked(self):
         save(self)
-        # The Tuner writes no checkpoints to this folder, so the signal comes while Trainer runs.
+        # Tuner writes no checkpoints to this folder, so a checkpoint here means that Trainer runs.
         if self._step == 4 and list((root / "checkpoints").glob("*")):
             signal.raise_signal(signal.SIGTERM)
 

@@ -62,8 +62,8 @@ def main():
 
 
 if __name__ == "__main__":
-    # Python would use an outdated .pyc file if an edit kept the size of a module and the second of
-    # its mtime.
+    # Write no .pyc files: Python would use an outdated .pyc file after an edit that changes neither
+    # the size of the module nor its mtime in whole seconds.
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.getcwd())
     main()

@@ -29,8 +29,8 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# For each edit of the code: the source of the images, the replacements in files, and the nodes
-# whose fingerprints change.
+# Maps each edit of the code to three values: the image source of the pipeline under test, the
+# replacements in files, and the nodes whose fingerprints must change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -193,8 +193,8 @@ EDITS = {
         {"schema"},
     ),
 }
-# For each library: the source of the images, and the nodes whose fingerprints change if another
-# version of the library is installed.
+# Maps each library to two values: the image source of the pipeline under test, and the nodes whose
+# fingerprints must change if another version of the library is installed.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
@@ -254,13 +254,14 @@ STEPS = {
 def fingerprints(project, tmp_path_factory):
     """Returns the fingerprints of the nodes' code after each edit and each installation.
 
-    The dictionary also has the fingerprints of the unchanged code, for each kind of image source.
+    For each kind of image source, the fixture also returns the fingerprints of the unchanged code.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # The SavedModels of the TF-Hub collection are from JAX, which sorts variables by path.
+    # The SavedModels of the TF-Hub collection were converted from JAX, which sorts variables by
+    # path. So this line sorts the shapes by the paths of the variables.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

@@ -83,7 +83,8 @@ def test_the_runs_of_a_root(root, capsys):
     answers = make_contents(CLASSES).answers.accuracy
     assert f"{answers.value:.4f} ({answers.low:.2f} to {answers.high:.2f}" in first
     assert "pushed 17, all from the cache" in third
-    assert "2026-02-01" not in third  # the third run ended at the current time
+    # The third run ended at the current time; only its report is from the cache.
+    assert "2026-02-01" not in third
     assert pipeline_runner.main(["--history", "--name", "other"]) == 0
     assert capsys.readouterr().out == "no runs\n"
     assert pipeline_runner.main(["--history", "--pipeline-root", "s3://bucket/root"]) == 2

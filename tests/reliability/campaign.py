@@ -5,13 +5,13 @@
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after `--minutes N` at the latest; if it is repeated, it continues the campaign. The
+command ends after `--minutes N` at the latest; the same command continues the campaign. The
 command writes each result as a line of DIR/results.jsonl. The argument `table` prints the content
 of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler for
 tests/reliability/fault.c.
 
-- `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The next run must end like
-  an undisturbed run.
+- `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The run after the killed
+  run must end like an undisturbed run.
 - `interrupts`: Ctrl-C at a random moment of a run. The interrupted run must end within 5 seconds,
   with status 130, and must not push a model after the signal.
 - `import-kills`, `import-interrupts`: SIGKILL or Ctrl-C while the process imports TensorFlow and
@@ -42,7 +42,7 @@ from tests.reliability.signals import disturb_runs
 from tests.reliability.workload import ForkServer, Workload
 
 # The number of disturbed runs for each kind of disturbance and each value of --tune. The kinds
-# `files-KILL` and `files-ENOSPC` are missing, because they disturb one run for each file.
+# `files-KILL` and `files-ENOSPC` have no number here, because they disturb one run for each file.
 _COUNTS = {"kills": 14, "interrupts": 9, "import-kills": 6, "import-interrupts": 2}
 _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 
@@ -69,8 +69,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # Without a handler, the runs would ignore Ctrl-C if this command runs in the background,
-    # because shells start background commands with SIGINT ignored.
+    # Shells start background commands with SIGINT ignored. Without a handler, the pipelines that a
+    # background command starts would also ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

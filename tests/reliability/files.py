@@ -1,4 +1,4 @@
-"""Disturbs consecutive runs on one pipeline root: one for each file that a run creates."""
+"""Disturbs consecutive runs on one pipeline root: one run for each file that a run creates."""
 
 import shutil
 from collections.abc import Iterator
@@ -106,8 +106,8 @@ class _Chain:
             self._last = None
             is_met, status = self._run(file)
         if not is_met and status == 0:
-            # The run did not create `file`, because it reused files of the previous runs. A run on
-            # an empty pipeline root creates every file.
+            # The run did not create `file`, because it reused files of the previous runs. The next
+            # attempt starts with an empty pipeline root, on which a run creates every file.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None

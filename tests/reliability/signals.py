@@ -39,7 +39,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
       campaign: the settings of the campaign.
       part: `kills`, `interrupts`, `import-kills` or `import-interrupts`.
       count: the total number of results, including those of earlier commands.
-      moments: the random generator that draws the moments.
+      moments: the random generator that draws the times of the signals.
     """
     begin = _disturb_import if part.startswith("import-") else _disturb_fork
     number = signal.SIGKILL if part.endswith("kills") else signal.SIGINT
@@ -88,8 +88,8 @@ def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
     workload = campaign.workload
     node = node_of(workload)
     wrong = []
-    # A shell reports the status 128 + N for a process that signal N has killed. Ctrl-C kills the
-    # process if it arrives after the run, while the Python interpreter shuts down.
+    # A shell reports the status 128 + N for a process that signal N has killed. If Ctrl-C arrives
+    # after the run, while the Python interpreter shuts down, SIGINT kills the process.
     shown = disturbed.status
     if shown is not None and shown < 0:
         shown = 128 - shown

@@ -140,7 +140,8 @@ def export(folder: Path, name: str) -> None:
     if tune == "head":
         records = folder / f"features-{backbone}"
         write_features(folder / "images", TransformGraph(str(graph)), records)
-    # More than one step: the head starts at zero, so the first step does not change the backbone.
+    # The training has more than one step, because the first step does not change the backbone: the
+    # head starts at zero.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
     settings = TrainerSettings(
         training=TrainingSettings(

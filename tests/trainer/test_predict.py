@@ -140,7 +140,7 @@ def test_untrained_weights_are_announced(files, capsys, tmp_path, monkeypatch):
 
 
 def test_folders_at_any_depth(classifier, files, capsys, tmp_path):
-    """Images are sorted by name; hidden files and files with other suffixes are left out."""
+    """Images are sorted by name; hidden files and files without an image suffix are left out."""
     below = tmp_path / "folder" / "a" / "b"
     below.mkdir(parents=True)
     moved = [Path(shutil.copy(file, below)) for file in files]

@@ -40,7 +40,7 @@ def assert_succeeded(*processes):
 
 @pytest.fixture(scope="module")
 def single(folder):
-    """Trains on one device and on two devices; returns the losses and weights of one device."""
+    """Trains on one device and on two; returns losses and weights of the training on one device."""
     names = ("single", "mirrored", "scaled", "mixed", "mixed-mirrored")
     assert_succeeded(start(folder, *names, devices=2))
     return np.load(folder / "single-0.npz")
@@ -145,7 +145,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(single, folder):
     assert (checkpoints / "newest" / "step-4.index").exists()
     assert newest_step(checkpoints) < 4
     moment = random.uniform(0, 0.5)
-    # pytest shows the printed moment if the test fails
+    # if the test fails, pytest shows the time of the kill
     print(f"killed {moment:.3f} s after a checkpoint")
     kill(start(folder, "survivor", SECONDS_A_STEP="0.2"), checkpoints, moment)
     assert_succeeded(start(folder, "survivor"))

@@ -1,7 +1,7 @@
 """Decodes BMP files without compression, of 1, 4, 8, 24 or 32 bits per pixel.
 
-The format is described at learn.microsoft.com/windows/win32/gdi/bitmap-storage. TensorFlow's own
-decoder is not used, since it interprets indices into a palette as shades of grey.
+The format is described at learn.microsoft.com/windows/win32/gdi/bitmap-storage. This module does
+not use TensorFlow's decoder, because TensorFlow's decoder reads palette indices as shades of grey.
 """
 
 import tensorflow as tf
@@ -16,8 +16,8 @@ _FILE_HEADER = 14
 def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
-    When the graph runs, it raises an error if the pixels are compressed, if the bit depth is not in
-    `_DEPTHS`, or if the header is that of OS/2.
+    The graph raises an error if the pixels are compressed, if the bit depth is not in `_DEPTHS`, or
+    if the header is that of OS/2.
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])

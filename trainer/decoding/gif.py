@@ -1,9 +1,9 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
 This module passes only the first frame to TensorFlow's decoder, with opaque white in place of the
-transparent colour, and adds the rest of the canvas to the decoded frame. For the whole file,
-TensorFlow's decoder would decode all frames, make transparent pixels black, and use the size of the
-largest frame as the size of the canvas.
+transparent colour, and adds the rest of the canvas to the decoded frame. If TensorFlow's decoder
+got the whole file, it would decode all frames, make transparent pixels black, and use the size of
+the largest frame as the size of the canvas.
 """
 
 import tensorflow as tf

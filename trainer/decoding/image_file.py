@@ -55,7 +55,7 @@ class Decoded(NamedTuple):
     Attributes:
       image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
         `Limits.max_side`.
-      is_as_stored: whether the file is a JPEG with exactly these pixels, bool [].
+      is_as_stored: whether the file is a JPEG with exactly the pixels of `image`, bool [].
     """
 
     image: tf.Tensor
@@ -121,8 +121,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    Most datasets have images of only one or two formats. Tracing and first running the graph of one
-    format takes a third of the time that the graph of all formats takes.
+    Most datasets have images of only one or two formats, so this function saves time: tracing and
+    first running the graph of one format takes a third of the time of the graph of all formats.
 
     Args:
       format: the format, as `find_format` returns it.

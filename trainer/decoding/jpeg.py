@@ -11,9 +11,9 @@ import tensorflow as tf
 from trainer.decoding.file_bytes import FileBytes, big_endian, equals
 from trainer.decoding.header import Header
 
-# The default method of TensorFlow, INTEGER_FAST, has a mean error over an image of up to 18 of 255
-# at qualities above 92. The method INTEGER_ACCURATE has a mean error of 1.4 at quality 98, and is
-# not slower.
+# With TensorFlow's default method, INTEGER_FAST, the mean error of the pixel values in an image can
+# reach 18 of 255, if the JPEG quality is above 92. With INTEGER_ACCURATE, the mean error is 1.4 of
+# 255 at quality 98. INTEGER_ACCURATE is not slower than INTEGER_FAST.
 DCT_METHOD = "INTEGER_ACCURATE"
 
 # The kinds of markers, by the content that follows the marker. _SEGMENT: a segment with a length.

@@ -17,8 +17,8 @@ _DEPTH = 24  # position of the bit depth in the file; the colour type follows
 def read_header(file: FileBytes) -> Header:
     """Reads the chunks before the pixels.
 
-    If the file contains EXIF, the function also reads the chunks after the pixels, because a PNG
-    may contain EXIF there.
+    If the file contains the bytes `eXIf` or `Raw profile type exif`, the function also reads the
+    chunks after the pixels, because a PNG may contain EXIF after the pixels.
     """
     fields = file.window(16, 10)
     exif, profile, transparency = _walk(file)
@@ -90,9 +90,10 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
     In a file with 16 bits per channel, white usually has the value 65535, and the result contains
-    the 8 higher bits of each value. White has another value if `max_value` is set, or if the file
-    has a chunk sBIT of n bits and no value of more than n bits. (The standard requires such values
-    to be scaled to 16 bits, but microscopes and scanners write them as measured.)
+    the 8 higher bits of each value. If `max_value` is set, white has that value instead of 65535.
+    If `max_value` is 0, and the file has an sBIT chunk of n bits and no value of more than n bits,
+    white has the value 2^n - 1. (The standard requires such values to be scaled to 16 bits, but
+    microscopes and scanners write the values as measured.)
 
     An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
     4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.

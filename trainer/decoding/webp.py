@@ -16,7 +16,8 @@ _MOST_CHUNKS = 1000
 def read_header(file: FileBytes) -> Header:
     """Reads the first chunk: lossy (VP8), lossless (VP8L) or extended (VP8X).
 
-    An animation leads to an error, since TensorFlow's decoder corrupts memory on some animations.
+    The graph raises an error for an animation, because TensorFlow's decoder corrupts memory when it
+    decodes some animations.
     """
     chunk = file.window(12, 18)
     is_extended, is_lossless = equals(chunk[:4], b"VP8X"), equals(chunk[:4], b"VP8L")
@@ -82,9 +83,9 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow has an op for WebP since version 2.20. A server with an older TensorFlow must still
-    # be able to load the model, and report that a WebP is not valid. The op for WebP is in the
-    # function of a dataset, because TensorFlow checks such a function only when it creates the
+    # TensorFlow before version 2.20 has no op for WebP. A server with TensorFlow before 2.20 must
+    # still be able to load the model, and report that a WebP is not valid. The op for WebP is in
+    # the function of a dataset, because TensorFlow checks such a function only when it creates the
     # dataset. The dataset is in a function that is not inlined, so TensorFlow creates the dataset
     # only when it calls that function.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:

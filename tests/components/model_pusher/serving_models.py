@@ -27,7 +27,7 @@ def read_identities(serving: Path) -> list[str]:
 
 
 def read_record(serving: Path, version: int) -> dict:
-    """Returns the record that Pusher wrote about a version."""
+    """Reads the JSON file that Pusher wrote about a version."""
     return json.loads((serving / ".pushed" / f"{version}.json").read_text())
 
 

@@ -95,7 +95,7 @@ def push(
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Advances the clock by a second in each push, since version numbers are times in seconds."""
+    """Advances the clock by a second in each push, because version numbers are times in seconds."""
     seconds = iter(range(9, 100))
     clock = SimpleNamespace(time=lambda: next(seconds))
     monkeypatch.setattr("components.model_pusher.publish.time", clock)
@@ -331,7 +331,10 @@ def test_a_full_disk_is_named_and_the_old_version_is_still_served(tmp_path, serv
 
 @pytest.mark.usefixtures("clock")
 def test_a_failure_to_write_the_artifact_is_named(tmp_path, serving):
-    """The error comes after the push, so the next run does not push a second version."""
+    """The error occurs after the push, when the version is already in the serving directory.
+
+    The next run finds the version in the serving directory, and does not push the model again.
+    """
     model = write_model(tmp_path / "model")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "pushed").write_text("no directory can be made here")
@@ -368,7 +371,7 @@ def test_a_file_in_the_way_of_the_records_is_named(tmp_path, serving):
 
 
 def test_a_bucket_that_cannot_be_reached_is_named(tmp_path):
-    """An unknown scheme stands for an unreachable bucket, which would fail only after minutes."""
+    """The test uses an unknown scheme, because an unreachable bucket fails only after minutes."""
     with pytest.raises(InputError, match=r"nosuch://bucket/serving: the model could not be") as e:
         push(write_model(tmp_path / "model"), "nosuch://bucket/serving", tmp_path / "out")
     assert "the served version was not changed" in str(e.value)

@@ -1,4 +1,4 @@
-"""Tests that a version appears completely or not at all, even if the process is killed."""
+"""Tests that Pusher writes a version completely or not at all, even if Pusher is killed."""
 
 import errno
 import functools
@@ -39,8 +39,9 @@ def push_with_fault(model, serving, number: int, fault: str) -> str:
       fault: "kill", which ends the process, or "full disk", which makes the change fail.
 
     Returns:
-      "failed"; "killed"; "pushed" if the push succeeded despite the fault; "undisturbed" if the
-      push ended before change number `number`.
+      "killed" if the fault killed the process; "failed" if the push raised an OSError; "pushed" if
+      the push succeeded despite the fault; "undisturbed" if the push ended before change number
+      `number`.
     """
     child = os.fork()
     if child == 0:
@@ -84,7 +85,7 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         seen.add(len(found))
         if len(found) == 1:
             assert newest_version(str(serving)) == first
-        again = push_whole(new, serving)  # as in the next run of the pipeline
+        again = push_whole(new, serving)  # simulates the next run of the pipeline
         assert newest_version(str(serving)) == again
         assert read_identities(serving)[-1] == identity(new)
         assert set(os.listdir(serving)) == {".pushed", *list_versions(str(serving)).values()}
@@ -181,7 +182,7 @@ def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # The failed upload stands for a killed process, which would not remove its leftovers.
+    # The failed upload simulates a killed process, which could not call `remove_leftovers`.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

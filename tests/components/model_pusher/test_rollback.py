@@ -37,7 +37,7 @@ def models(tmp_path):
 
 @pytest.fixture
 def serving(tmp_path, clock, models):
-    """Returns a serving directory with the three models as versions 1, 2 and 3."""
+    """Returns a serving directory with the three `models` as versions 1, 2 and 3."""
     base = tmp_path / "serving"
     with hold_serving_directory(str(base)):
         for model in models:

@@ -1,6 +1,7 @@
-"""Tests of the report's page in Chromium, if it is installed (Debian's package chromium).
+"""Tests of the report's page in Chromium, if Chromium is installed (Debian's package chromium).
 
-If `$AXE` names axe-core's file axe.min.js (npm install axe-core), accessibility is tested too.
+If `$AXE` is the path of axe-core's axe.min.js (npm install axe-core), the tests also check
+accessibility.
 """
 
 import base64
@@ -67,9 +68,10 @@ addEventListener("load", async () => {
 
 
 def write_page(text: str, file: Path) -> Path:
-    """Writes a page with the harness.
+    """Adds HARNESS to the HTML page `text`, and writes the page to `file`.
 
-    The page has no security policy, because the policy would block the harness's script.
+    The function removes the page's security policy, because the policy would block the script in
+    HARNESS.
     """
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     axe = os.environ.get("AXE")
@@ -108,10 +110,10 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # No heat map is visible before the click, and two are visible after the click. The Tab key can
-    # reach the control, because its tabIndex is 0.
+    # The number of visible heat maps before and after a click on the control that shows heat maps,
+    # and the tabIndex of that control: 0 means that the Tab key can reach the control.
     assert findings["maps"] == [0, 2, 0]
-    assert findings["moved"] < 1  # pixels between a thumbnail and its map
+    assert findings["moved"] < 1  # pixels between a thumbnail and its heat map
 
 
 def test_a_comparison_fits_the_window(comparison, tmp_path):

@@ -9,7 +9,7 @@ CLASSES = ("daisy", "roses")
 def outputs(**changes):
     """Returns outputs of a model for an image of a rose and for an invalid file.
 
-    The arguments replace the outputs of the same name.
+    A keyword argument `NAME=value` replaces the output NAME.
     """
     right = {
         "label": np.array([b"roses", b""], object),

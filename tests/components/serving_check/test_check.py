@@ -66,7 +66,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(model, server_process):
-    """Returns test images, with predictions of `model` in place of those in Evaluator's table."""
+    """Returns test images with predictions by `model`; in a run, Evaluator predicts the classes."""
     asked = {"serving_default": {"image_bytes": list(IMAGES.values())}}
     outputs = server_process.ask(model, asked)["serving_default"]
     return [

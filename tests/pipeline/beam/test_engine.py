@@ -24,10 +24,11 @@ def beam_flags_of(text: str) -> list[str]:
 
 
 def expand_exports(text: str) -> str:
-    """Replaces each shell variable that an `export` line in `text` sets with its value."""
+    """Replaces shell variables in `text` with the values from the `export` lines in `text`."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    for name, value in reversed(exports):  # later variables refer to earlier ones
+    # A value may contain a variable from an earlier line, so the last export is replaced first.
+    for name, value in reversed(exports):
         text = re.sub(rf"\${name}\b", value, text)
     return text
 
@@ -108,7 +109,7 @@ def test_the_documented_flags_are_known_to_beam(documented):
 def test_dataflow_accepts_the_documented_flags_and_requires_them(
     documented, document, missing, monkeypatch
 ):
-    # Without a network, Beam's check of the bucket would take minutes.
+    # The patch skips Beam's check of the bucket, which would take minutes without a network.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

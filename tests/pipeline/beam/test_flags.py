@@ -85,7 +85,10 @@ def test_flags_that_cannot_work_are_refused(flags, expected):
 
 
 def test_a_compiled_pipeline_needs_a_region(monkeypatch):
-    """Without --region, Beam uses gcloud's region, which is configured only on this machine."""
+    """Without --region, Beam uses the region in gcloud's configuration on the local machine.
+
+    A compiled pipeline runs on a cluster, which has no configuration of gcloud.
+    """
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]
     check(*without_region, pipeline_root="gs://my-bucket/root")

@@ -1,4 +1,4 @@
-"""Tests of the faster construction and start of Beam pipelines."""
+"""Tests that Beam does less work in `quick_pipelines`, with the same results."""
 
 import concurrent.futures.thread
 
@@ -40,7 +40,7 @@ def test_views_are_kept_and_see_later_values():
         assert view.streaming
         assert not others.view_as(StandardOptions).streaming
         options.view_as(TypeOptions).runtime_type_check = True
-        # A view that is made from `view` also has the values of `options`.
+        # `view_as` also works on a view, and the new view shares the values of `options`.
         assert view.view_as(TypeOptions).runtime_type_check
         assert not others.view_as(TypeOptions).runtime_type_check
     assert options.view_as(StandardOptions) is not view

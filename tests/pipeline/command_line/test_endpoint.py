@@ -171,8 +171,8 @@ def test_an_existing_endpoint_is_named_by_its_resource_name(command, vertex, pus
     assert "--promote: flowers has no candidate in Vertex AI's registry; found version 1" in err
 
 
-# Requests that the server refuses, by name: the arguments of the command that sends the request,
-# the HTTP method, and the end of the path.
+# Maps the name of each request that the server refuses to three values: the arguments of the
+# command that sends the request, the HTTP method, and the end of the path.
 STEPS = {
     "list versions": ([], "GET", ":listVersions"),
     "upload": ([], "POST", "/models:upload"),

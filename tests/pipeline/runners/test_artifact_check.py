@@ -16,7 +16,7 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Returns the folder of an artifact with one file, which `contents` has recorded."""
+    """Makes an artifact of one file, records the file in `contents`, and returns the folder."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")
@@ -83,8 +83,8 @@ def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, 
     artifact = standard_artifacts.Examples()
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
-    # The launcher searches TFX's cache twice. The second search finds nothing, because the launcher
-    # has marked the damaged artifact as abandoned.
+    # The results of two searches in TFX's cache. The first search finds the damaged artifact, which
+    # the launcher then marks as abandoned, so the second search finds nothing.
     found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)

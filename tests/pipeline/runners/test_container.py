@@ -40,7 +40,7 @@ def type_of(executor_input):
 def test_an_input_without_a_type_gets_the_declared_one():
     """Kubeflow Pipelines sends the type `{"instanceSchema": ""}`.
 
-    Source: backend/src/v2/metadata/client.go, ToRuntimeArtifact.
+    `ToRuntimeArtifact` in backend/src/v2/metadata/client.go writes this type.
     """
     for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
         assert type_of(complete_input(nothing)) == {"instanceSchema": SCHEMA}

@@ -73,7 +73,7 @@ def png_bomb(side: int) -> bytes:
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
     """Returns a gradient whose alpha grows from left to right.
 
-    An image of mode "P" has no alpha. The upper half of such an image has the palette's first
+    An image of mode "P" has no alpha channel. The upper half of a "P" image has the palette's first
     colour, which the caller can declare transparent when saving the image.
     """
     image = gradient()

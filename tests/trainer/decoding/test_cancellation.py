@@ -42,7 +42,7 @@ def find_ancestors(nodes):
 
 
 def find_races(graph):
-    """Yields pairs of calls that can run at the same time, if one of the two can fail."""
+    """Yields pairs of calls that can run at the same time, and of which at least one can fail."""
     functions = {
         function.signature.name: {node.name: node for node in function.node_def}
         for function in graph.library.function

@@ -20,7 +20,8 @@ from trainer.decoding.limits import Limits
 SUITE = Path(__file__).parent / "suite"
 LIMITS = Limits(max_side=1024, max_pixels=10**6)
 
-# Damaged files that only Pillow decodes: a PNG with a wrong checksum, and JPEGs.
+# Damaged files that Pillow decodes but `decode_upright` refuses: a PNG with a wrong checksum, and
+# JPEGs with flipped or zeroed bytes.
 ONLY_PILLOW = {"xcsn0g01.png", "bits_flipped.jpg", "zero_hole.jpg", "zero_tail.jpg"}
 
 
@@ -72,7 +73,7 @@ def test_files_of_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert difference(image, images[0]) < 8  # each file was compressed separately
+        assert difference(image, images[0]) < 8  # JPEG compression changed each file differently
 
 
 CARRIERS = {

@@ -1,8 +1,8 @@
 """Tests of attention with cuDNN's kernels, which run only on GPUs.
 
 On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
-what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). A test also
-compares the calls of the kernels in a compiled program with the calls that JAX 0.9.0 compiles.
+what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). One test compares
+the kernel calls in a compiled program with the kernel calls that JAX 0.9.0 compiles.
 """
 
 import json

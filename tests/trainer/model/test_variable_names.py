@@ -22,7 +22,7 @@ HYBRID = dataclasses.replace(TINY, image_size=32, patch_size=1, resnet_blocks=(1
 def published(request, tmp_path, monkeypatch):
     """Writes a model like those of the TF-Hub collection; returns its architecture and directory.
 
-    The architecture is in the catalogue.
+    The fixture adds the model's architecture to the catalogue.
     """
     architecture = request.param
     entry = Model(name="x", task="fe", variant=Variant(title="X", architecture=architecture))

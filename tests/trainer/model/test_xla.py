@@ -32,7 +32,7 @@ def collection_model(tmp_path):
 
 @pytest.fixture
 def normalizing_model(tmp_path):
-    """Returns a model with a branch and a batch norm; training updates the norm's averages."""
+    """Returns a model with a branch and a batch norm; training updates the moving averages."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.layers.Conv2D(4, 4, 4),
@@ -101,7 +101,7 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        # the batch norm's statistics do not change if each image is in the batch twice
+        # Repeating each image in the batch does not change the mean and variance of the batch.
         batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 

@@ -26,7 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# More images than Transform decodes in one chunk; the exported model decodes all images at once.
+# These are more images than Transform decodes in one chunk. The exported model decodes all images
+# at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 

@@ -72,7 +72,7 @@ def test_a_killed_run_is_continued_first(tmp_path, project):
 
 
 def test_a_directory_that_was_taken_over_is_left_alone(tmp_path, monkeypatch):
-    """If a machine is paused for too long, another run takes over its lease in a bucket."""
+    """In a bucket, another run takes over the lease of a run whose machine was paused too long."""
     monkeypatch.setattr("common.lease._DiskLease.take", lambda path: _bucket_lease(str(path)))
     with lease_directory(str(tmp_path / "abc"), ONE) as directory:
         _, saved = checkpoints(directory)

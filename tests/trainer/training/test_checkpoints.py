@@ -70,7 +70,7 @@ def test_the_best_weights_are_saved_separately(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """TensorFlow writes the files of a checkpoint first, and then its name to `checkpoint`."""
+    """TensorFlow first writes a checkpoint's files, and then its name to the file `checkpoint`."""
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -99,7 +99,7 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ids=["fewer", "more", "other shapes"],
 )
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
-    """For example, the model of the checkpoint has another number of classes."""
+    """A checkpoint does not fit the model if, for example, their numbers of classes differ."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]

@@ -84,7 +84,7 @@ def summaries(log_dir):
 
 
 def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_path, monkeypatch):
-    """A resumed training has another log directory, so it must log images as well."""
+    """A resumed training writes to a new log directory, so it logs the input images again."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     preempt_after(4, monkeypatch)
@@ -261,7 +261,8 @@ def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
     plain, _ = fit_head(epochs=4)
     tf.io.gfile.rmtree(str(tmp_path / "checkpoints"))
     averaged, history = fit_head(epochs=4, ema=0.99)
-    # The moving average of the weights includes the small weights of the first steps.
+    # The weights grow from zero, so the moving average, which includes the small weights of the
+    # first steps, is smaller than the final weights.
     assert np.abs(averaged.get_weights()[0]).mean() < np.abs(plain.get_weights()[0]).mean()
     losses = [record["val_loss"] for record in history["epochs"]]
     assert losses == sorted(losses, reverse=True)
@@ -393,7 +394,7 @@ def profiles_in(log):
 
 
 def is_profiling(folder):
-    """Returns whether a profile is still active; TensorFlow allows a single active profile."""
+    """Returns whether a profile is active; TensorFlow allows only one active profile at a time."""
     try:
         tf.profiler.experimental.start(str(folder / "other"))
     except tf.errors.AlreadyExistsError:
@@ -496,7 +497,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
     def end_epoch(self, preemption):
         end(self, preemption)
         if self._step == step:
-            # the thread that waits for signals calls `_receive`
+            # simulates a signal: in a real run, the thread that waits for signals calls `_receive`
             local_run._receive(signal.SIGTERM)
             saved.append(self._checkpoints)
 

@@ -39,9 +39,12 @@ def make_augment(augmentation):
 
 
 def images(augmentation, files=FILES, *, seed=0, order=None, parallel=1):
-    """Augments images in the given order; returns float32 [B, H, W, 3] in the order of `files`.
+    """Augments the images `files`, in the order of the indices `order`.
 
     The seed of the image at `index` is [seed, index].
+
+    Returns:
+      The augmented images, always in the order of `files`, float32 [B, H, W, 3].
     """
     order = np.arange(len(files)) if order is None else order
     seeds = np.stack([np.full_like(order, seed), order], axis=1)
