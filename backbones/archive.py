@@ -64,7 +64,7 @@ def unpack(
         `directory`; it raises InputError if the SavedModel must not be kept.
 
     Raises:
-      InputError: the file is no tar archive, contains something other than files and folders,
+      InputError: the file is not a tar archive, contains something other than files and folders,
         unpacks to more than `max_bytes`, or contains no SavedModel that passes `check`. The message
         does not contain the path of the archive, which the caller must add.
       OSError: the files cannot be written.

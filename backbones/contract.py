@@ -52,7 +52,7 @@ def read_shapes(directory: str | Path) -> Shapes:
     transform graph.
 
     Raises:
-      InputError: the directory is no SavedModel, or the SavedModel does not keep the contract.
+      InputError: the directory is not a SavedModel, or the SavedModel does not keep the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}

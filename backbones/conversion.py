@@ -70,7 +70,7 @@ def convert_checkpoint(
       The directory of the SavedModel.
 
     Raises:
-      CheckpointError: the file is no AugReg checkpoint, or has another architecture.
+      CheckpointError: the file is not an AugReg checkpoint, or has another architecture.
       InputError: the file cannot be read, or has no head although `task` is "classification".
     """
     try:

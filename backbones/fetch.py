@@ -130,7 +130,7 @@ def convert_downloaded(
       **conversion: the other arguments of `convert_checkpoint`.
 
     Raises:
-      CheckpointError: the file is no usable checkpoint; it has been renamed.
+      CheckpointError: the file is not a usable checkpoint; it has been renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
     from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy

@@ -31,7 +31,8 @@ def check_operations(directory: str | Path) -> None:
     function.
 
     Raises:
-      InputError: the graph has an operation that is not allowed, or the directory is no SavedModel.
+      InputError: the graph has an operation that is not allowed, or the directory is not a
+        SavedModel.
     """
     for meta_graph in read_saved_model(directory).meta_graphs:
         found = dict.fromkeys(_violations(meta_graph))

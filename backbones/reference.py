@@ -89,7 +89,7 @@ def parse_model(text: str) -> ModelReference:
 def exists(text: str) -> bool:
     """Whether `text` is a path that exists.
 
-    A text that is too long for a path, such as a signed URL, is no path.
+    A text that is too long for a path, such as a signed URL, is not a path.
 
     Raises:
       InputError: the operating system cannot tell whether the path exists, for example because a

@@ -143,7 +143,7 @@ class _BucketLease:
     def check(self) -> None:
         if self._taken_by:
             raise InputError(
-                f"{self._path}: {self._taken_by} took over this lease, since this run did not "
+                f"{self._path}: {self._taken_by} took over this lease, because this run did not "
                 f"renew it for {self._timing.expiry:g} s; this run ends, and the other run "
                 "continues"
             )

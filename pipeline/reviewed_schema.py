@@ -60,7 +60,7 @@ def read_schema(path: str) -> str:
         schema = text_format.Parse(text, schema_pb2.Schema())
     except (UnicodeDecodeError, text_format.ParseError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--schema {path}: is no schema ({reason}); {expected}") from error
+        raise InputError(f"--schema {path}: is not a schema ({reason}); {expected}") from error
     names = [feature.name for feature in schema.feature]
     missing = [name for name in _REQUIRED if name not in names]
     if missing:

@@ -36,8 +36,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       float32 arrays by name, in the layout that `published_layout` describes.
 
     Raises:
-      CheckpointError: the file cannot be read, is no checkpoint of the AugReg family, or contains
-        NaN or infinite values.
+      CheckpointError: the file cannot be read, is not a checkpoint of the AugReg family, or
+        contains NaN or infinite values.
     """
     arrays = read_npz(path)
     try:

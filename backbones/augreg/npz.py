@@ -16,7 +16,7 @@ _SLACK = 100_000_000  # unpacked bytes that are accepted beyond `_LARGEST_RATIO`
 
 
 class CheckpointError(InputError):
-    """The error for a file that is no AugReg checkpoint.
+    """The error for a file that is not an AugReg checkpoint.
 
     The message is one line and names the file or the array.
     """

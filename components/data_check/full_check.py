@@ -10,7 +10,7 @@ from components.data_check.issues import (
     OUTLIER,
     Issue,
     describe_pairs,
-    find_issues_of_looks,
+    find_appearance_issues,
     find_pairs,
     sort_issues,
 )
@@ -35,7 +35,7 @@ def find_all_issues(
         [
             *describe_pairs(pairs, records, classes),
             *_describe_images(records, features, pairs, classes),
-            *find_issues_of_looks(records, classes),
+            *find_appearance_issues(records, classes),
         ]
     )
 

@@ -85,7 +85,7 @@ def find_issues(records: Sequence[ImageRecord], classes: Sequence[str]) -> list[
     return sort_issues(
         [
             *describe_pairs(find_pairs(records), records, classes),
-            *find_issues_of_looks(records, classes),
+            *find_appearance_issues(records, classes),
         ]
     )
 
@@ -186,10 +186,12 @@ def describe_pairs(
         )
 
 
-def find_issues_of_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+def find_appearance_issues(
+    records: Sequence[ImageRecord], classes: Sequence[str]
+) -> Iterator[Issue]:
     """Yields an issue for each shortcut, and for each tiny, blank, dark or blurred image."""
     yield from _find_shortcuts(records, classes)
-    yield from _find_odd_looks(records, classes)
+    yield from _find_unusual_images(records, classes)
 
 
 def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
@@ -213,7 +215,7 @@ def _find_shortcuts(records: Sequence[ImageRecord], classes: Sequence[str]) -> I
                 )
 
 
-def _find_odd_looks(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
+def _find_unusual_images(records: Sequence[ImageRecord], classes: Sequence[str]) -> Iterator[Issue]:
     looks: dict[str, list[tuple[float, ImageRecord, str]]] = {
         kind: [] for kind in (TINY, BLANK, DARK, BLURRED)
     }

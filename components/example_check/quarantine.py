@@ -49,7 +49,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
             "with ingest.max_quarantined"
         )
     if named:
-        print_notice(f"Quarantine has {named}: see {examples}/{QUARANTINE_FILE}.")
+        print_notice(f"In quarantine: {named}; see {examples}/{QUARANTINE_FILE}.")
 
 
 def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:

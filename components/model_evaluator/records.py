@@ -89,7 +89,7 @@ class Blessing:
         if damage:
             raise InputError(
                 f"{damage}: the last blessed model, with which the new model must be compared, is "
-                f"damaged; put the file back as it was, or remove {self.model} to compare with the "
+                f"damaged; restore the file, or remove {self.model} to compare with the "
                 "model that was blessed before it"
             )
 

@@ -17,7 +17,7 @@ _COLOURS = np.array(
 )
 _OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
-_MUCH = 0.6  # the least value that is called warm; the greatest value of a heat map is 1
+_WARM_THRESHOLD = 0.6  # the least value that is called warm; the greatest value of a heat map is 1
 
 
 def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> bytes:
@@ -53,5 +53,9 @@ def describe_map(values: Sequence[Sequence[float]]) -> str:
         for row, rows in zip(_ROWS, np.array_split(grid, 3, 0), strict=True)
         for column, band in zip(_COLUMNS, np.array_split(rows, 3, 1), strict=True)
     ]
-    warm = [name for value, name in sorted(thirds, key=lambda third: -third[0]) if value >= _MUCH]
+    warm = [
+        name
+        for value, name in sorted(thirds, key=lambda third: -third[0])
+        if value >= _WARM_THRESHOLD
+    ]
     return f"warm at {', '.join(warm[:4])}{' and elsewhere' if len(warm) > 4 else ''}"

@@ -29,7 +29,7 @@ _METHODS = {
     "part lowers the odds of the answer (occlusion).",
 }
 # The page enlarges an image without smoothing if no side has more than this number of pixels.
-_SMALL = 64
+_MAX_PIXELATED_SIDE = 64
 
 
 def make_page(contents: Contents) -> str:
@@ -201,7 +201,7 @@ def _describe_mistakes(contents: Contents, answers: Answers, most: int) -> Itera
             "image": base64.b64encode(image.jpeg).decode() if image else "",
             "width": image.width if image else 0,
             "height": image.height if image else 0,
-            "small": image is not None and max(image.width, image.height) <= _SMALL,
+            "small": image is not None and max(image.width, image.height) <= _MAX_PIXELATED_SIDE,
         }
 
 

@@ -100,7 +100,7 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
     if values.get("data_dir") and dataset.source["kind"] != "tfds":
         raise InputError(
             f"{settings['data_dir'].origin} {values['data_dir']}: has no effect with --dataset "
-            f"{values['dataset']}, which is no TFDS dataset; expected --dataset tfds:NAME"
+            f"{values['dataset']}, which is not a TFDS dataset; expected --dataset tfds:NAME"
         )
     check_source_options(dataset.source["kind"], values, given)
     reference = parse_model(values["model"])

@@ -64,7 +64,7 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
             kinds = [other for other, names in _TAKEN.items() if name in names]
             raise InputError(
                 f"{origin}: has no effect with --dataset {values.get('dataset', 'tf_flowers')}, a "
-                f"source of the kind {kind}; expected one of {', '.join(kinds)}, or leave it out"
+                f"dataset of the kind {kind}; expected one of {', '.join(kinds)}, or leave it out"
             )
     named = [origin for key, origin in given.items() if key.startswith("ingest.splits.")]
     if named and values.get("ingest.layout") == "classes":

@@ -188,7 +188,7 @@ class KubeflowPipelines(Backend):
         # ../apiserver/template/v2_template.go, NewV2SpecTemplate
         spec, *platforms = yaml.safe_load_all(job.read_text())
         if any(set(platform) != {"platforms"} for platform in platforms):
-            raise JobError("a second document that is no platform spec")
+            raise JobError("a second document that is not a platform spec")
         return spec, root
 
     def run_root(self, root: str, pipeline: str, run: str) -> str:

@@ -36,8 +36,8 @@ def test_an_inferred_schema_gets_the_file_names(tmp_path):
     ("content", "message"),
     [
         (None, "no such file; expected a schema such as --write-schema writes"),
-        (b"feature {", r"is no schema \(.*\); expected a schema"),
-        (b"\xff", "is no schema"),
+        (b"feature {", r"is not a schema \(.*\); expected a schema"),
+        (b"\xff", "is not a schema"),
         (b'feature { name: "image" }', "found the features image; expected label as well"),
     ],
 )

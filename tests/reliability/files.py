@@ -96,23 +96,23 @@ class _Chain:
         files, so the method first yields a failure of the previous run.
         """
         self._workload.put_back(self._now)
-        is_met, status = self._run(file)
-        if not is_met and status and self._last:
+        was_running, status = self._run(file)
+        if not was_running and status and self._last:
             # The run failed before its disturbance, so the previous disturbance has damaged files.
             # The run is repeated with the files from before the previous disturbance.
             yield (*self._last, status, [f"the next run: {self.said}"])
             self._workload.put_back(self._before)
             self._workload.keep(self._now)
             self._last = None
-            is_met, status = self._run(file)
-        if not is_met and status == 0:
+            was_running, status = self._run(file)
+        if not was_running and status == 0:
             # The run did not create `file`, because it reused files of the previous runs. The next
             # attempt starts with an empty pipeline root, on which a run creates every file.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None
-            is_met, status = self._run(file)
-        wrong = [] if is_met else [f"not met: {self.said}"]
+            was_running, status = self._run(file)
+        wrong = [] if was_running else [f"not met: {self.said}"]
         text = self._workload.out.read_text(errors="replace")
         if self._fault == "ENOSPC" and status and "Traceback" in text:
             wrong.append("a traceback")
@@ -120,7 +120,7 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not is_met:  # the next run starts from the same files as this run
+        if status == 0 or not was_running:  # the next run starts from the same files as this run
             self._last = None
         else:
             self._last = file, node

@@ -19,14 +19,14 @@ class _DisturbedRun:
 
     Attributes:
       moment: the time of the signal, in seconds after the start of the run.
-      is_met: whether the run was still running at the time of the signal.
+      was_running: whether the run was still running at the time of the signal.
       status: the exit status; None if the run did not end within a minute.
       seconds: the time from the signal to the end of the run.
       pushed: whether the serving directory has changed after the signal.
     """
 
     moment: float
-    is_met: bool
+    was_running: bool
     status: int | None
     seconds: float
     pushed: bool
@@ -50,7 +50,7 @@ def disturb_runs(campaign: Campaign, part: str, count: int, moments: random.Rand
         if campaign.is_over:
             return
         campaign.workload.clear()
-        while not (disturbed := begin(campaign, share, number)).is_met:
+        while not (disturbed := begin(campaign, share, number)).was_running:
             # the run ended before the signal, so the run is repeated with an earlier signal
             campaign.workload.clear()
             share *= 0.9
@@ -61,26 +61,26 @@ def _disturb_fork(campaign: Campaign, share: float, number: int) -> _DisturbedRu
     moment = share * campaign.reference.seconds
     process = campaign.server.begin(campaign.workload)
     status = campaign.server.wait(moment)
-    is_met = status is None
+    was_running = status is None
     before, begun = campaign.workload.versions, time.monotonic()
-    if is_met:
+    if was_running:
         os.kill(process, number)
         status = campaign.server.wait(60)
     seconds = time.monotonic() - begun
-    return _DisturbedRun(moment, is_met, status, seconds, campaign.workload.versions != before)
+    return _DisturbedRun(moment, was_running, status, seconds, campaign.workload.versions != before)
 
 
 def _disturb_import(campaign: Campaign, share: float, number: int) -> _DisturbedRun:
     moment = share * _IMPORT
     run = campaign.workload.begin_process()
-    is_met = False
+    was_running = False
     try:
         run.wait(moment)
     except subprocess.TimeoutExpired:
-        is_met = True
+        was_running = True
         run.send_signal(number)
     begun = time.monotonic()
-    return _DisturbedRun(moment, is_met, run.wait(60), time.monotonic() - begun, pushed=False)
+    return _DisturbedRun(moment, was_running, run.wait(60), time.monotonic() - begun, pushed=False)
 
 
 def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:

@@ -84,8 +84,8 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
       uint8 [h, w, 3], the same as `decode_upright` returns.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file is no upright JPEG within the limits, or
-        is damaged.
+      InvalidArgumentError: when the graph runs: the file is not an upright JPEG within the limits,
+        or is damaged.
     """
     file = FileBytes(encoded)
     frame = jpeg.read_plain_frame(file)

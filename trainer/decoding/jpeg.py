@@ -19,7 +19,7 @@ DCT_METHOD = "INTEGER_ACCURATE"
 # The kinds of markers, by the content that follows the marker. _SEGMENT: a segment with a length.
 # _FRAME: a frame header. _END: pixels, or nothing (SOS, EOI). _BARE: a marker without content (a
 # stuffed zero, TEM, RST0 to RST7, SOI). _FILL is a fill byte, and _RUBBISH stands for bytes that
-# are no marker.
+# are not a marker.
 _SEGMENT, _FRAME, _END, _BARE, _FILL, _RUBBISH = range(6)
 _KINDS = [
     *[_BARE] * 2,
@@ -108,7 +108,7 @@ def read_plain_frame(file: FileBytes) -> Frame:
     """Reads the frame header of a JPEG without EXIF and without bytes between segments.
 
     This function has fewer ops than `read_frame`. The fields of the returned header are 0 if the
-    file is no JPEG, contains EXIF, or contains bytes between segments.
+    file is not a JPEG, contains EXIF, or contains bytes between segments.
     """
 
     def step(position: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

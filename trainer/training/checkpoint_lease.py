@@ -93,7 +93,7 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
             "run uses another directory"
         )
     raise RuntimeError(
-        f"{preferred}: {_MOST_RUNS} runs with the same inputs are training; wait for one"
+        f"{preferred}: {_MOST_RUNS} runs with the same inputs are training; wait until one ends"
     )
 
 

@@ -86,7 +86,7 @@ def find_layout(
     loose = [top for top in splits if top in folders.with_images]
     problem = ""
     if others:
-        problem = f", but {list_first(others)} {_is_or_are(others)} no split"
+        problem = f", but {list_first(others)} {_is_or_are(others)} not named like a split"
     elif loose:
         problem = f", but {list_first(loose)} {_has_or_have(loose)} images outside of class folders"
     elif len(set(splits.values())) < len(splits):

@@ -137,7 +137,7 @@ def _read_jsonl(name: str, content: bytes) -> Iterator[Row]:
             continue
         value = json.loads(text)
         if not isinstance(value, dict):
-            raise InputError(f"{name}: line {line} is no JSON object; expected {_EXPECTED}")
+            raise InputError(f"{name}: line {line} is not a JSON object; expected {_EXPECTED}")
         found = {_COLUMNS.get(key.lower(), key): item for key, item in value.items()}
         annotation = value.get("classificationAnnotation")
         if isinstance(annotation, dict):  # the line has Vertex AI's format
@@ -155,7 +155,9 @@ def _read_parquet(name: str, content: bytes) -> Iterator[Row]:
         columns = [c for c in file.schema_arrow.names if c.lower() in _COLUMNS]
         table = file.read(columns=columns)
     except pyarrow.ArrowException as error:
-        raise InputError(f"{name}: is no Parquet file ({error}); expected {_EXPECTED}") from error
+        raise InputError(
+            f"{name}: is not a Parquet file ({error}); expected {_EXPECTED}"
+        ) from error
     names = [_COLUMNS[column.lower()] for column in columns]
     if not {_PATH, _LABEL} <= set(names):
         raise InputError(

@@ -164,7 +164,7 @@ def _problems(job: CustomJob) -> Iterator[str]:
         yield "display_name: expected 1 to 128 characters"
     for key, value in job.labels.items():
         if not (re.fullmatch(r"[a-z][-_a-z0-9]{0,62}", key) and re.fullmatch(r"[-\w]*", value)):
-            yield f"labels: {key}={value} is no label"
+            yield f"labels: {key}={value} is not a label"
     yield from _problems_of_spec(job.job_spec)
 
 
@@ -176,9 +176,9 @@ def _problems_of_spec(spec: CustomJobSpec) -> Iterator[str]:
     for pool in spec.worker_pool_specs:
         yield from _problems_of_pool(pool)
     if spec.service_account and "@" not in spec.service_account:
-        yield f"service_account: {spec.service_account} is no e-mail address"
+        yield f"service_account: {spec.service_account} is not an e-mail address"
     if spec.network and not re.fullmatch(r"projects/\d+/global/networks/[-a-z0-9]+", spec.network):
-        yield f"network: {spec.network} is no full name"
+        yield f"network: {spec.network} is not a full name"
 
 
 def _problems_of_pool(pool: WorkerPoolSpec) -> Iterator[str]:

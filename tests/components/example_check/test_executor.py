@@ -136,7 +136,7 @@ def test_a_class_that_lost_most_of_its_images_is_named(check):
     with pytest.raises(RefusedError, match=r"most images of the class roses \(6 of 10\); expected"):
         check(roses_quarantined=6)
     (line,) = check(roses_quarantined=6, max_quarantined=0.1)
-    assert line.startswith("Quarantine has most images of the class roses (6 of 10): see ")
+    assert line.startswith("In quarantine: most images of the class roses (6 of 10); see ")
 
 
 def test_images_of_12_bits_in_16_stop_the_run(check, caplog):

@@ -51,7 +51,7 @@ def test_options_without_effect_are_refused(tmp_path):
         (
             folder,
             {"ingest.features.image": "i"},
-            "a source of the kind folder; expected one of tfr",
+            "a dataset of the kind folder; expected one of tfr",
         ),
         (
             folder,

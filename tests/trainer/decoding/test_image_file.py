@@ -254,7 +254,7 @@ def test_formats_are_found_by_their_first_bytes():
 
 
 def test_decode_plain_jpeg_agrees_and_refuses_other_files(decode):
-    """`decode_plain_jpeg` refuses large JPEGs, JPEGs with EXIF, and files that are no JPEGs."""
+    """`decode_plain_jpeg` refuses large JPEGs, JPEGs with EXIF, and files that are not JPEGs."""
     function = tf.function(
         lambda encoded: decode_plain_jpeg(encoded, LIMITS),
         input_signature=[tf.TensorSpec([], tf.string)],

@@ -38,7 +38,7 @@ def test_covering_the_bright_quarter_lowers_the_odds():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Loads a SavedModel that has the signature `from_pixels`, but is no Vision Transformer."""
+    """Loads a SavedModel that has the signature `from_pixels`, but is not a Vision Transformer."""
     directory = str(tmp_path_factory.mktemp("model"))
     kernel = np.array([[-1.0, 1.0]] * 3, np.float32)
 

@@ -86,10 +86,10 @@ def test_parquet(tmp_path):
         ("x.csv", "a.jpg,daisy\n,roses\n", "line 2 has no path"),
         ("x.csv", "a.jpg,daisy,roses,tulips,train\n", "line 1 has 5 columns; expected path, label"),
         ("x.jsonl", '{"path": "a.jpg", "label": ["a"]}', r"label is \['a'\]; expected one string"),
-        ("x.jsonl", '["a.jpg", "a"]', "line 1 is no JSON object"),
+        ("x.jsonl", '["a.jpg", "a"]', "line 1 is not a JSON object"),
         ("x.jsonl", '{"path": ', "x.jsonl: cannot be read"),
         ("x.jsonl", '{"size": 3}', "line 1 has the columns size; expected the columns path"),
-        ("x.parquet", "PAR2", "is no Parquet file"),
+        ("x.parquet", "PAR2", "is not a Parquet file"),
     ],
 )
 def test_a_file_of_another_format_is_refused(name, text, message):
