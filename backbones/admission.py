@@ -13,8 +13,8 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    TensorFlow verifies the checksums of the variables while it loads them, so that a damaged or
-    incomplete SavedModel is refused before a run starts, and before a downloaded archive is kept.
+    While TensorFlow loads the variables, it verifies their checksums. A damaged or incomplete
+    SavedModel is therefore refused before a run starts, and before a downloaded archive is kept.
 
     Args:
       directory: the directory of the SavedModel.

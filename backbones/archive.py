@@ -1,10 +1,11 @@
 """Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
-and paths that lead out of the target directory. In some patch releases of Python, a chain of links
-can pass the filter of `tarfile` and write files outside the target directory (CVE-2025-4517).
-Before it writes the first file, this module checks the archive, and refuses it if it contains a
-link or anything else that is neither a file nor a folder.
+and paths that lead out of the target directory. The extraction filter of Python's `tarfile` does
+not protect against all of them: in some patch releases of Python, a chain of links passes the
+filter, and files are written outside the target directory (CVE-2025-4517). Therefore this module
+checks the whole archive before it writes the first file, and refuses an archive with such a path, a
+link, or anything else that is neither a file nor a folder.
 """
 
 import bz2
@@ -39,9 +40,8 @@ _KINDS = {
     tarfile.FIFOTYPE: "a pipe",
 }
 _MOST_MEMBERS = 100_000  # largest number of files and folders in an archive; models have far fewer
-# The largest number of bytes that `tarfile` may read at once. `tarfile` and this module read the
-# content of files in pieces of at most 1 MiB, so only a header of unusual length can exceed the
-# limit.
+# The largest number of bytes that `tarfile` may read at once. The content of files is read in
+# pieces of at most 1 MiB, so only the header of an unusual archive can exceed this limit.
 _LONGEST_READ = 1 << 20
 
 
@@ -78,9 +78,9 @@ def unpack(
             f"only {_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Unpack the model into a subfolder, which has the default access rights. The temporary
-        # directory itself is accessible only to its owner, and `os.rename` would keep this
-        # restriction.
+        # Unpack the model into a subfolder of the temporary directory. The subfolder has the
+        # default access rights; the temporary directory is accessible only to its owner, and
+        # `os.rename` would keep this restriction.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -98,15 +98,17 @@ def unpack(
 class _Unpacked:
     """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
-    `tarfile` reads an extended header into memory even if it is terabytes of zeros, which compress
-    to a small archive. A negative size in a header makes `tarfile` loop for ever (CVE-2025-8194).
+    Without this limit, a small archive could fill the memory: `tarfile` reads an extended header
+    into memory as a whole, and a header of terabytes of zeros compresses to a small archive.
+    Negative sizes and positions are refused, because a negative size in a header makes `tarfile`
+    loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; refuses more than 1 MiB, and -1 (the rest of the file)."""
+        """Reads `size` bytes; refuses more than 1 MiB, and a `size` of -1 (all remaining bytes)."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:

@@ -16,9 +16,9 @@ from common.lock import hold_lock
 def download_from_bucket(uri: str, cache: Path) -> Path:
     """Copies the SavedModel directory or `.npz` file at `uri`, with TensorFlow's file systems.
 
-    Each call lists the files in the bucket, and copies all of them again if the name, the size or
-    the modification time of a file has changed since the last copy. `backbones.model_cache` keeps
-    older copies for a while, because a run may still read them.
+    Each call lists the files in the bucket. If the name, the size or the modification time of any
+    file has changed since the last copy, the call copies all files again. `backbones.model_cache`
+    keeps older copies for a while, because a run may still read them.
 
     Returns:
       The path of the copy.

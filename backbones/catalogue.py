@@ -2,8 +2,9 @@
 
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
-The catalogue contains a feature extractor (`…_fe`), which the pipeline tunes, for each variant, and
-a classifier (`…_classification`) for each variant except vit_mini.
+For each variant, which is an architecture with one set of weights, the catalogue contains a feature
+extractor (`…_fe`), which the pipeline tunes, and a classifier (`…_classification`). The variant
+vit_mini has no classifier.
 
 Except for vit_mini, the models are those of the TF-Hub collection sayakpaul/vision_transformer (on
 Kaggle: spsayakpaul/vision-transformer). The weights come from AugReg (Steiner et al., arXiv
@@ -25,9 +26,9 @@ class Variant:
       title: the model's name in papers.
       architecture: the sizes, including the 1,000-class head if the checkpoint has a head.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
-      sha256: SHA-256 of the checkpoint, 64 hex digits; None if it is not known. The publisher
-        states no digests, so the catalogue contains a digest only if other projects use it to
-        verify their downloads.
+      sha256: SHA-256 of the checkpoint, 64 hex digits; None if it is not known. AugReg's authors
+        publish no digests. The digests in the catalogue come from other projects, which verify
+        their own downloads with these digests.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

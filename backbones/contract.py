@@ -24,8 +24,8 @@ from common.shared_objects import SharedObjects
 
 _Made = TypeVar("_Made")
 
-# For each attribute of the interface: its expected value, as error messages describe it, and, if it
-# is a list, the kinds of objects that the list may contain.
+# Maps each attribute of the interface to a description of its expected value, for error messages,
+# and to the kinds of objects that it may contain if it is a list.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -47,9 +47,9 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    The function reads `saved_model.pb`, but does not load the backbone, because `preprocessing_fn`
-    calls this function, and a backbone that is loaded in `preprocessing_fn` becomes part of the
-    transform graph.
+    The function only reads `saved_model.pb`, and does not load the backbone: `preprocessing_fn`
+    calls this function, and any backbone that is loaded inside `preprocessing_fn` becomes part of
+    the transform graph.
 
     Raises:
       InputError: the directory is not a SavedModel, or the SavedModel does not keep the contract.
@@ -135,7 +135,7 @@ def load_backbone(directory: str | Path) -> Any:
     """
     try:
         return tf.saved_model.load(str(directory))
-    # With a corrupt graph, TensorFlow may raise any error, even KeyError.
+    # If the graph is corrupt, TensorFlow may raise any exception, for example KeyError.
     except Exception as error:
         raise InputError(
             f"{directory}: this SavedModel cannot be loaded ({one_line(error)}); expected one that "
@@ -165,7 +165,8 @@ _shared = SharedObjects()
 def load_shared_backbone(directory: str | Path) -> Any:
     """Calls `load_backbone`; inside the context `share_backbone`, loads each backbone only once.
 
-    Transform traces `preprocessing_fn` several times, and loading a backbone takes seconds.
+    Transform traces `preprocessing_fn` several times. Without the context, each trace would load
+    the backbone again, which takes seconds.
     """
     return make_shared(str(directory), lambda: load_backbone(directory))
 
@@ -218,7 +219,7 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """Yields the specs of the first argument and the result, for each trace of a function.
+    """For each trace of a function, yields the TensorSpecs of the first argument and of the result.
 
     `call` is the index of the function's node in `graph.nodes`.
     """

@@ -3,8 +3,9 @@
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
-Whenever the model is used or downloaded again, its digest is compared with the first digest. A
-model that was put into the cache by hand has no digest, and is used unchecked.
+Whenever the pipeline uses the model or downloads it again, it compares the digest of the model with
+the stored digest. A model that the user put into the cache has no stored digest, and is used
+unchecked.
 """
 
 import hashlib
@@ -50,11 +51,12 @@ def remember_digest(target: Path, digest: str) -> None:
 
 
 def digest_of(target: Path) -> str:
-    """Returns the SHA-256 (64 hex digits) of a file, or of a list of all files in a directory.
+    """Returns the SHA-256 of a file or a directory, as 64 hex digits.
 
-    The list has the format of `sha256sum`, with relative paths in alphabetical order. The list
-    leaves out `fingerprint.pb`, which contains a random id from TensorFlow. Digests are stored for
-    years, so this function does not use the pipeline's fingerprints, whose definition may change.
+    The digest of a directory is the SHA-256 of a list of its files. The list has the format of
+    `sha256sum`, with relative paths in alphabetical order. The list leaves out `fingerprint.pb`,
+    because TensorFlow writes a random id into this file. Digests are stored for years, so this
+    function does not use the pipeline's fingerprints, whose definition may change.
     """
     if target.is_dir():
         files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)
@@ -95,8 +97,8 @@ def check_download(target: Path, found: str, *, pinned: str | None = None) -> No
       pinned: the digest in the catalogue, if there is one.
 
     Raises:
-      InputError: the download does not have the expected digest. The caller must add the URL or the
-        path to the message.
+      InputError: the download does not have the expected digest. The message names neither the URL
+        nor the path of the file, so the caller must add one of them.
     """
     expected = pinned or remembered_digest(target)
     if expected in (None, found):

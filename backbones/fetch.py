@@ -23,9 +23,10 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target, whose lock the caller holds. The directory is created only if the
-        SavedModel is complete and passes all checks.
-      cache: the cache directory, which keeps the received bytes if the download breaks off.
+      directory: the target. The caller must hold its lock (`common.lock.hold_lock`). The directory
+        is created only if the SavedModel is complete and passes all checks.
+      cache: the cache directory. If the download breaks off, the received bytes stay in this
+        directory, so that a later download can resume.
       name: the name of the model in progress displays.
       admission: the limits for the SavedModel.
 
@@ -77,7 +78,7 @@ def fetch_checkpoint(
       task: "fe" for a feature extractor, "classification" for a classifier.
       precision: the precision of matrix products.
       expected: the required architecture, with its head; if None, any architecture is accepted.
-      sha256: the required digest; if None, the digest of the first download is required.
+      sha256: the required digest. If None, the file must have the digest of the first download.
 
     Returns:
       The SavedModel directory.
@@ -118,7 +119,7 @@ def fetch_checkpoint(
 def convert_downloaded(
     checkpoint: Path, cache: Path, *, sha256: str | None = None, **conversion: Any
 ) -> Path:
-    """Converts a checkpoint in the cache; renames it to `….unfit` if it is not usable.
+    """Converts a checkpoint in the cache; renames the file to `….unfit` if it is not usable.
 
     An unusable checkpoint is renamed rather than deleted, because the user may have put it into the
     cache.
@@ -126,11 +127,11 @@ def convert_downloaded(
     Args:
       checkpoint: an `.npz` file.
       cache: the cache directory, in which the SavedModel is written.
-      sha256: the required digest; if None, the digest of the first download is required.
-      **conversion: the other arguments of `convert_checkpoint`.
+      sha256: the required digest. If None, the file must have the digest of the first download.
+      **conversion: the keyword arguments of `convert_checkpoint`.
 
     Raises:
-      CheckpointError: the file is not a usable checkpoint; it has been renamed.
+      CheckpointError: the file is not a usable checkpoint, and has been renamed.
       InputError: the file cannot be read, or has no head although the task is "classification".
     """
     from backbones.augreg.npz import CheckpointError  # imported only here because it loads NumPy

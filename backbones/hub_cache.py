@@ -15,8 +15,9 @@ def find_in_hub_cache(handle: str) -> Path | None:
     """Returns the SavedModel of `handle` in TensorFlow Hub's cache, or None if the cache has no
     such model.
 
-    By default, the cache is in the directory for temporary files, where any user of the machine can
-    create files. For safety, a model in the cache is used only if its owner is this user or root.
+    By default, the cache is in the directory for temporary files, where any user of the machine
+    could put a malicious model. Therefore a model in the cache is used only if its owner is this
+    user or root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):
@@ -28,7 +29,8 @@ def find_in_hub_cache(handle: str) -> Path | None:
 def hub_cache_directory(handle: str) -> Path:
     """Returns the directory in which TensorFlow Hub caches the SavedModel of `handle`.
 
-    The name of the directory follows the rule in `tensorflow_hub/compressed_module_resolver.py`.
+    The name of the directory is the SHA-1 of the handle, as in
+    `tensorflow_hub/compressed_module_resolver.py`.
     """
     cache = os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir(), "tfhub_modules")
     return Path(cache, hashlib.sha1(handle.encode()).hexdigest())

@@ -16,7 +16,7 @@ class Layout:
 
     Attributes:
       stored: the name of each variable, in the order in which the SavedModel lists its variables.
-      forward: the names in `stored`, in the order of the forward pass.
+      forward: the names in `stored`, in the order in which the forward pass uses the variables.
     """
 
     stored: tuple[str, ...]
@@ -26,16 +26,16 @@ class Layout:
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Finds the catalogue model whose variables have the given shapes; returns its layout.
 
-    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, with a flat list of variables that
-    have no names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb), so that only the shapes of
-    the variables tell which model a SavedModel contains.
+    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, each with a flat list of variables
+    without names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the shapes of the
+    variables tell which model such a SavedModel contains.
 
     Args:
       variables: the name in TensorFlow, without `:0`, and the shape of each variable.
 
     Returns:
-      The layout; None if the variables have names, or if no model of the catalogue has variables of
-      the given shapes.
+      The layout; None if the SavedModel itself contains the names of the variables, or if no model
+      of the catalogue has variables of the given shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None
@@ -49,7 +49,7 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
 
 def _sort_like_jax(names: Iterable[str]) -> list[str]:
-    """Sorts names in the order of JAX's flattened parameter trees: by the name at each level."""
+    """Sorts names as JAX does when it flattens a parameter tree: by their parts between slashes."""
     return sorted(names, key=lambda name: name.split("/"))
 
 

@@ -3,10 +3,11 @@
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. The number of SavedModels in `converted`, `random` and `remote` grows,
-because the pipeline adds a SavedModel whenever a checkpoint, the code that converts a checkpoint,
-or an object in a bucket has changed. Nothing is ever removed from `models`, `checkpoints` and
-`downloaded`, because they hold downloads and files that the user put there.
+created or copied again. The pipeline adds a SavedModel to one of these folders whenever a
+checkpoint, the code that converts a checkpoint, or an object in a bucket has changed, so without
+removals these folders would grow without limit. This module removes nothing from the folders
+`models`, `checkpoints` and `downloaded`, because these folders hold downloads and files that the
+user put there.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ _DAYS = 7  # days for which an entry is kept after its last use, because a run m
 def use_entry(entry: Path) -> Path:
     """Sets the modification time of a cache entry to the current time, and removes old entries.
 
-    A folder keeps its ten most recently used entries, and all entries used in the last week.
+    An entry is old if it was not used in the last week, and is not among the ten most recently used
+    entries of its folder.
 
     Args:
       entry: a file or directory in one of `FOLDERS`.
@@ -33,8 +35,8 @@ def use_entry(entry: Path) -> Path:
     Returns:
       `entry`.
     """
-    # Ignore the OSError that a read-only cache raises, for example in a container image, because a
-    # read-only cache does not grow.
+    # The cache may be read-only, for example in a container image, and `os.utime` then raises
+    # OSError. Ignore this error: a read-only cache does not grow, so no entry needs to be removed.
     with contextlib.suppress(OSError):
         os.utime(entry)
         remove_unused(entry.parent, now=time.time())
@@ -55,7 +57,7 @@ def remove_unused(folder: Path, *, now: float) -> None:
 
 
 def clean_cache(cache: Path) -> list[tuple[Path, int]]:
-    """Removes all entries that can be created or copied again, and the locks of killed processes.
+    """Removes all entries that can be created or copied again, and lock files of killed processes.
 
     Returns:
       Each folder from which entries were removed, and the total size of the removed entries in
@@ -75,7 +77,7 @@ def clean_cache(cache: Path) -> list[tuple[Path, int]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Lists the models in `folder`, without locks, unfinished directories and digest files."""
+    """Lists the models in `folder`, but no lock files, unfinished directories or digest files."""
     return [
         path
         for path in folder.iterdir()

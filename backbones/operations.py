@@ -8,7 +8,7 @@ To protect the user, only operations that do nothing but compute are allowed.
   stateless operations only compute outputs from their inputs, but those in `NOT_PURE` do more.
 - An operation that TensorFlow registers as stateful is refused, unless `STATEFUL` lists it. The
   operations in `STATEFUL` keep their state in the memory of the process: variables, tables, random
-  generators, datasets of tensors. A stateful operation that a later version of TensorFlow adds
+  generators, datasets of tensors. A stateful operation that is new in a later version of TensorFlow
   is refused until somebody adds it to `STATEFUL`.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
@@ -45,7 +45,7 @@ NOT_PURE = frozenset(
         "DebugIdentity",
         "DebugNanCount",
         "DebugNumericSummary",
-        # operations that run Python code, or other code that does not consist of operations
+        # operations that run Python code, or other code that this module cannot check
         "DatasetFromGraph",
         "MlirPassthroughOp",
         "PyFuncStateless",
@@ -57,10 +57,10 @@ NOT_PURE = frozenset(
 )
 
 # Operations that TensorFlow registers as stateful, but that keep their state in memory. `While` and
-# similar operations call functions of the SavedModel, whose operations are checked as well.
-# `XlaCallModule` runs the StableHLO code of models that jax2tf converted. `XlaCallModule` is
-# allowed, because StableHLO can call only those external functions that jaxlib registers, and this
-# project does not install jaxlib.
+# similar operations are allowed, because they call functions of the SavedModel, and the operations
+# in these functions are checked as well. `XlaCallModule` runs the StableHLO code of models that
+# jax2tf converted. `XlaCallModule` is allowed although StableHLO can call external functions:
+# jaxlib registers these functions, and this project does not install jaxlib.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape

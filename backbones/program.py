@@ -25,10 +25,10 @@ def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
-    are allowed only in the functions that save and restore the variables. Only the save node and
-    the restore node of the graph may call the functions that save and restore the variables. The
-    function that restores the variables may read only a checkpoint whose path is an argument of the
-    function.
+    are allowed only in the two functions with which TensorFlow saves and restores the variables of
+    a SavedModel. Only the save node and the restore node of the graph may call these two functions.
+    The function that restores the variables may read only a checkpoint whose path is an argument of
+    the function, not a file that the graph names.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is not a
@@ -74,7 +74,7 @@ def _list_impure_operations(
 
 
 class _Saver:
-    """The two nodes that save and restore the variables, and the functions that they call."""
+    """The save node and the restore node of the graph, and the functions that these nodes call."""
 
     def __init__(
         self,
@@ -83,8 +83,8 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # Maps the name of the save node and of the restore node to the operations that are allowed
-        # in the function that the node calls.
+        # The keys are the names of the save node and the restore node. Each value is the set of
+        # operations that are allowed in the function that the node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name
@@ -95,7 +95,7 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """Returns the operations that write or read checkpoints and are allowed in `function`."""
+        """Returns which operations that write or read a checkpoint are allowed in `function`."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
         # A function may restore variables only from a file whose path is its argument, not from a
@@ -143,7 +143,8 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of the functions in attributes of a node, nested functions included."""
+    """Yields the names of the functions in `attributes`, and in the attributes of these
+    functions."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -152,5 +153,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node that an input refers to: `node` for `node:0` and `^node`."""
+    """Returns the name of the node in a reference to it: `node` in `node:0` and in `^node`."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -24,9 +24,9 @@ class DownloadLocations:
     """The base URLs of the hosts that publish models.
 
     Attributes:
-      kaggle: Kaggle Models; its public models need no account.
+      kaggle: Kaggle Models, from which public models can be downloaded without an account.
       tfhub: TF-Hub, which redirects to the models on Kaggle.
-      storage: Google Cloud Storage, whose buckets are read by HTTP.
+      storage: Google Cloud Storage, from which files at `gs://` addresses are downloaded by HTTP.
     """
 
     kaggle: str = "https://www.kaggle.com"
@@ -55,7 +55,7 @@ class DownloadLocations:
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
         if parts.hostname == "tfhub.dev":
-            # The query asks TF-Hub for a tar archive (tensorflow.org/hub/hosting).
+            # This query asks TF-Hub for a tar archive (tensorflow.org/hub/hosting).
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 
@@ -101,13 +101,13 @@ def kaggle_handle(model: str) -> str | None:
     """Returns the Kaggle handle in `model`, with its version; None if `model` contains no Kaggle
     handle.
 
-    `model` may be a handle or the URL of a page of Kaggle, and may contain the path segments
-    `frameworks`, `variations` and `versions`. A handle without a version gets version 1, not the
-    latest version, so that it always names the same model.
+    `model` may be a handle or the URL of a Kaggle page, and may contain the path segments
+    `frameworks`, `variations` and `versions`. If the handle has no version, the function adds
+    version 1 rather than the latest version, so that a handle always names the same model.
 
     Raises:
-      InputError: `model` is the URL of a page of Kaggle that shows no TensorFlow 2 variation of a
-        model.
+      InputError: `model` is the URL of a Kaggle page that does not show a TensorFlow 2 variation of
+        a model.
     """
     is_page = _host(model) in ("kaggle.com", "www.kaggle.com")
     path = urlsplit(model).path.strip("/") if is_page else model
@@ -124,7 +124,7 @@ def kaggle_handle(model: str) -> str | None:
 
 
 def make_file_name(url: str) -> str:
-    """Returns a file name for the download of `url`: words from the URL, and a hash of the URL."""
+    """Returns a file name for the download of `url`, made of words from the URL and its hash."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

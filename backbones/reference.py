@@ -41,16 +41,16 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is an existing SavedModel, whose precision can no longer be chosen."""
+        """Whether the model is already a SavedModel, so that its graph has a fixed precision."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family.
 
-        With `--tune full`, a model that does not belong to the AugReg family gets the recipe
-        `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the AugReg family if
-        its variables have the names of an AugReg checkpoint.
+        With `--tune full`, the default hyperparameters of a model that does not belong to the
+        AugReg family are the recipe `other_full` (`pipeline/recipes.py`). A SavedModel directory
+        belongs to the AugReg family if its variables have the names of an AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -64,7 +64,7 @@ class ModelReference:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the model has pretrained weights; vit_mini, the smallest, has none."""
+        """Whether the model has pretrained weights; vit_mini, the smallest model, has none."""
         return self.entry is None or self.entry.variant.checkpoint is not None
 
 

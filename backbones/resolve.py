@@ -113,19 +113,20 @@ def resolve(
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
       cache: the cache directory. The folder `models/<catalogue name>` in the cache directory holds
-        a SavedModel of the catalogue, which this function downloads, or which the user puts there.
-        The folder `checkpoints` holds AugReg checkpoints of the catalogue, `downloaded` holds
-        models from URLs and handles, `remote` holds copies from buckets, and `converted` and
+        a SavedModel of the catalogue, which either this function has downloaded or the user has put
+        there. The folder `checkpoints` holds AugReg checkpoints of the catalogue, `downloaded`
+        holds models from URLs and handles, `remote` holds copies from buckets, and `converted` and
         `random` hold SavedModels that this function creates.
       locations: the hosts from which models are downloaded.
-      task: the kind of model that is created from an `.npz` file, "fe" or "classification".
+      task: the kind of model that is created from an `.npz` file: "fe" (a feature extractor) or
+        "classification" (a classifier).
       precision: the precision of matrix products in a SavedModel that this function creates. For
         mixed precision, a model of the catalogue is converted from its checkpoint, because the
         precision of a published SavedModel cannot be changed. A SavedModel that the user provides
         keeps its own precision.
       trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. This function does not check the graph of a SavedModel that is already on this
-        machine; `backbones.admission` does.
+        Python. This function checks only the graph of a SavedModel that it unpacks from a
+        downloaded archive; `backbones.admission` checks any SavedModel.
 
     Returns:
       An absolute path.
@@ -164,20 +165,22 @@ def resolve(
 
 
 def is_cached(entry: Model, cache: Path) -> bool:
-    """Whether the weights of `entry` are on this machine, or the model has no weights."""
+    """Whether `entry` needs no download: its weights are on this machine, or are not published."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` detects truncated files and web pages, and need not read the whole file.
+    # `is_zipfile` returns False for a truncated checkpoint and for a web page, and does not read
+    # the whole file.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether an OSError about `file` is an error of the cache directory.
+    """Whether an OSError with the file name `file` concerns the cache directory.
 
-    The result is True if `file` is the cache directory, a path in it or one of its parents, and
-    also if `file` is None, that is, if the error names no file.
+    The result is True if `file` is the cache directory, a path inside the cache directory, or one
+    of its parent directories. The result is also True if `file` is None, that is, if the OSError
+    names no file.
     """
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)
@@ -237,7 +240,7 @@ def _from_published_locations(
         for url in locations.archives(entry)
     ]
     if checkpoint.is_file():
-        # A checkpoint that is already in the cache is used before anything is downloaded.
+        # Try a checkpoint that is already in the cache before any download.
         ways.insert(
             0, functools.partial(convert_downloaded, checkpoint, cache, **_conversion(entry))
         )
@@ -307,7 +310,7 @@ def _from_address(
             return here
         with hold_lock(target):
             if is_saved_model(target):
-                return target  # downloaded by another process during the wait for the lock
+                return target  # another process downloaded it during the wait for the lock
             fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:

@@ -16,18 +16,18 @@ PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the media
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
 
-forward: images/s of the backbone. The benchmark waits for the result of each step, so that a batch
-size of 1 measures latency.
+forward: images/s of the backbone. The benchmark waits for the result of each step before it starts
+the next step, so that a batch size of 1 measures latency.
 
-agreement: the relative difference between the features on the device and on the CPU (the norm of
-the difference, divided by the norm of the features on the CPU), and the largest difference between
-the losses on the device and on the CPU in 20 training steps.
+agreement: how far the results of the device differ from the results of the CPU. The difference
+between the features is relative: the norm of the difference, divided by the norm of the features on
+the CPU. The difference between the losses is the largest difference in 20 training steps.
 
-loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the same
-training step on a batch in memory; and images/s of the input pipeline alone.
+loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the
+speed of the same training step on a batch in memory; and images/s of the input pipeline alone.
 
-replicas: speed of a training step under MirroredStrategy on one device, relative to a step without
-a distribution strategy.
+replicas: speed of a training step under MirroredStrategy on one device, relative to the speed of
+the same step without a distribution strategy.
 
 memory: peak memory of a training step, for each model and batch size.
 """
@@ -116,8 +116,8 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 class Measurement:
     """The measurements.
 
-    Each part of the benchmark, such as `training`, is a method that yields the rows of its table:
-    for each row, the title, the goal for the ratio, and a function that measures the row.
+    For each part of the benchmark, such as `training`, a method yields the rows of the table: for
+    each row, its title, the goal for the ratio, and a function that takes the measurement.
     """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
@@ -134,7 +134,7 @@ class Measurement:
                 side.close()
 
     def restart_ended_processes(self) -> None:
-        """Restarts processes that ended while a row was measured."""
+        """Restarts processes that ended during a measurement."""
         if not self._ours.is_running:
             self._ours = start_tensorflow()
         if self._other and not self._other.is_running:

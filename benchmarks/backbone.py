@@ -19,8 +19,8 @@ this project the last block computes its output for the class token only.
 
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
 also measures the same model in PyTorch on the CPU, with and without `torch.compile`
-(`benchmarks/sides/torch_side.py`; 16 bits by autocast), and the benchmark prints the median of the
-ratios of TensorFlow's speed to PyTorch's.
+(`benchmarks/sides/torch_side.py`; 16-bit precision by autocast). The benchmark prints TensorFlow's
+speed divided by PyTorch's speed, as the median over all rounds.
 """
 
 import contextlib

@@ -61,7 +61,7 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
 
 
 def measure(encoded: bytes) -> Views:
-    """Returns the hashes and small copies of an image by which near duplicates are found.
+    """Returns the hashes and small copies of an image, from which the data check finds duplicates.
 
     Args:
       encoded: an image of at least 32 x 32 pixels.
@@ -74,7 +74,8 @@ def measure(encoded: bytes) -> Views:
 def plant_duplicates(
     images: Sequence[bytes], planted: int, random: np.random.Generator
 ) -> tuple[np.ndarray, list[str], list[bytes]]:
-    """Changes random images; returns their indices, the kinds of change, and the new images."""
+    """Changes copies of random images; returns their indices, the kinds of change, and the
+    copies."""
     chosen = random.choice(len(images), planted, replace=False)
     kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
     changed = [
@@ -87,7 +88,7 @@ def plant_duplicates(
 def try_duplicates(
     images: Sequence[bytes], planted: int, seeds: int, features: np.ndarray, run: ToFeatures | None
 ) -> None:
-    """Prints how many near duplicates the check finds, and how many false pairs, for each seed."""
+    """Prints how many near duplicates and how many false pairs the check finds, for each seed."""
     before = time.monotonic()
     views = [measure(image) for image in images]
     print(f"{len(images)} images, {1000 * (time.monotonic() - before) / len(images):.1f} ms each")
@@ -144,7 +145,7 @@ def try_labels(features: np.ndarray, labels: np.ndarray, swapped: int, seeds: in
 
 
 def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seeds: int) -> None:
-    """Adds images with the features `odd`, and prints how many of them the check calls outliers."""
+    """Adds outliers, whose features are `odd`, and prints how many of them the data check finds."""
     print(f"outliers among the originals: {len(find_outliers(features, labels))}")
     rows = []
     for seed in range(seeds):
@@ -158,7 +159,7 @@ def try_outliers(features: np.ndarray, labels: np.ndarray, odd: np.ndarray, seed
 
 
 def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yields the class and the bytes of each JPEG in class folders, after encoding it again."""
+    """Yields the class and the re-encoded bytes of each JPEG in class folders."""
     for path in sorted(folder.glob("*/*.jpg")):
         with PIL.Image.open(path) as image:
             yield path.parent.name, encode(image.convert("RGB"), 95)

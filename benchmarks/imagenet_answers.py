@@ -12,8 +12,8 @@ import tensorflow as tf
 from benchmarks.imagenet_data import LabelledImage
 from trainer.serving.classifier import Classifier, map_ahead
 
-# A preprocessing function: maps an encoded image (string []), H and W to pixels, float32 [H, W, 3]
-# in [-1, 1].
+# The type of a preprocessing function, which maps an encoded image (string []), a height H and a
+# width W to pixels, float32 [H, W, 3] in [-1, 1].
 ToPixels = Callable[[tf.Tensor, int, int], tf.Tensor]
 
 
@@ -80,5 +80,6 @@ def _prepare(
     except OSError as error:
         return image, None, f"cannot be read ({error.strerror})"
     except tf.errors.InvalidArgumentError:
-        # TensorFlow's message is not used, because it is a long description of the graph.
+        # Do not use the message of TensorFlow's error, because it is a long description of the
+        # graph.
         return image, None, "does not decode; expected a JPEG, PNG, GIF, BMP or WebP image"

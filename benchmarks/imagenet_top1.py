@@ -217,6 +217,7 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # With this handler, `head` in a shell pipeline can end the program without a traceback.
+    # With this handler, the program ends without a traceback if the reader of its output closes the
+    # pipe, as in `… | head`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

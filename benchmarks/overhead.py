@@ -4,10 +4,11 @@
 
 The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
 new pipeline root, then in the same root, where every node is found in the cache. Before each run,
-the benchmark measures a process that only imports `tfx.components`. The time of the run is divided
-by the time of the import, because other work on the machine slows down both alike. The benchmark
-prints the medians of the ratios of run to import, for wall-clock time and for CPU time. The goals
-are a ratio of at most 4 for the run in a new root, and of at most 1.3 for the cached run.
+the benchmark measures a process that only imports `tfx.components`. The benchmark divides the time
+of the run by the time of the import, because other work on the machine slows down the run and the
+import alike. The benchmark prints the median of this ratio over all rounds, for wall-clock time and
+for CPU time. The goals are a ratio of at most 4 for the run in a new root, and of at most 1.3 for
+the cached run.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder, "images")
         _write_images(images)
-        # The warm-up run also creates the backbone, so it is not measured.
+        # This warm-up run also creates the backbone, so do not measure its time.
         _run(images, Path(folder, "warm-up"), "done")
         for number in range(options.rounds):
             for name, expected in (("new run", "done"), ("cached run", "cached")):
@@ -78,13 +79,13 @@ def _run(images: Path, root: Path, expected: str) -> ProcessTime:
     """Runs the pipeline and returns its time.
 
     Raises:
-      RuntimeError: the state of a node is not `expected`, which is "done" or "cached".
+      RuntimeError: a node has another state than `expected`, which is "done" or "cached".
     """
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))
     options = ("--tune", "head", "--min-accuracy", "0", "--set", "gate.confidence=0")
-    # `data.max_leak=1` accepts near duplicates, of which DataCheck finds many among the digits,
-    # because these images have few pixels.
+    # The images of digits have so few pixels that DataCheck takes many of them for near duplicates.
+    # `data.max_leak=1` accepts near duplicates.
     data = ("--set", "data.max_leak=1", "--pipeline-root", str(root))
     used = _measure((*command, *options, *data), log)
     states = dict(_NODE.findall(log.read_text()))

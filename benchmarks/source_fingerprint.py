@@ -20,7 +20,7 @@ from components.image_example_gen.sources.folder import FolderSource
 
 _CLASSES = 100
 _ROUNDS = 5
-_SETTLED = 4  # seconds to wait: the fingerprint function indexes only files that are older than 3 s
+_SETTLED = 4  # seconds before the first fingerprint, which indexes only files older than 3 s
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
         time.sleep(_SETTLED)
 
         def take_fingerprint() -> str:
-            # Create a FolderSource for each fingerprint: a FolderSource lists its folder only once.
+            # Create a new FolderSource for each fingerprint, because a FolderSource lists its
+            # folder only once.
             return FolderSource(str(images)).fingerprint(cache)
 
         first = _seconds(take_fingerprint)

@@ -3,10 +3,10 @@
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
 The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
-real training. Every result is a ratio of two measurements, which alternate, because a machine's
-speed drifts. The benchmark prints the medians, over all rounds, of the two measurements and of
-their ratio, so that a printed ratio is not exactly the quotient of the two printed measurements.
-Weights are random, which makes no difference to speed.
+real training. Every result is a ratio of two measurements. The benchmark takes the two measurements
+alternately, because the speed of a machine changes with time. The benchmark prints the medians,
+over all rounds, of the two measurements and of their ratio, so a printed ratio is not exactly the
+quotient of the two printed measurements. Weights are random, which makes no difference to speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
 crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
@@ -18,20 +18,20 @@ with the time of a checkpoint every 500 steps, which is the default. Neither the
 measure the loop: decoding and training share the cores, and training vit_mini takes no longer than
 decoding, so the result would depend mostly on the decoder.
 
-input: `TrainingData.batches`, once without augmentation and once with crop and flip, relative to a
-loop that decodes encoded images in memory, resizes them, and scales the pixels to [-1, 1]. The
-benchmark compares the speed of the input pipeline with the speed of the decoding loop in images/s
-and in images/s per core. In the comparison of images/s, the decoding loop is a parallel `tf.data`
-map with batching and prefetching. In the comparison of images/s per core, the decoding loop has one
-thread, and speeds are images per CPU second, which other processes affect little. Every round is
-one epoch, in which the input pipeline reads all files and fills the shuffle buffer once. If images
-are cropped, the input pipeline decodes only a part of each image, and so may be faster than the
-decoding loop.
+input: speed of `TrainingData.batches`, once without augmentation and once with crop and flip,
+relative to the speed of a loop that decodes encoded images in memory, resizes them, and scales the
+pixels to [-1, 1]. The benchmark compares the speed of the input pipeline with the speed of the
+decoding loop in images/s and in images/s per core. In the comparison of images/s, the decoding loop
+is a parallel `tf.data` map with batching and prefetching. In the comparison of images/s per core,
+the decoding loop has one thread, and the benchmark measures images per CPU second, which depend
+little on other processes. Every round is one epoch, in which the input pipeline reads all files and
+fills the shuffle buffer once. If images are cropped, the input pipeline decodes only a part of each
+image, and so may be faster than the decoding loop.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to a process that trains the same number of steps on a single copy of
-the data. Choose a small model for `memory`, because the memory of a large model would hide the
-memory that the data need.
+10 times the data, relative to the peak memory of a process that trains the same number of steps on
+a single copy of the data. Choose a small model for `memory`, because the memory of a large model
+would hide the memory that the data need.
 """
 
 import argparse

@@ -23,8 +23,8 @@ class Architecture:
 
     Attributes:
       image_size: height and width of the images, in pixels; a multiple of `stride`.
-      patch_size: height and width of a patch: in pixels of the image, or, if the model has a
-        ResNet, in cells of the ResNet's output.
+      patch_size: height and width of a patch. The unit is a pixel of the image or, if the model has
+        a ResNet, a position in the ResNet's output.
       width: number of features of a token.
       depth: number of encoder blocks.
       heads: number of attention heads; a divisor of `width`.
@@ -32,8 +32,8 @@ class Architecture:
       resnet_blocks: number of units in each block of the ResNet in front of the encoder. If
         `resnet_blocks` is `()`, the ResNet consists of its root only (R-Ti/16); if it is `None`,
         the model has no ResNet.
-      width_factor: number of channels of the ResNet's root, divided by 64; a multiple of 0.5,
-        because GroupNorm divides the channels into 32 groups.
+      width_factor: number of channels of the ResNet's root, divided by 64. GroupNorm divides the
+        channels into 32 groups, so `width_factor` must be a multiple of 0.5.
       representation_size: number of features of the tanh layer `pre_logits`; `None` if the model
         has no layer `pre_logits`.
       classes: number of outputs of the head; `None` if the model has no head.

@@ -68,8 +68,9 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # If the checkpoint also has an array with the published name, do not rename `name`: one
-        # array would overwrite the other. `_check_names` then reports `name` as unexpected.
+        # If the checkpoint also has an array with the published name, do not rename the array
+        # `name`, because one array would overwrite the other. `_check_names` then reports `name` as
+        # unexpected.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
@@ -87,7 +88,7 @@ def infer_architecture(arrays: Arrays) -> Architecture:
     all other arrays fit the inferred architecture.
 
     Raises:
-      CheckpointError: an array from which a size is read is missing, or the size is impossible.
+      CheckpointError: an array that determines a size is missing, or a size is impossible.
     """
     block = "Transformer/encoderblock_0"
     patch_size = _size(arrays, "embedding/kernel", 0)

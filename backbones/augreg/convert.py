@@ -26,13 +26,13 @@ def convert(
     """Writes a checkpoint as a SavedModel with TF-Hub's reusable interface.
 
     Every array becomes a float32 variable of the same name, shape and value, with two exceptions: a
-    feature extractor has no head, and if `image_size` differs from that of the checkpoint, the
-    position embeddings are resized.
+    feature extractor has no head, and if `image_size` differs from the image size of the
+    checkpoint, the position embeddings are resized.
 
     Args:
-      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them. This
-        function does not check the arrays for NaN or infinite values, because that takes long for
-        1.3 GB of arrays.
+      arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them.
+        `load_checkpoint` refuses NaN and infinite values. This function does not repeat that check,
+        which takes long for 1.3 GB of arrays.
       directory: the directory to write, which does not exist yet or is empty. If writing fails, the
         directory contains no incomplete SavedModel.
       task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor

@@ -10,12 +10,12 @@ from backbones.augreg.architecture import Architecture, Shape
 def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
     """Returns the arrays of an untrained model, initialised as AugReg's models were.
 
-    The initial values have the same distributions as in `vit_jax/models_vit.py` and
-    `models_resnet.py`. The kernels of convolutions and of `pre_logits` are LeCun normal (truncated
-    at two standard deviations). The kernels of attention and of the MLP are Xavier uniform.
-    Position embeddings are normal with standard deviation 0.02. The class token, the biases and the
-    kernel of the head are 0. The scales of normalisation layers are 1, except that the scale of the
-    third GroupNorm in each residual unit of a ResNet is 0.
+    The initial values have the same distributions as in google-research/vision_transformer
+    (`vit_jax/models_vit.py` and `vit_jax/models_resnet.py`). The kernels of convolutions and of
+    `pre_logits` are LeCun normal (truncated at two standard deviations). The kernels of attention
+    and of the MLP are Xavier uniform. Position embeddings are normal with standard deviation 0.02.
+    The class token, the biases and the kernel of the head are 0. The scales of normalisation layers
+    are 1, except that the scale of the third GroupNorm in each residual unit of a ResNet is 0.
 
     Args:
       architecture: the architecture of the model.
@@ -56,6 +56,7 @@ def _lecun_normal(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     samples = generator.standard_normal(shape, np.float32)
     while (outside := np.abs(samples) > 2).any():
         samples[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
-    # A standard normal distribution that is truncated at ±2 has a standard deviation of 0.8796….
+    # A standard normal distribution that is truncated at ±2 has a standard deviation of only
+    # 0.8796…, which this division makes up for.
     deviation = math.sqrt(1 / math.prod(shape[:-1])) / 0.87962566103423978
     return np.float32(deviation) * samples

@@ -69,7 +69,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses a small archive whose members are huge according to its zip directory."""
+    """Refuses an archive whose zip directory states far more unpacked than packed bytes."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

@@ -2,7 +2,7 @@
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
 (Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`, padding is SAME, and if a unit halves the resolution, its second
+`vit_jax/models_resnet.py`, padding is SAME, and in a unit that halves the resolution, the second
 convolution has a stride of 2.
 """
 
@@ -35,7 +35,11 @@ class ResNet:
         self._compute_dtype = compute_dtype
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images, float32 `[B, H, W, 3]`, to `[B, H / stride, W / stride, channels]`."""
+        """Maps images, float32 `[B, H, W, 3]`, to a feature map, float32 `[B, h, w, channels]`.
+
+        The root of the ResNet divides height and width by 4, and each block after the first
+        divides them by 2.
+        """
         cells = self._convolution(images, "conv_root", stride=2)
         cells = tf.nn.relu(self._group_norm(cells, "gn_root"))
         cells = tf.nn.max_pool2d(cells, ksize=3, strides=2, padding="SAME")

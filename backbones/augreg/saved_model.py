@@ -12,8 +12,9 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # A SavedModel does not store properties, so these plain lists override the properties
-    # `variables` and `trainable_variables` of `tf.Module`.
+    # `tf.Module` defines `variables` and `trainable_variables` as Python properties, which a
+    # SavedModel does not store. These list attributes, which a SavedModel does store, override both
+    # properties.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -29,10 +30,10 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
 
     Args:
       model: the model to write.
-      directory: the directory to write, which does not exist yet or is empty. A new directory is
-        written under a temporary name, and renamed when it is complete. In an existing directory,
-        `saved_model.pb` is written last, because a directory without this file is not taken for a
-        SavedModel.
+      directory: the directory to write, which does not exist yet or is empty. If the directory does
+        not exist, the function writes it under a temporary name, and renames it when it is
+        complete. If the directory exists, `saved_model.pb` is moved into it last: without this
+        file, other code does not treat the directory as a SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")

@@ -20,9 +20,9 @@ from common.text import make_printable
 def show_downloads(console: rich.console.Console) -> Iterator[None]:
     """A context in which the console shows each download.
 
-    A terminal shows a progress bar. If the console writes to a file, each download gets two lines,
-    at its start and at its end. If this process has to wait for a file that another process is
-    writing, a line names the file.
+    A terminal shows a progress bar. If the console is not a terminal, it prints one line at the
+    start and one at the end of each download. If this process has to wait for a file that another
+    process is writing, the console prints a line with the name of this file.
     """
     bars = make_bars(
         console,
@@ -47,7 +47,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Updates the bars from the log records of downloads, and prints log records about waiting."""
+    """Updates progress bars from the log records of downloads; prints log records about waiting."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()

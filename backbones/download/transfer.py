@@ -41,7 +41,7 @@ class Patience:
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
-    longest_pause: int = 60  # longest wait, even if the server asks for more (Retry-After)
+    longest_pause: int = 60  # longest wait between attempts, even if Retry-After is longer
     tries: int = 5  # number of attempts in a row without new data after which a download fails
 
 
@@ -61,8 +61,8 @@ def download(
 
     The bytes received before a failure, or before the process was killed, are kept in
     `<target>.part`; a later call continues from these bytes if the server still has the same file.
-    For progress displays, the function logs several records a second, each with a `Download` as its
-    attribute `download`.
+    The function logs its progress several times a second. The attribute `download` of each log
+    record is a `Download`, from which a progress display takes its values.
 
     Args:
       url: an address with the scheme http or https.
@@ -102,7 +102,7 @@ class _Transfer:
         self._validator, self._total = self._read_notes()
 
     def run(self) -> None:
-        """Makes attempts until the file is complete, or until further attempts would be useless."""
+        """Makes attempts until the file is complete; raises DownloadError when it gives up."""
         failures = 0  # number of attempts in a row that received no new data
         with self._session() as session:
             while self._total is None or self._size != self._total:
@@ -138,10 +138,10 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            # If the connection breaks during a response, urllib3 must not repeat the request from
-            # the start: the method `run` resumes the download instead.
+            # If the connection breaks during a response, urllib3 must not request the whole file
+            # again: `_Transfer.run` requests the missing bytes instead.
             read=False,
-            redirect=False,  # `requests` follows redirects
+            redirect=False,  # `requests`, not urllib3, follows redirects
             status=self._patience.tries,
             status_forcelist=(408, 425, 429, 500, 502, 503, 504),
             raise_on_status=False,
@@ -158,8 +158,8 @@ class _Transfer:
         from requests import exceptions
         from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-        # The expected length and digest are those of the file itself, so the server must not
-        # compress the body.
+        # The expected length and digest are those of the uncompressed file, so ask the server not
+        # to compress the body of the response.
         header = {"Accept-Encoding": "identity"}
         if self._size and self._validator:
             header |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
@@ -269,7 +269,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """Returns the innermost of the errors that an error of `requests` wraps, as one line."""
+    """Returns, as one line, the innermost of the errors that an error of `requests` wraps."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

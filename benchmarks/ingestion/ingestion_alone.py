@@ -23,16 +23,16 @@ _BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
 
 
 class Worker(NamedTuple):
-    """How many images a process read, and how long the process took.
+    """The number of images that a process read, and the time for the second half of these images.
 
-    Only the second half of the images is timed, because a process spends time on building a graph
-    when it reads its first image that is not a plain JPEG.
+    The first half is not timed, because a process spends time on building a graph when it reads its
+    first image that is not a plain JPEG.
 
     Attributes:
-      total: number of images that the process read.
-      images: number of images in the second half.
-      cpu: CPU time of all threads for the second half, in seconds.
-      wall: wall-clock time for the second half, in seconds.
+      total: number of all images that the process read.
+      images: number of images in the second half of the images that the process read.
+      cpu: CPU time of all threads of the process for the second half of its images, in seconds.
+      wall: wall-clock time of the process for the second half of its images, in seconds.
     """
 
     total: int
@@ -50,7 +50,7 @@ class Ingestion(NamedTuple):
       wall: wall-clock time of the node, in seconds.
       cpu: CPU time of the node's process and its workers, in seconds.
       written: size of the TFRecord files that the node wrote, in bytes.
-      workers: for each process that read images, how many it read and how long it took.
+      workers: for each process that read images, the number of images and the time.
     """
 
     bare_rate: float
@@ -74,13 +74,14 @@ class Ingestion(NamedTuple):
     def free_rate(self) -> float:
         """Images per second that the workers would reach if each had a core of its own.
 
-        With a core for each worker, the node would take as long as its slowest worker.
+        With a core for each worker, the node would take as long as the CPU time of its slowest
+        worker.
         """
         return self.images / max(w.total * w.cpu / w.images for w in self.workers)
 
     @property
     def fixed_wall(self) -> float:
-        """Seconds for the start and the end of the node."""
+        """Seconds of wall-clock time for the start and the end of the node."""
         return self.wall - self.images / self.wall_rate
 
     @property

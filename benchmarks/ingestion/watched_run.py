@@ -31,13 +31,14 @@ class NodeUse(NamedTuple):
 def watch_run(arguments: Sequence[str], log: Path, last: str = "Pusher") -> dict[str, NodeUse]:
     """Runs `pipeline_runner.py` until the node `last` is done; returns what each node used.
 
-    The kernel records the peak memory of the process (VmHWM). This function resets the peak when a
-    node starts, with `clear_refs` (see proc(5)).
+    Linux records the peak memory of the process so far (VmHWM). When a node starts, this function
+    resets that peak by writing to `/proc/<pid>/clear_refs` (see proc(5)), so that the peak at the
+    end of the node is the peak of the node.
 
     Args:
       arguments: the flags of the command line.
       log: a file for the output of the run.
-      last: the name of the node after which the run is ended.
+      last: the name of the node after which this function ends the run.
 
     Raises:
       RuntimeError: the run ended before the node `last` was done.

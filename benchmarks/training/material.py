@@ -107,7 +107,7 @@ def make_material(
     arrays = random_arrays(MODELS[model].architecture, seed=0)
     convert(arrays, folder / "backbone", precision=precision)
     distinct = list(_generate(min(images, _DISTINCT)) if data_dir is None else _read(data_dir))
-    # Like ImageExampleGen, write a gzip file without compression.
+    # Write a gzip file with compression level 0, as ImageExampleGen does.
     options = tf.io.TFRecordOptions("GZIP", compression_level=0)
     with tf.io.TFRecordWriter(str(folder / "shard.gz"), options) as writer:
         for index in range(images):
