@@ -18,8 +18,8 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
 
     Args:
       directory: the directory of the SavedModel.
-      trusted: whether the graph of the SavedModel may access files, the network and Python (see
-        `backbones.program`).
+      trusted: whether the graph of the SavedModel may contain operations that access files, the
+        network or Python (see `backbones.program`).
 
     Raises:
       InputError: the SavedModel does not keep the contract, its graph contains forbidden

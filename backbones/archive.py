@@ -1,11 +1,11 @@
 """Unpacks the tar archive of a SavedModel.
 
 A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
-and paths that lead out of the target directory. The extraction filter of Python's `tarfile` does
-not protect against all of them: in some patch releases of Python, a chain of links passes the
-filter, and files are written outside the target directory (CVE-2025-4517). Therefore this module
-checks the whole archive before it writes the first file, and refuses an archive with such a path, a
-link, or anything else that is neither a file nor a folder.
+and paths that lead out of the target directory. The extraction filter of Python's `tarfile` is not
+enough protection: in some patch releases of Python, a chain of links passes the filter, and files
+are written outside the target directory (CVE-2025-4517). Therefore this module checks the whole
+archive before it writes the first file, and refuses an archive that contains a path out of the
+target directory, a link, or anything else that is neither a file nor a folder.
 """
 
 import bz2
@@ -41,7 +41,8 @@ _KINDS = {
 }
 _MOST_MEMBERS = 100_000  # largest number of files and folders in an archive; models have far fewer
 # The largest number of bytes that `tarfile` may read at once. The content of files is read in
-# pieces of at most 1 MiB, so only the header of an unusual archive can exceed this limit.
+# pieces of at most 1 MiB, so only an unusual header can make `tarfile` read more than 1 MiB at
+# once.
 _LONGEST_READ = 1 << 20
 
 
@@ -98,8 +99,8 @@ def unpack(
 class _Unpacked:
     """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
-    Without this limit, a small archive could fill the memory: `tarfile` reads an extended header
-    into memory as a whole, and a header of terabytes of zeros compresses to a small archive.
+    The limit of 1 MiB keeps a small archive from filling the memory: `tarfile` reads an extended
+    header into memory as a whole, and a header of terabytes of zeros compresses to a small archive.
     Negative sizes and positions are refused, because a negative size in a header makes `tarfile`
     loop for ever (CVE-2025-8194).
     """

@@ -24,8 +24,8 @@ from common.shared_objects import SharedObjects
 
 _Made = TypeVar("_Made")
 
-# Maps each attribute of the interface to a description of its expected value, for error messages,
-# and to the kinds of objects that it may contain if it is a list.
+# Maps each attribute of the backbone contract to two values: a description of the attribute for
+# error messages, and the kinds of objects that the attribute may contain if it is a list.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -165,7 +165,7 @@ _shared = SharedObjects()
 def load_shared_backbone(directory: str | Path) -> Any:
     """Calls `load_backbone`; inside the context `share_backbone`, loads each backbone only once.
 
-    Transform traces `preprocessing_fn` several times. Without the context, each trace would load
+    Transform traces `preprocessing_fn` several times; without the context, each trace would load
     the backbone again, which takes seconds.
     """
     return make_shared(str(directory), lambda: load_backbone(directory))

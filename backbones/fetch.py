@@ -23,9 +23,9 @@ def fetch_saved_model(
 
     Args:
       url: the URL of a tar archive.
-      directory: the target. The caller must hold its lock (`common.lock.hold_lock`). The directory
-        is created only if the SavedModel is complete and passes all checks.
-      cache: the cache directory. If the download breaks off, the received bytes stay in this
+      directory: the target, whose lock (`common.lock.hold_lock`) the caller must hold. The
+        directory is created only if the SavedModel is complete and passes all checks.
+      cache: the cache directory. If the download breaks off, the received bytes stay in the cache
         directory, so that a later download can resume.
       name: the name of the model in progress displays.
       admission: the limits for the SavedModel.
@@ -78,7 +78,7 @@ def fetch_checkpoint(
       task: "fe" for a feature extractor, "classification" for a classifier.
       precision: the precision of matrix products.
       expected: the required architecture, with its head; if None, any architecture is accepted.
-      sha256: the required digest. If None, the file must have the digest of the first download.
+      sha256: the required digest, or None to require the digest of the first download.
 
     Returns:
       The SavedModel directory.
@@ -127,7 +127,7 @@ def convert_downloaded(
     Args:
       checkpoint: an `.npz` file.
       cache: the cache directory, in which the SavedModel is written.
-      sha256: the required digest. If None, the file must have the digest of the first download.
+      sha256: the required digest, or None to require the digest of the first download.
       **conversion: the keyword arguments of `convert_checkpoint`.
 
     Raises:

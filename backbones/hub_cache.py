@@ -15,9 +15,9 @@ def find_in_hub_cache(handle: str) -> Path | None:
     """Returns the SavedModel of `handle` in TensorFlow Hub's cache, or None if the cache has no
     such model.
 
-    By default, the cache is in the directory for temporary files, where any user of the machine
-    could put a malicious model. Therefore a model in the cache is used only if its owner is this
-    user or root.
+    By default, TensorFlow Hub's cache is in the directory for temporary files, where any user of
+    the machine could put a malicious model. Therefore a model in the cache is used only if its
+    owner is this user or root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

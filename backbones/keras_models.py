@@ -9,7 +9,8 @@ from pathlib import Path
 HOW_TO_CONVERT = 'docs/models.md, "A Keras model", shows how to convert it'
 
 _FILES = (".keras", ".h5", ".hdf5")
-# Attributes of the root object that `model.export()` writes (saved_model_export_archive.py).
+# Attributes of the root object of every SavedModel that `model.export()` writes (in Keras,
+# saved_model_export_archive.py).
 _EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
 
 

@@ -28,7 +28,7 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
     JAX's jax2tf wrote the SavedModels of the TF-Hub collection, each with a flat list of variables
     without names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the shapes of the
-    variables tell which model such a SavedModel contains.
+    variables tell which model a SavedModel of the collection contains.
 
     Args:
       variables: the name in TensorFlow, without `:0`, and the shape of each variable.

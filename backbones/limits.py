@@ -18,7 +18,8 @@ class Admission:
 
     Attributes:
       max_bytes: the largest size of the unpacked SavedModel.
-      trusted: whether the graph of the SavedModel may access files, the network and Python.
+      trusted: whether the graph of the SavedModel may contain operations that access files, the
+        network or Python.
     """
 
     max_bytes: int

@@ -26,9 +26,9 @@ def check_operations(directory: str | Path) -> None:
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
     are allowed only in the two functions with which TensorFlow saves and restores the variables of
-    a SavedModel. Only the save node and the restore node of the graph may call these two functions.
-    The function that restores the variables may read only a checkpoint whose path is an argument of
-    the function, not a file that the graph names.
+    a SavedModel. Only the save node and the restore node of the graph may call the functions that
+    save and restore the variables. The function that restores the variables may read only a
+    checkpoint whose path is an argument of the function, not a file that the graph names.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is not a
@@ -83,8 +83,8 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # The keys are the names of the save node and the restore node. Each value is the set of
-        # operations that are allowed in the function that the node calls.
+        # `wanted` maps the name of the save node and the name of the restore node to the operations
+        # that are allowed in the function that the node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name
@@ -153,5 +153,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node in a reference to it: `node` in `node:0` and in `^node`."""
+    """Returns the name of the node that a reference means: `node` for `node:0` and for `^node`."""
     return tensor.removeprefix("^").partition(":")[0]

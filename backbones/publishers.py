@@ -55,7 +55,8 @@ class DownloadLocations:
         if parts.scheme == "gs":
             return f"{self.storage}/{parts.netloc}{quote(parts.path)}"
         if parts.hostname == "tfhub.dev":
-            # This query asks TF-Hub for a tar archive (tensorflow.org/hub/hosting).
+            # The query `tf-hub-format=compressed` asks TF-Hub for a tar archive
+            # (tensorflow.org/hub/hosting).
             return f"{self.tfhub}{parts.path}?tf-hub-format=compressed"
         return model
 

@@ -49,8 +49,9 @@ class ModelReference:
         """Whether the model belongs to the AugReg family.
 
         With `--tune full`, the default hyperparameters of a model that does not belong to the
-        AugReg family are the recipe `other_full` (`pipeline/recipes.py`). A SavedModel directory
-        belongs to the AugReg family if its variables have the names of an AugReg checkpoint.
+        AugReg family come from the recipe `other_full` (`pipeline/recipes.py`). A SavedModel
+        directory belongs to the AugReg family if its variables have the names of an AugReg
+        checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 

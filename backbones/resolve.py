@@ -124,9 +124,9 @@ def resolve(
         mixed precision, a model of the catalogue is converted from its checkpoint, because the
         precision of a published SavedModel cannot be changed. A SavedModel that the user provides
         keeps its own precision.
-      trusted: whether the graph of a downloaded SavedModel may access files, the network and
-        Python. This function checks only the graph of a SavedModel that it unpacks from a
-        downloaded archive; `backbones.admission` checks any SavedModel.
+      trusted: whether the graph of a downloaded SavedModel may contain operations that access
+        files, the network or Python. This function checks only the graph of a SavedModel that it
+        unpacks from a downloaded archive; `backbones.admission` checks any SavedModel.
 
     Returns:
       An absolute path.
@@ -310,7 +310,7 @@ def _from_address(
             return here
         with hold_lock(target):
             if is_saved_model(target):
-                return target  # another process downloaded it during the wait for the lock
+                return target  # another process downloaded the model during the wait for the lock
             fetch_saved_model(url, target, cache, name=model, admission=admission)
         return target
     except DownloadError as error:

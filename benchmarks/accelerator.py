@@ -8,10 +8,11 @@ run keeps its rows. The benchmark needs TensorFlow and Keras, but not TFX. On a 
 models and small batches, because a CPU is much slower than an accelerator.
 
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, `training` and
-`forward` also time the same model in PyTorch (timm's model, if timm is installed), with
-`torch.compile` and in bfloat16 by autocast. TensorFlow and PyTorch run in two processes, which are
-measured alternately. In each round, the benchmark divides the speed of TensorFlow by the speed of
-PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the median over all rounds.
+`forward` also time the same model in PyTorch (timm's model, if timm is installed). PyTorch runs
+with `torch.compile`, and uses autocast for bfloat16. TensorFlow and PyTorch run in two processes,
+which are measured alternately. In each round, the benchmark divides the speed of TensorFlow by the
+speed of PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the median over all
+rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
@@ -19,9 +20,9 @@ device's memory, with XLA (--jit-compile) and without.
 forward: images/s of the backbone. The benchmark waits for the result of each step before it starts
 the next step, so that a batch size of 1 measures latency.
 
-agreement: how far the results of the device differ from the results of the CPU. The difference
-between the features is relative: the norm of the difference, divided by the norm of the features on
-the CPU. The difference between the losses is the largest difference in 20 training steps.
+agreement: the difference between the device and the CPU in features and in losses. The difference
+in features is the norm of the difference, divided by the norm of the features on the CPU. The
+difference in losses is the largest difference in 20 training steps.
 
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the
 speed of the same training step on a batch in memory; and images/s of the input pipeline alone.

@@ -12,10 +12,10 @@ the multiplication. The printed fraction of the peak speed is the median over al
 changes of the machine's speed hardly affect the result.
 
 Floating-point operations are counted in two ways. The count "as published" assumes that every token
-goes through every block: 9.2 GFLOP per image for S/16, and three times that for training. To
-compare this project with other code, use the fraction of the peak speed that is computed from the
-count "as published". The count "as computed" is smaller than the count "as published", because in
-this project the last block computes its output for the class token only.
+goes through every block: 9.2 GFLOP per image for a forward pass of S/16, and three times as many
+for a training step. To compare this project with other code, use the fraction of the peak speed
+that is computed from the count "as published". The count "as computed" is smaller than the count
+"as published", because in this project the last block computes its output for the class token only.
 
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
 also measures the same model in PyTorch on the CPU, with and without `torch.compile`

@@ -74,8 +74,7 @@ def measure(encoded: bytes) -> Views:
 def plant_duplicates(
     images: Sequence[bytes], planted: int, random: np.random.Generator
 ) -> tuple[np.ndarray, list[str], list[bytes]]:
-    """Changes copies of random images; returns their indices, the kinds of change, and the
-    copies."""
+    """Changes copies of random images; returns the indices, the kinds of change, and the copies."""
     chosen = random.choice(len(images), planted, replace=False)
     kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
     changed = [

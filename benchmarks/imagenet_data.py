@@ -39,7 +39,7 @@ class Data:
     Attributes:
       about: a description of the images, which the benchmark prints.
       count: the number of images.
-      images: the images; can be iterated once.
+      images: the images, in an iterable that can be read only once.
     """
 
     about: str

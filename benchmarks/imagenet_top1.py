@@ -217,7 +217,7 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # With this handler, the program ends without a traceback if the reader of its output closes the
-    # pipe, as in `… | head`.
+    # With the default handler of SIGPIPE, the program ends without a traceback if the reader of its
+    # output closes the pipe, as in `… | head`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

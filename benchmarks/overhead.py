@@ -6,9 +6,9 @@ The benchmark runs the pipeline on 120 images of handwritten digits with `--tune
 new pipeline root, then in the same root, where every node is found in the cache. Before each run,
 the benchmark measures a process that only imports `tfx.components`. The benchmark divides the time
 of the run by the time of the import, because other work on the machine slows down the run and the
-import alike. The benchmark prints the median of this ratio over all rounds, for wall-clock time and
-for CPU time. The goals are a ratio of at most 4 for the run in a new root, and of at most 1.3 for
-the cached run.
+import alike. The benchmark prints the median, over all rounds, of the time of the run divided by
+the time of the import, for wall-clock time and for CPU time. The goals are a ratio of at most 4 for
+the run in a new root, and of at most 1.3 for the cached run.
 """
 
 import argparse
@@ -84,8 +84,8 @@ def _run(images: Path, root: Path, expected: str) -> ProcessTime:
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))
     options = ("--tune", "head", "--min-accuracy", "0", "--set", "gate.confidence=0")
-    # The images of digits have so few pixels that DataCheck takes many of them for near duplicates.
-    # `data.max_leak=1` accepts near duplicates.
+    # Use `data.max_leak=1` to accept near duplicates: DataCheck finds many near duplicates among
+    # the images of digits, because these images have few pixels.
     data = ("--set", "data.max_leak=1", "--pipeline-root", str(root))
     used = _measure((*command, *options, *data), log)
     states = dict(_NODE.findall(log.read_text()))

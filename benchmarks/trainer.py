@@ -3,20 +3,20 @@
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
 The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
-real training. Every result is a ratio of two measurements. The benchmark takes the two measurements
-alternately, because the speed of a machine changes with time. The benchmark prints the medians,
-over all rounds, of the two measurements and of their ratio, so a printed ratio is not exactly the
-quotient of the two printed measurements. Weights are random, which makes no difference to speed.
+real training. Every result is a ratio of two measurements, which the benchmark takes alternately,
+because the speed of a machine changes with time. The benchmark prints the medians, over all rounds,
+of the two measurements and of their ratio, so a printed ratio is not exactly the quotient of the
+two printed measurements. Weights are random, which makes no difference to speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
-crop and flip), metrics, history and logs, relative to a bare `model.fit` with the same model,
-optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of a round are
-not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
-with the time of a checkpoint every 500 steps, which is the default. Neither the Trainer nor
-`model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the Trainer and
-`model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than vit_mini to
-measure the loop: decoding and training share the cores, and training vit_mini takes no longer than
-decoding, so the result would depend mostly on the decoder.
+crop and flip), metrics, history and logs, relative to the steps/s of a bare `model.fit` with the
+same model, optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of
+a round are not timed. For `steps`, the benchmark prints the Trainer's speed twice: without
+checkpoints, and with the time of a checkpoint every 500 steps, which is the default. Neither the
+Trainer nor `model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the
+Trainer and `model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than
+vit_mini to measure the loop: decoding and training share the cores, and training vit_mini takes no
+longer than decoding, so the result would depend mostly on the decoder.
 
 input: speed of `TrainingData.batches`, once without augmentation and once with crop and flip,
 relative to the speed of a loop that decodes encoded images in memory, resizes them, and scales the

@@ -23,8 +23,8 @@ class Architecture:
 
     Attributes:
       image_size: height and width of the images, in pixels; a multiple of `stride`.
-      patch_size: height and width of a patch. The unit is a pixel of the image or, if the model has
-        a ResNet, a position in the ResNet's output.
+      patch_size: height and width of a patch, in pixels of the image or, if the model has a ResNet,
+        in positions of the ResNet's output.
       width: number of features of a token.
       depth: number of encoder blocks.
       heads: number of attention heads; a divisor of `width`.

@@ -31,7 +31,7 @@ def convert(
 
     Args:
       arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them.
-        `load_checkpoint` refuses NaN and infinite values. This function does not repeat that check,
+        `load_checkpoint` refuses NaN and infinite values; this function does not repeat the check,
         which takes long for 1.3 GB of arrays.
       directory: the directory to write, which does not exist yet or is empty. If writing fails, the
         directory contains no incomplete SavedModel.

@@ -56,7 +56,7 @@ def _lecun_normal(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     samples = generator.standard_normal(shape, np.float32)
     while (outside := np.abs(samples) > 2).any():
         samples[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
-    # A standard normal distribution that is truncated at ±2 has a standard deviation of only
-    # 0.8796…, which this division makes up for.
+    # Divide by 0.8796…, the standard deviation of a standard normal distribution that is truncated
+    # at ±2.
     deviation = math.sqrt(1 / math.prod(shape[:-1])) / 0.87962566103423978
     return np.float32(deviation) * samples

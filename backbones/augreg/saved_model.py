@@ -13,8 +13,8 @@ class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
     # `tf.Module` defines `variables` and `trainable_variables` as Python properties, which a
-    # SavedModel does not store. These list attributes, which a SavedModel does store, override both
-    # properties.
+    # SavedModel does not store. Override both properties with list attributes, which a SavedModel
+    # stores.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 
@@ -32,8 +32,8 @@ def write_saved_model(model: VisionTransformer, directory: Path) -> None:
       model: the model to write.
       directory: the directory to write, which does not exist yet or is empty. If the directory does
         not exist, the function writes it under a temporary name, and renames it when it is
-        complete. If the directory exists, `saved_model.pb` is moved into it last: without this
-        file, other code does not treat the directory as a SavedModel.
+        complete. If the directory exists, the function moves `saved_model.pb` into it last, so that
+        other code does not take an incomplete directory for a SavedModel.
     """
     size = model.architecture.image_size
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")

@@ -71,7 +71,8 @@ class VisionTransformer(tf.Module):
         return outputs
 
     def _embed(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images, `[B, H, W, 3]`, to tokens with positions, `[B * tokens, width]`."""
+        """Maps images, `[B, H, W, 3]`, to tokens, `[B * tokens, width]`, with position
+        embeddings."""
         cells, width = images, self.architecture.width
         if self.architecture.resnet_blocks is not None:
             resnet = ResNet(

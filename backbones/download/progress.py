@@ -21,8 +21,8 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
     """A context in which the console shows each download.
 
     A terminal shows a progress bar. If the console is not a terminal, it prints one line at the
-    start and one at the end of each download. If this process has to wait for a file that another
-    process is writing, the console prints a line with the name of this file.
+    start and one line at the end of each download. If this process has to wait for a file that
+    another process is writing, the console prints a line with the name of this file.
     """
     bars = make_bars(
         console,

@@ -25,8 +25,8 @@ _BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
 class Worker(NamedTuple):
     """The number of images that a process read, and the time for the second half of these images.
 
-    The first half is not timed, because a process spends time on building a graph when it reads its
-    first image that is not a plain JPEG.
+    The first half of the images is not timed, because a process spends time on building a graph
+    when it reads its first image that is not a plain JPEG.
 
     Attributes:
       total: number of all images that the process read.
@@ -74,8 +74,7 @@ class Ingestion(NamedTuple):
     def free_rate(self) -> float:
         """Images per second that the workers would reach if each had a core of its own.
 
-        With a core for each worker, the node would take as long as the CPU time of its slowest
-        worker.
+        With a core for each worker, the node would take the CPU time of its slowest worker.
         """
         return self.images / max(w.total * w.cpu / w.images for w in self.workers)
 

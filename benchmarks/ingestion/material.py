@@ -14,9 +14,9 @@ _END = b"\xff\xd9"
 def make_small_images(folder: Path, count: int, size: int) -> Path:
     """Writes different JPEGs of 64 x 64 pixels and `size` bytes into five class folders.
 
-    Random bytes after the end of the image, which decoders ignore, make each file as large as a
-    photo from a camera, so that a run reads as many bytes as from real photos, but spends little
-    time on decoding.
+    Each file ends with random bytes, which decoders ignore. The random bytes make the file as large
+    as a photo from a camera, so that a run reads as many bytes as from real photos, but spends
+    little time on decoding.
 
     Args:
       folder: the folder to write to; nothing is written if this folder already has the images.
@@ -40,7 +40,7 @@ def make_small_images(folder: Path, count: int, size: int) -> Path:
 
 
 def make_copies(folder: Path, images: Sequence[Path], count: int) -> Path:
-    """Writes copies of real images in class folders; a few bytes at the end make each one unique.
+    """Writes copies of real images in class folders; a few bytes at the end make each copy unique.
 
     Args:
       folder: the folder to write to.
