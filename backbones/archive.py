@@ -54,7 +54,7 @@ def is_saved_model(directory: Path) -> bool:
 def unpack(
     archive: Path, directory: Path, *, max_bytes: int, check: Callable[[Path], object]
 ) -> None:
-    """Unpacks a SavedModel from the root of a tar archive, or from a folder at its root.
+    """Unpacks a SavedModel that is at the root of a tar archive, or in a folder at the root.
 
     Args:
       archive: a tar file, compressed or not.

@@ -56,11 +56,11 @@ NOT_PURE = frozenset(
     }
 )
 
-# Operations that TensorFlow registers as stateful, but that keep their state in memory. `While` and
-# similar operations are allowed, because they call functions of the SavedModel, and the operations
-# in these functions are checked as well. `XlaCallModule` runs the StableHLO code of models that
-# jax2tf converted. `XlaCallModule` is allowed although StableHLO can call external functions: only
-# jaxlib registers such functions, and this project does not install jaxlib.
+# Operations that TensorFlow registers as stateful, but that keep their state only in memory.
+# `While` and similar operations are allowed, because they call functions of the SavedModel, and the
+# operations in these functions are checked as well. `XlaCallModule` runs the StableHLO code of
+# models that jax2tf converted. `XlaCallModule` is allowed although StableHLO can call external
+# functions: only jaxlib registers such functions, and this project does not install jaxlib.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape

@@ -3,13 +3,13 @@
     python -m benchmarks.data_check FOLDER [--seeds 5] [--planted 20]
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
-FOLDER contains class folders of JPEGs. The benchmark adds near duplicates of randomly chosen
-images, and prints how many near duplicates `--data-check fast` finds. To make the near duplicates,
-the benchmark encodes a quarter of the chosen images again without another change, resizes a quarter
-to 70 %, crops a quarter at a random position to 95 % of the height and width, and mirrors a
-quarter. With `--backbone`, the benchmark also counts the near duplicates that `--data-check full`
-finds, gives some images the label of another class, and adds images from the folder `--odd` as
-outliers.
+FOLDER contains one folder of JPEGs for each class. The benchmark adds near duplicates of randomly
+chosen images, and prints how many near duplicates `--data-check fast` finds. To make the near
+duplicates, the benchmark encodes a quarter of the chosen images again without another change,
+resizes a quarter to 70 %, crops a quarter at a random position to 95 % of the height and width, and
+mirrors a quarter. With `--backbone`, the benchmark also counts the near duplicates that
+`--data-check full` finds, gives some images the label of another class, and adds images from the
+folder `--odd` as outliers.
 """
 
 import argparse

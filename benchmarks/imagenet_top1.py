@@ -17,9 +17,9 @@ Public code preprocesses the images in two ways, which result in different pixel
   models (configs/transfer.py).
 
 The published figures are from the README of the TF-Hub collection. The published figures seem to be
-copied from the column `adapt_final_test` of AugReg's index of checkpoints, from which the
-collection was chosen. We know no source that states which preprocessing was used to measure the
-published figures.
+copied from the column `adapt_final_test` of AugReg's index of checkpoints; the models of the
+collection were chosen from this index. We know no source that states which preprocessing was used
+to measure the published figures.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 if the command line is wrong, if the model or the data were not found, or if no image could be

@@ -16,18 +16,18 @@ second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs wi
 a new process, once with one worker and once with two. For comparison, the process of
 ImageExampleGen also reads and decodes some of the files in a plain loop with TensorFlow, before and
 after the node. The benchmark prints the median of each speed and of each ratio over all rounds, so
-a printed ratio is not exactly the quotient of the two printed speeds. The benchmark measures the
-speed of ImageExampleGen over the second half of the images of each worker, to leave out the start
-and the end of the node and the building of graphs. The start and the end of the node have separate
-rows in the output. The benchmark compares the speed of ImageExampleGen with two workers to its
-speed with one worker, by wall-clock time and by CPU time. The speed by wall-clock time is useful
-only if two cores are free. The speed by CPU time needs no free cores: the benchmark divides the
-number of images by the larger of the CPU times of the two workers, which is about the time that
-both workers together would take on two free cores. To measure the nodes up to Transform without the
-fixed costs of a run, the benchmark runs the pipeline on few and on many images, and divides the
-difference in the number of images by the difference in CPU time. `--images` is a folder of class
-folders with real JPEGs; the benchmark copies the JPEGs, and adds a few bytes to each copy so that
-no two are equal. Without `--images`, the benchmark generates images.
+a printed ratio may differ slightly from the quotient of the two printed speeds. The benchmark
+measures the speed of ImageExampleGen over the second half of the images of each worker, to leave
+out the start and the end of the node and the building of graphs. The start and the end of the node
+have separate rows in the output. The benchmark compares the speed of ImageExampleGen with two
+workers to its speed with one worker, by wall-clock time and by CPU time. The speed by wall-clock
+time is useful only if two cores are free. The speed by CPU time needs no free cores: the benchmark
+divides the number of images by the larger of the CPU times of the two workers, which is about the
+time that both workers together would take on two free cores. To measure the nodes up to Transform
+without the fixed costs of a run, the benchmark runs the pipeline on few and on many images, and
+divides the difference in the number of images by the difference in CPU time. `--images` is a folder
+of class folders with real JPEGs; the benchmark copies the JPEGs, and adds a few bytes to each copy
+so that no two are equal. Without `--images`, the benchmark generates images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.

@@ -7,8 +7,9 @@ new pipeline root, then in the same root, where every node is found in the cache
 the benchmark measures a process that only imports `tfx.components`. The benchmark divides the time
 of the run by the time of the import, because other work on the machine slows down the run and the
 import alike. The benchmark prints the median, over all rounds, of the time of the run divided by
-the time of the import, for wall-clock time and for CPU time. The goals are a ratio of at most 4 for
-the run in a new root, and of at most 1.3 for the cached run.
+the time of the import, for wall-clock time and for CPU time. The goal for the time of the run
+divided by the time of the import is at most 4 in a new root, and at most 1.3 if every node is found
+in the cache.
 """
 
 import argparse

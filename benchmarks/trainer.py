@@ -5,8 +5,8 @@
 The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
 real training. Every result is a ratio of two measurements, which the benchmark takes alternately,
 because the speed of a machine changes with time. The benchmark prints the medians, over all rounds,
-of the two measurements and of their ratio, so a printed ratio is not exactly the quotient of the
-two printed measurements. Weights are random, which makes no difference to speed.
+of the two measurements and of their ratio, so a printed ratio may differ slightly from the quotient
+of the two printed measurements. Weights are random, which makes no difference to speed.
 
 steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
 crop and flip), metrics, history and logs, relative to the steps/s of a bare `model.fit` with the
@@ -46,7 +46,7 @@ from backbones.catalogue import MODELS
 from pipeline.recipes import INCEPTION, NOTEBOOK
 
 _PARTS = ("steps", "input", "memory")
-_TIMES = 10  # number of copies of the data on which `memory` trains, compared with a single copy
+_TIMES = 10  # `memory` compares training on this many copies of the data with training on one copy
 
 
 def main(arguments: list[str] | None = None) -> None:

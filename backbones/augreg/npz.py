@@ -10,7 +10,7 @@ import numpy as np
 from common.errors import InputError, one_line
 
 # The largest accepted ratio of unpacked to packed size. Trained weights can hardly be compressed,
-# so an archive with a larger ratio is damaged or hostile.
+# so an archive that unpacks to more than ten times its size is damaged or hostile.
 _LARGEST_RATIO = 10
 _SLACK = 100_000_000  # unpacked bytes that are accepted beyond `_LARGEST_RATIO` * packed bytes
 

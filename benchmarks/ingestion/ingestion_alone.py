@@ -95,7 +95,7 @@ def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
     Each worker writes to a file how many images it has read (see `common.image_counts`).
 
     Args:
-      folder: class folders of JPEGs.
+      folder: a folder with one folder of JPEGs for each class.
       output: a folder that does not exist.
       workers: the number of Beam's worker processes; if it is 1, the node reads the images in its
         own process.

@@ -108,8 +108,8 @@ def start_torch(python: str) -> Side:
 
     Args:
       python: the path of a Python interpreter with PyTorch installed. The process does not inherit
-        variables such as `PYTHONPATH`, which may point to packages and libraries of the calling
-        process.
+        environment variables such as `PYTHONPATH`, which may point to packages and libraries of the
+        calling process.
     """
     dropped = ("PYTHONPATH", "LD_LIBRARY_PATH", "XLA_FLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
@@ -127,8 +127,8 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     Args:
       requests: maps the name of a request to a function, which gets the arguments of the request
         and returns the reply.
-      failures: the type of exceptions that are reported to the caller in a reply; any other
-        exception ends the process.
+      failures: the type of the exceptions that a reply reports to the caller; any other exception
+        ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # send the output of libraries to stderr, so that stdout contains only replies
