@@ -21,8 +21,8 @@ forward: images/s of the backbone. The benchmark waits for the result of each st
 the next step, so that a batch size of 1 measures latency.
 
 agreement: the difference between the device and the CPU in features and in losses. The difference
-in features is the norm of the difference, divided by the norm of the features on the CPU. The
-difference in losses is the largest difference in 20 training steps.
+in features is the norm of (features on the device - features on the CPU), divided by the norm of
+the features on the CPU. The difference in losses is the largest difference in 20 training steps.
 
 loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the
 speed of the same training step on a batch in memory; and images/s of the input pipeline alone.

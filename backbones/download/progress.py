@@ -47,7 +47,7 @@ def show_downloads(console: rich.console.Console) -> Iterator[None]:
 
 
 class _Listener(logging.Handler):
-    """Updates progress bars from the log records of downloads; prints log records about waiting."""
+    """Updates progress bars from log records, and prints which file this process is waiting for."""
 
     def __init__(self, bars: rich.progress.Progress) -> None:
         super().__init__()

@@ -41,7 +41,7 @@ class Patience:
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
-    longest_pause: int = 60  # longest wait between attempts, even if Retry-After is longer
+    longest_pause: int = 60  # longest wait between attempts; also limits the server's Retry-After
     tries: int = 5  # number of attempts in a row without new data after which a download fails
 
 
