@@ -143,8 +143,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of the functions in `attributes`, and in the attributes of these
-    functions."""
+    """Yields the names of the functions in `attributes` and in the attributes of each function."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:

@@ -71,8 +71,7 @@ class VisionTransformer(tf.Module):
         return outputs
 
     def _embed(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images, `[B, H, W, 3]`, to tokens, `[B * tokens, width]`, with position
-        embeddings."""
+        """Maps images `[B, H, W, 3]` to tokens `[B * tokens, width]`; adds position embeddings."""
         cells, width = images, self.architecture.width
         if self.architecture.resnet_blocks is not None:
             resnet = ResNet(
