@@ -18,7 +18,7 @@ _DIGITS = 3
 
 
 def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
-    """Returns the most probable wrong predictions, in a dictionary from image name to predicted class.
+    """Returns the most probable wrong predictions: a dictionary from image name to predicted class.
 
     The dictionary has up to `most` entries, the most probable prediction first. Images that the
     model could not decode are left out.

@@ -155,7 +155,8 @@ class Executor(executor.Executor):
         """Returns the id of this run.
 
         In a container on Vertex AI, the executor is not told the run id, so the id is taken from
-        the URI of the output artifact, which has the form `<root>/<project>/<run>/<task>/<output>`.
+        the URI of the output artifact. The URI has the form
+        `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
         parts = PurePosixPath(pushed.uri).parts

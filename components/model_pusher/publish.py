@@ -3,7 +3,7 @@
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed
 to the disk; then the directory is renamed to the number of the version. In a bucket, directories
 cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
-Also, the push record marks the version as incomplete until all files are in the bucket
+Until all files of a version are in the bucket, its push record marks it as incomplete
 (`PushRecord.is_complete`), so that a later push can remove what a killed push left.
 
 A process that changes a serving directory must hold the lease of the directory

@@ -81,7 +81,7 @@ def largest_batch(base_directory: str, max_batch: int) -> int:
 
     Args:
       base_directory: the serving directory.
-      max_batch: the number to return if `batching.config` contains no smaller one.
+      max_batch: the number to return, unless `batching.config` contains a smaller `max_batch_size`.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

@@ -17,9 +17,9 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
     """Writes a schema into a Schema artifact.
 
     This node replaces TFX's ImportSchemaGen, which reads the schema from a file. A container on a
-    cluster does not have that file. Also, TFX would take the output of ImportSchemaGen from the
-    cache after a change of the file's content, because the cache key does not contain it. The cache
-    key of PackagedSchema contains the whole schema.
+    cluster does not have that file. Also, the cache key of ImportSchemaGen does not contain the
+    content of the file, so after a change of the file, TFX would take the old schema from the
+    cache. The cache key of PackagedSchema contains the whole schema.
 
     Args:
       schema: the output artifact.

@@ -10,7 +10,7 @@ from components.image_example_gen.sources.layout import split_named
 
 
 class GivenSplits:
-    """The names of the splits in a dataset."""
+    """The names by which a dataset refers to its splits."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """

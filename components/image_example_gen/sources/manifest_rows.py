@@ -83,7 +83,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
 
 def is_unassigned(split: str) -> bool:
-    """Whether the value `split` of a row means that the pipeline chooses the split."""
+    """Whether the pipeline chooses the split of a row, because `split` is empty or "unassigned"."""
     return split.lower() in _UNASSIGNED
 
 

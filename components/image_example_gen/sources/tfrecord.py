@@ -55,8 +55,9 @@ class TfrecordSource(Source):
           splits: the names of the files or folders of each split, which may contain the wildcards *
             and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
-          features: the feature names for the keys `image`, `label` and `name`, where `name` is the
-            name of the image; needed only for features whose names are not in `_FEATURES`.
+          features: the names of the features that contain the image, its label and its name, under
+            the keys `image`, `label` and `name`; needed only for names that `_FEATURES` does not
+            contain.
         """
         self._path = path
         self._splits = GivenSplits(splits)
