@@ -17,7 +17,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # name of the custom property in which artifacts store the usage
+USAGE = "usage"  # name of the custom property of output artifacts that stores the usage
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -66,8 +66,8 @@ def record_usage(
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
         # If an executor returns an ExecutorOutput with copies of the output artifacts, as TFX's
-        # ExampleValidator does, TFX stores these copies instead of the artifacts in `outputs`. So
-        # the usage is recorded in the copies as well.
+        # ExampleValidator does, TFX stores these copies instead of the artifacts in `outputs`. The
+        # usage is therefore recorded in the copies of the artifacts as well.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text
@@ -77,7 +77,7 @@ def record_usage(
 
 
 def read_usage(artifact: Any) -> Usage | None:
-    """Reads the usage from an artifact; returns None if the artifact has no such property."""
+    """Returns the usage that an artifact stores; None if the artifact stores no usage."""
     text = artifact.get_string_custom_property(USAGE)
     return Usage(**json.loads(text)) if text else None
 

@@ -29,19 +29,19 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset lacks a
-    validation split or a test split, a tenth of its other images is assigned to each missing split.
-    These other images are in the dataset's train split, or in no split.
+    validation split or a test split, a tenth of the images is assigned to each missing split. These
+    images are taken from the dataset's train split, and from images that are in no split.
 
     The digest of an image, or of the name of its group, determines the split of the image. Copies
     of an image are always in the same split, and an image stays in its split when other images are
     added or removed.
 
-    If the digests of a small class assign none of its images to one of the splits, an image is
-    moved there from the split that has the most images of the class: the image with the lowest
-    digest. The train split needs an image of each class, and so does each split that the dataset
-    lacks. If the class has fewer different images than there are such splits, no image is moved. If
-    images are added to the class later, an image that was moved may return to the split that its
-    digest determines.
+    In a small class, there may be no image whose digest belongs to a certain split. In this case,
+    the image with the lowest digest is moved to that split, from the split that has the most images
+    of the class. The train split needs an image of each class, and so does each split that the
+    dataset lacks. If the class has fewer different images than there are splits that need one, no
+    image is moved. If images are added to the class later, an image that was moved may return to
+    the split that its digest determines.
 
     Args:
       images: all images of the source.

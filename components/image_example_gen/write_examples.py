@@ -20,9 +20,9 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     """A context manager that writes one TFRecord file. If the `with` statement ends with an error,
     no file remains.
 
-    The file has the gzip format, because readers of Examples artifacts expect it, but with
-    compression level 0. Images are compressed already: gzip would make them only 2 % smaller, and
-    decompression would take about a tenth of the input pipeline's time in every training epoch.
+    The file has the gzip format, because readers of Examples artifacts expect it, but its
+    compression level is 0. Images are compressed already: gzip would make them only 2 % smaller,
+    and decompression would take about a tenth of the input pipeline's time in every training epoch.
 
     Args:
       split_uri: the URI of the split's folder.

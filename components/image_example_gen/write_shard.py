@@ -40,8 +40,8 @@ class WriteShard(beam.DoFn):
     """Reads the images of a shard one by one, and writes them as examples.
 
     The input of this step is the path of the shard's plan file. The step writes its result to a
-    file next to the plan file. It yields no images for another step to write, because Beam's
-    DirectRunner keeps all elements between two unfused steps in memory.
+    file next to the plan file. The step does not yield images for another step to write, because
+    Beam's DirectRunner keeps all elements between two unfused steps in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:
@@ -50,7 +50,7 @@ class WriteShard(beam.DoFn):
           source: the argument of `make_source`, as JSON.
           splits: the URI of the Examples artifact.
           classes: the number of classes.
-          limits: the largest image sizes, and the pixel value that means white.
+          limits: the limits on image size, and the pixel value that means white.
         """
         self._source = source
         self._splits = splits
@@ -86,8 +86,8 @@ class WriteShard(beam.DoFn):
         yield from ()
 
     def _convert(self, image: SourceImage) -> tuple[bytes, int | None]:
-        """Returns the serialized tf.Example of an image, and the attribute `Normalised.peak` of the
-        image.
+        """Returns the serialized tf.Example of an image, and the largest pixel value
+        (`Normalised.peak`).
         """
         if image.error:
             raise UnusableError(

@@ -17,8 +17,8 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     artifact's files.
 
     If an undamaged copy already exists, the function does not write it again. If the file system
-    has hard links, the copy consists of hard links to the artifact's files, which take no disk
-    space.
+    has hard links, the copy consists of hard links to the artifact's files, and takes no additional
+    disk space.
 
     Args:
       folder: the folder of all copies, to which no other process may write during the call.

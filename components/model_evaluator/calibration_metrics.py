@@ -124,8 +124,8 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
     # For an undecodable image, `count_invalid_as_wrong` sets the probability of the added class to
-    # 1. The calibration bins use 0 instead, which is the probability that the model itself outputs
-    # for each class.
+    # 1. For such an image, the calibration bins use 0, which is the probability that the model
+    # itself outputs for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

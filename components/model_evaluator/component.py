@@ -38,9 +38,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     """TFX's Evaluator, which compares the new model with the last blessed model.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    Instead, `ModelEvaluator` has the execution property `champion`, the URI of the record of the
-    last blessed model. The property `champion` is part of the cache key, so ModelEvaluator runs
-    again after another model has been blessed.
+    In place of a Resolver, `ModelEvaluator` has the execution property `champion`, the URI of the
+    record of the last blessed model. The property `champion` is part of the cache key, so
+    ModelEvaluator runs again after another model has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec

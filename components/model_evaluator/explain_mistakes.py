@@ -36,8 +36,8 @@ def explain_mistakes(
     """Computes the heat maps of wrong predictions.
 
     Returns None if all predictions are correct, or if no heat map is finished within `seconds`.
-    After an error, the function also returns None, and prints a notice. It does not raise the
-    error, because the verdict does not depend on heat maps.
+    After an error, the function also returns None, and prints a notice. The function does not raise
+    the error, because the verdict does not depend on heat maps.
 
     Args:
       predictions: the table that `components.model_evaluator.predictions` describes.

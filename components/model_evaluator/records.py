@@ -5,9 +5,9 @@ runs on a cluster can read files. A copy of the blessed model is stored next to 
 runs never overwrite a copy, because the name of its directory is a hash of the model's files.
 
 TFX's metadata store also lists the blessed models, but the store is on one machine, and runs on
-other machines cannot read it. Also, TFX numbers executions from 1 again if the metadata store is
-new. The number of the execution is part of a model's path in the pipeline root, so later runs then
-overwrite the models of earlier runs.
+other machines cannot read it. TFX numbers executions from 1 again if the metadata store is new. The
+number of the execution is part of a model's path in the pipeline root, so later runs then overwrite
+the models of earlier runs.
 """
 
 import dataclasses
@@ -145,8 +145,8 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
     """Returns the record of the last blessed model, and of the last one from any other training.
 
-    The first record is the champion of a new model if the two come from different trainings. If
-    they come from the same training, the second record is the champion.
+    The champion of a new model is the first of the two records if that model comes from a different
+    training than the new model, and the second record otherwise.
 
     Args:
       records: the directory of the records.

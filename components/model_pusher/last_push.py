@@ -89,12 +89,12 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last pushed model comes from `training`, and the serving directory has not changed
-        since the push, the key is the same as in the run that pushed the model. TFX then takes the
-        result of Pusher from its cache.
+        since the push, the key is the same as in the run that pushed the model. With the same key,
+        TFX takes the result of Pusher from its cache.
 
         If the last pushed model comes from a training other than `training`, or if the serving
-        directory has changed, the key is different, and TFX runs Pusher. In this way, a model that
-        was removed or damaged is pushed again.
+        directory has changed, the key is different. TFX then runs Pusher, which pushes a model
+        again if it was removed or damaged.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

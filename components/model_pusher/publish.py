@@ -3,7 +3,7 @@
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed
 to the disk; then the directory is renamed to the number of the version. In a bucket, directories
 cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
-Until all files of a version are in the bucket, its push record marks it as incomplete
+Until all files of a version are in the bucket, the push record marks the version as incomplete
 (`PushRecord.is_complete`), so that a later push can remove what a killed push left.
 
 A process that changes a serving directory must hold the lease of the directory
@@ -47,8 +47,8 @@ def hold_serving_directory(base_directory: str) -> Iterator[None]:
     """A context manager that holds the lease of the serving directory, so that no other process
     changes it.
 
-    The function creates the directory if it does not exist, and removes the files that processes
-    left there if they were killed during a push.
+    The function creates the directory if it does not exist, and removes the files that killed
+    pushes left there.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):

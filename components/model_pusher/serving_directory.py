@@ -13,7 +13,7 @@ from components.model_pusher.versions import list_versions
 # TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
 # that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
-# The file with the warm-up requests. A push adds this file to its copy of the model.
+# The file with the warm-up requests, which a push adds to its copy of the model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 

@@ -16,10 +16,10 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    This node replaces TFX's ImportSchemaGen, which reads the schema from a file. A container on a
-    cluster does not have that file. Also, the cache key of ImportSchemaGen does not contain the
-    content of the file, so after a change of the file, TFX would take the old schema from the
-    cache. The cache key of PackagedSchema contains the whole schema.
+    This node replaces TFX's ImportSchemaGen, which reads the schema from a file that a container on
+    a cluster does not have. The cache key of ImportSchemaGen does not contain the content of the
+    file, so after a change of the file, TFX would take the old schema from the cache. The cache key
+    of PackagedSchema contains the whole schema.
 
     Args:
       schema: the output artifact.

@@ -86,7 +86,7 @@ class Answers:
         return self.classes[label] if label < len(self.classes) else NOT_VALID
 
     def confusion(self) -> np.ndarray:
-        """Returns the confusion matrix: the number of images, int [C, C + 1].
+        """Returns the confusion matrix, which consists of numbers of images, int [C, C + 1].
 
         There is a row for each class of the images, and a column for each predicted class. The last
         column counts the images that the model could not decode.
@@ -138,8 +138,8 @@ class Answers:
         Args:
           most: the largest number of predictions that are chosen.
           most_of_class: the largest number of predictions that are chosen for images of one class.
-            If fewer than `most` predictions meet this limit, the most probable of the other wrong
-            predictions are chosen as well.
+            If fewer than `most` predictions are within `most_of_class`, the most probable of the
+            other wrong predictions are chosen as well.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -153,8 +153,8 @@ class Answers:
         return [index for index in wrong.tolist() if index in chosen]
 
     def reliability(self) -> list[dict[str, float]]:
-        """Returns the points of a reliability diagram: one for each bin of probabilities with a
-        prediction.
+        """Returns the points of a reliability diagram: one for each bin of probabilities that
+        contains a prediction.
 
         Each point consists of the mean probability, the share of correct predictions with its
         confidence interval, and the number of images.

@@ -131,9 +131,9 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _hint_at_nested_folder(self) -> str:
-        """Returns a hint for the error message: "did you mean", and the folder in `path` that
-        contains the class folders. Returns an empty string if no folder in `path` contains class
-        folders.
+        """Returns the text "did you mean FOLDER?" for the error message, where FOLDER is the folder
+        in `path` that contains the class folders. Returns an empty string if there is no such
+        folder.
         """
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}

@@ -42,7 +42,8 @@ def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
     right. If copies of an image are in several splits, the copies in the train split are removed.
-    If one copy is in the test split, the copies in the validation split are removed as well.
+    If one of the copies is in the test split, the copies in the validation split are removed as
+    well.
     """
     dropped: set[str] = set()
     for copies in find_copies(images):

@@ -145,8 +145,8 @@ class _Folders:
         """Returns `top` or a folder in `top`, whichever contains the class folders of `split`.
 
         Archives are often unpacked into a folder with the name of the archive, which leads to paths
-        such as seg_train/seg_train/street/. The inner folder is returned if it is the only folder
-        in `top`, contains folders, and has a name that refers to `split`.
+        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only folder
+        there, contains folders itself, and has a name that refers to `split`.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep

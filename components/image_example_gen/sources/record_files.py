@@ -11,8 +11,8 @@ from typing import NamedTuple
 from components.image_example_gen.sources.bucket_listing import list_files
 from components.image_example_gen.sources.visible import is_visible
 
-# A file in a folder counts as a TFRecord file if its name contains this text, in upper or lower
-# case.
+# A file in a folder counts as a TFRecord file if its name contains the text of `MARK`, in upper or
+# lower case.
 MARK = "tfrec"
 
 
@@ -57,7 +57,7 @@ def find_record_files(path: str) -> list[RecordFile]:
 
 
 def is_record_file(name: str) -> bool:
-    """Whether a file in a folder counts as a TFRecord file, to judge by its name."""
+    """Whether a file in a folder counts as a TFRecord file, judged by its name."""
     return MARK in name.lower() and is_visible(name)
 
 

@@ -34,7 +34,7 @@ class RecordImage(NamedTuple):
       offset: the position of the record's data in the file, in bytes; for a file that must be read
         from its beginning, such as a compressed file, the index of the record.
       length: the length of the record's data, in bytes; 0 for a file that must be read from its
-        beginning, because the length is not needed then.
+        beginning, because only the index of the record is needed.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
       size: the size of the encoded image, in bytes.

@@ -50,7 +50,7 @@ class TfdsSource(Source):
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
         if dataset.namespace or "://" in directory:
             # A check of a community dataset, or of a directory in a bucket, would need the network,
-            # so `prepare` reports such an unknown dataset.
+            # so such a dataset is checked only in `prepare`.
             return
         # `list_builders` lists the names without the slow import of the dataset builders.
         known = tfds.list_builders(with_community_datasets=False)
