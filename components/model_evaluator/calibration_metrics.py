@@ -30,8 +30,8 @@ class CalibrationMetrics(metric_types.Metric):
     """Four metrics that are computed in one pass over the predictions.
 
     - `expected_calibration_error`, with 15 bins.
-    - `negative_log_likelihood`; an image that the model could not decode counts like a probability
-      of 1e-7 for the correct class.
+    - `negative_log_likelihood`; for an image that it could not decode, the model counts as giving
+      the correct class a probability of 1e-7.
     - `coverage`, the share of accepted predictions.
     - `accepted_accuracy`, the share of correct predictions among the accepted predictions; 1 if no
       prediction is accepted.
@@ -124,8 +124,8 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
     # For an undecodable image, `count_invalid_as_wrong` sets the probability of the added class to
-    # 1. For such an image, the calibration bins use 0, which is the probability that the model
-    # itself outputs for each class.
+    # 1. For an undecodable image, the calibration bins use 0, which is the probability that the
+    # model itself outputs for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

@@ -25,9 +25,9 @@ def make_extractors(
     1. `cut_into_chunks` splits the batches of TFXIO, which have up to 1,000 examples, because the
        exported model holds all images of a batch in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. For such an
-       image, the model outputs a probability of 0 for each class, and TFMA alone would take the
-       first class as the predicted class.
+    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. For an
+       undecodable image, the model outputs a probability of 0 for each class, and TFMA alone would
+       take the first class as the predicted class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -54,8 +54,8 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's extracts of a batch before the model runs, which contain only an Arrow
-        RecordBatch.
+      extracts: TFMA's extracts of a batch, which contain only an Arrow RecordBatch before the model
+        runs.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -65,7 +65,8 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
     """Adds a class to the probabilities, and makes it the predicted class of undecodable images.
 
-    The prediction for such an image then counts as wrong, because no image has the added class.
+    The prediction for an undecodable image then counts as wrong, because no image has the added
+    class.
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by

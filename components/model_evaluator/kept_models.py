@@ -33,8 +33,9 @@ def load_kept_model(directory: str) -> Any:
 def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA share its loaded models with `load_kept_model`.
 
-    The models are shared only within the `with` statement of `keep_models`, and only in its
-    process. On a cluster, TFMA loads the models in Beam's worker processes, so they are not shared.
+    TFMA and `load_kept_model` share models only while `keep_models` is active, and only within one
+    process. On a cluster, TFMA loads the models in Beam's worker processes, so the models are not
+    shared.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.

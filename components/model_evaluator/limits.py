@@ -90,7 +90,7 @@ class Limit:
 def measure_limits(
     table: pa.Table, classes: Sequence[str], settings: GateSettings
 ) -> Iterator[Limit]:
-    """Yields the limits that `settings` contains, with the measured values of the new model.
+    """Yields each limit that `settings` sets, with the value that was measured for the new model.
 
     For a class without test images, recall is undefined, so the function yields no limit for that
     class.

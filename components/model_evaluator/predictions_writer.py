@@ -98,7 +98,7 @@ def _columns(
     """Returns the columns of one model in the table of predictions, by their names without prefix.
 
     A model that an earlier version of the pipeline exported has no outputs `valid` and `accepted`:
-    all its images count as valid, and all its predictions as accepted.
+    for such a model, all images count as valid, and all predictions as accepted.
     """
     count = len(labels)
     probabilities = np.reshape(answers[PROBABILITIES], [count, -1])

@@ -145,8 +145,9 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
     """Returns the record of the last blessed model, and of the last one from any other training.
 
-    The champion of a new model is the first of the two records if that model comes from a different
-    training than the new model, and the second record otherwise.
+    If the first record and a new model come from different trainings, the first record is the
+    champion of the new model. If they come from the same training, the second record is the
+    champion.
 
     Args:
       records: the directory of the records.

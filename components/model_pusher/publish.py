@@ -65,7 +65,7 @@ def publish(
     run: str = "",
     accuracy: float | None = None,
 ) -> str:
-    """Copies a SavedModel to a new version, which servers see only when it is complete.
+    """Copies a SavedModel to a new version directory, which servers see only when it is complete.
 
     Args:
       model: the directory of the SavedModel.

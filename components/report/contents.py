@@ -36,7 +36,7 @@ class Issues:
 
     Attributes:
       records: the rows of DataCheck's list of issues; within a kind, the most severe issue first.
-      examined: a description of each kind of issue that DataCheck looked for, by kind.
+      examined: maps each kind of issue that DataCheck looked for to a description of the kind.
       thumbnails: small copies of images that have issues, by file name; not every such image has
         one.
     """

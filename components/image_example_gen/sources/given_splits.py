@@ -1,4 +1,4 @@
-"""Finds the split to which a name refers: a folder or file name, or a name in a manifest.
+"""Finds the split to which a folder name, a file name or a name in a manifest refers.
 
 This module does not import TensorFlow, which takes seconds to import.
 """

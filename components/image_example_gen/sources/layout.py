@@ -154,7 +154,7 @@ class _Folders:
 
 
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
-    """Whether folders with names such as `train` may be splits, and not classes.
+    """Whether folders with names such as `train` may be splits rather than classes.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
     contains folders. For example, if a dataset consists of the folders `bus` and `train`, and

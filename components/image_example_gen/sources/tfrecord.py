@@ -39,7 +39,7 @@ class TfrecordSource(Source):
 
     A label is a class name or a number. A number is an index into the class names that the user
     gave; if the user gave no class names, the number itself is the class name. If the name of a
-    file or of its folder contains the name of a split, the images in the file stay in that split.
+    file or of its folder contains the name of a split, the images in the file belong to that split.
     """
 
     def __init__(
