@@ -30,8 +30,8 @@ class CalibrationMetrics(metric_types.Metric):
     """Four metrics that are computed in one pass over the predictions.
 
     - `expected_calibration_error`, with 15 bins.
-    - `negative_log_likelihood`; for an image that it could not decode, the model counts as giving
-      the correct class a probability of 1e-7.
+    - `negative_log_likelihood`; if the model could not decode an image, the probability of the
+      correct class counts as 1e-7.
     - `coverage`, the share of accepted predictions.
     - `accepted_accuracy`, the share of correct predictions among the accepted predictions; 1 if no
       prediction is accepted.
