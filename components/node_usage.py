@@ -17,7 +17,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # custom property of each output artifact of a node
+USAGE = "usage"  # name of the custom property of output artifacts that stores the usage
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -30,7 +30,7 @@ class Usage:
       seconds: duration of the execution.
       peak_mb: the peak memory of the node's process during the execution, in MiB, without the
         memory of child processes.
-      run: the id of the run that executed the node; empty on a cluster.
+      run: the id of the run that executed the node; empty if the node ran on a cluster.
     """
 
     started: str
@@ -42,7 +42,8 @@ class Usage:
 def record_usage(
     do: Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any], run: str = ""
 ) -> Callable[[_Artifacts, _Artifacts, Mapping[str, Any]], Any]:
-    """Returns a function that calls `do`, and records its time and memory in the output artifacts.
+    """Returns a function that calls `do`, and records the time and the memory of the call in the
+    output artifacts.
 
     Args:
       do: the method `Do` of a TFX executor, which takes the input artifacts, the output artifacts
@@ -64,9 +65,9 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
-        # Some executors, such as TFX's ExampleValidator, return an ExecutorOutput with copies of
-        # the output artifacts. TFX stores the copies and not the originals, so the usage is
-        # recorded in the copies too.
+        # If an executor returns an ExecutorOutput with copies of the output artifacts, as TFX's
+        # ExampleValidator does, TFX stores these copies instead of the artifacts in `outputs`. The
+        # usage is therefore recorded in the copies of the artifacts as well.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text
@@ -76,13 +77,15 @@ def record_usage(
 
 
 def read_usage(artifact: Any) -> Usage | None:
-    """Returns the usage that is recorded in an artifact; None if no usage is recorded in it."""
+    """Returns the usage that an artifact stores; None if the artifact stores no usage."""
     text = artifact.get_string_custom_property(USAGE)
     return Usage(**json.loads(text)) if text else None
 
 
 def _reset_peak() -> None:
-    """Resets the peak memory of this process, because nodes may share a process (see proc(5))."""
+    """Resets the peak memory of this process, which would otherwise include earlier nodes that ran
+    in the same process (see /proc/pid/clear_refs in proc(5)).
+    """
     with contextlib.suppress(OSError):  # some kernels and sandboxes do not have `clear_refs`
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,4 +1,6 @@
-"""The type of an execution property whose value may be known only when a run starts."""
+"""The type of an execution property: a string, or a placeholder for a string that is known only
+during the run.
+"""
 
 from typing import Any, Protocol
 
@@ -6,8 +8,8 @@ from typing import Any, Protocol
 class Placeholder(Protocol):
     """An object with the method `encode`, such as a TFX placeholder (`tfx.dsl.placeholder`).
 
-    Pipeline compilers call `encode`. In a compiled pipeline, a placeholder stands for a string that
-    a node writes during the run.
+    Pipeline compilers call `encode`. At run time, the encoded placeholder is replaced with a string
+    that another node wrote.
     """
 
     def encode(self, component_spec: Any = None) -> Any:

@@ -17,8 +17,9 @@ from components.image_example_gen.sources.base import (
 # near duplicates of an image get the same split as well.
 CONTENT, NEAR_DUPLICATES = "content", "near_duplicates"
 _BUCKETS = 10
-# The digest of an image assigns it to one of ten buckets. One bucket is the validation split, one
-# is the test split, and eight are the train split.
+# The digest of an image falls into one of ten hash buckets. The images of one bucket are the
+# validation split, those of another bucket the test split, and those of the other eight the train
+# split.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
@@ -28,22 +29,24 @@ def assign_splits(
     """Returns the split of each image.
 
     Images in the dataset's own validation split or test split stay there. If the dataset lacks a
-    validation split or a test split, each missing split gets a tenth of the images that are in the
-    train split or in no split.
+    validation split or a test split, a tenth of the images is assigned to each missing split. These
+    images are taken from the dataset's train split, and from images that are in no split.
 
     The digest of an image, or of the name of its group, determines the split of the image. Copies
     of an image are always in the same split, and an image stays in its split when other images are
     added or removed.
 
-    If the digests leave a split without an image of a small class, the image with the lowest digest
-    is moved there from the split that has the most images of the class. No image is moved if the
-    class has fewer different images than there are splits to fill: the train split, and each split
-    that the dataset lacks. When images are added to a class, an image that was moved may return to
+    In a small class, there may be no image whose digest belongs to a certain split. In this case,
+    the image with the lowest digest is moved to that split, from the split that has the most images
+    of the class. The train split needs an image of each class, and so does each split that the
+    dataset lacks. If the class has fewer different images than there are splits that need one, no
+    image is moved. If images are added to the class later, an image that was moved may return to
     the split that its digest determines.
 
     Args:
       images: all images of the source.
-      alike: pairs of indices of images that look the same; the images of a pair get the same split.
+      alike: pairs of images that look the same, as indices into `images`; both images of a pair get
+        the same split.
     """
     given = {image.split for image in images}
     cut = (TRAIN, *(split for split in (VALIDATION, TEST) if split not in given))
@@ -63,11 +66,11 @@ def assign_splits(
 
 
 def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = ()) -> list[str]:
-    """Returns a key for each image, 64 hex digits; images with the same key get the same split.
+    """Returns a key of 64 hex digits for each image. Images with the same key get the same split.
 
     The key is the digest of the image, or of the name of its group. If two groups contain copies of
-    the same image, or images that look the same, the smaller of the two groups' keys becomes the
-    key of both groups. The key is empty for an image that could not be read and has no group.
+    the same image, or images that look the same, both groups get the smaller of their two keys. The
+    key is empty for an image that could not be read and has no group.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not alike and not any(image.group for image in images):
@@ -98,14 +101,16 @@ def _split_of(key: str, cut: Sequence[str]) -> str:
 
 
 def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """Yields, for each class, the sorted keys of the images that belong to no other class.
+    """For each class, yields the sorted keys of its images, without the images that also belong to
+    another class.
 
     Args:
       labelled: the key and the label of each image.
     """
     label_of: dict[str, int] = {}
     for key, label in labelled:
-        # An image that is in two classes stays in its split: moving it would change both classes.
+        # An image with copies in two classes is never moved to another split, because the move
+        # would change the splits of both classes.
         label_of[key] = label if label_of.get(key, label) == label else NO_LABEL
     by_label: dict[int, list[str]] = {}
     for key, label in label_of.items():
@@ -121,7 +126,7 @@ def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str])
     If the class has fewer keys (see `_keys`) than `cut` has splits, no image is moved.
 
     Args:
-      splits: the split of each key, which is changed in place.
+      splits: maps each key to its split; changed in place.
       keys: the sorted keys of the images of the class.
       cut: the splits that need an image of each class.
     """

@@ -1,11 +1,12 @@
 """Notes about images that a run could not read.
 
-If the file of an image is missing during a run, the run quarantines the image, but the fingerprint
-of the source still includes the image. When the missing file exists again, the fingerprint of the
-source is unchanged, so the next run would take the old examples, which lack the image, from the
-cache. If a note names an image that can be read again, the next run computes a different
-fingerprint and reads all images again. The notes are in the pipeline root, or in `cloud.state_dir`,
-because every runner can read files there.
+A run computes the fingerprint of the source before it reads the images. If an image file disappears
+after the fingerprint was computed, the run quarantines the image, although the fingerprint includes
+it. When the file exists again, the fingerprint is the same as before, so TFX would take the old
+examples, which lack the image, from the cache. For this reason, a run writes a note with the names
+of the images that it could not read. If one of the images in the note can be read again, the next
+run computes a different fingerprint, and reads all images of the source again. The notes are in the
+pipeline root, or in `cloud.state_dir`, where both local runs and runs on a cluster can read files.
 """
 
 import json

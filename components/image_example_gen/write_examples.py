@@ -9,19 +9,20 @@ import tensorflow as tf
 from apache_beam.io.tfrecordio import _TFRecordUtil
 from tfx.dsl.io import fileio
 
-# The value of `DEFAULT_TF_RECORD_FILE_NAME` in tfx.components.example_gen.write_split. Importing
-# tfx.components takes two seconds in each worker process of Beam, so the value is repeated here.
+# A copy of the constant `DEFAULT_TF_RECORD_FILE_NAME` in tfx.components.example_gen.write_split.
+# The constant is not imported, because importing tfx.components takes two seconds in each worker
+# process of Beam.
 _FILE_NAME = "data_tfrecord"
 
 
 @contextmanager
 def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
-    """A context that writes one TFRecord file; the file exists only if the context ends without an
-    error.
+    """A context manager that writes one TFRecord file. If the `with` statement ends with an error,
+    no file remains.
 
-    The file has the gzip format, which readers of Examples artifacts expect, but its content is not
-    compressed. Images are compressed already: gzip would make them only 2 % smaller, and
-    decompression would take about a tenth of the input pipeline's time in every training epoch.
+    The file has the gzip format, because readers of Examples artifacts expect it, but its
+    compression level is 0. Images are compressed already: gzip would make them only 2 % smaller,
+    and decompression would take about a tenth of the input pipeline's time in every training epoch.
 
     Args:
       split_uri: the URI of the split's folder.
@@ -33,8 +34,9 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     """
     fileio.makedirs(split_uri)
     path = f"{split_uri}/{_FILE_NAME}-{index:05}-of-{count:05}.gz"
-    # Each call writes to a new path, because two workers may write the same shard at the same time:
-    # Beam repeats a work item if it has lost contact with the worker.
+    # Each call writes to a temporary path of its own, because two workers may write the same shard
+    # at the same time: if Beam loses contact with a worker, it gives the same work to another
+    # worker.
     new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
     try:
         with (
@@ -53,11 +55,11 @@ def make_example(encoded: bytes, label: int, file_name: str) -> bytes:
     """Returns a serialized tf.Example with the features `image`, `label` and `file_name`."""
     example = tf.train.Example()
     features = example.features.feature
-    # The values are appended to `features` in place: building a separate `tf.train.Feature` for the
-    # image would copy the bytes of the image.
+    # The values are appended directly to `features`, because a separate `tf.train.Feature` would
+    # cost another copy of the image's bytes.
     features["image"].bytes_list.value.append(encoded)
     features["label"].int64_list.value.append(label)
     features["file_name"].bytes_list.value.append(file_name.encode())
-    # The entries of a protobuf map have no fixed order: without the option `deterministic`, two
-    # runs would write different bytes.
+    # Without `deterministic`, two runs might write different bytes for the same example, because
+    # the entries of a protobuf map have no fixed order.
     return example.SerializeToString(deterministic=True)

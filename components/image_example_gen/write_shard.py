@@ -27,9 +27,9 @@ class ShardResult(NamedTuple):
     """The counts and the quarantined images of one shard.
 
     Attributes:
-      tallies: the number of images for each pair of a key and a label; a key is READ, QUARANTINE,
-        DEEP, DARK, or the name of a split.
-      quarantine: the lines of this shard in the quarantine file, one for each quarantined image.
+      tallies: maps (key, label) to a number of images, where the key is READ, QUARANTINE, DEEP,
+        DARK, or the name of a split.
+      quarantine: one line of the quarantine file for each quarantined image of the shard.
     """
 
     tallies: Mapping[tuple[str, int], int]
@@ -39,9 +39,9 @@ class ShardResult(NamedTuple):
 class WriteShard(beam.DoFn):
     """Reads the images of a shard one by one, and writes them as examples.
 
-    The input of this step is the path of the shard's plan file. The step yields nothing, and writes
-    its result to a file next to the plan file. The step does not yield the images, because Beam's
-    DirectRunner keeps all elements between two unfused steps in memory.
+    The input of this step is the path of the shard's plan file. The step writes its result to a
+    file next to the plan file. The step does not yield images for another step to write, because
+    Beam's DirectRunner keeps all elements between two unfused steps in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:
@@ -50,7 +50,7 @@ class WriteShard(beam.DoFn):
           source: the argument of `make_source`, as JSON.
           splits: the URI of the Examples artifact.
           classes: the number of classes.
-          limits: the limits for the sizes of images, and the pixel value of white.
+          limits: the limits on image size, and the pixel value that means white.
         """
         self._source = source
         self._splits = splits
@@ -86,7 +86,9 @@ class WriteShard(beam.DoFn):
         yield from ()
 
     def _convert(self, image: SourceImage) -> tuple[bytes, int | None]:
-        """Returns the serialized tf.Example and the `Normalised.peak` of an image."""
+        """Returns the serialized tf.Example of an image, and the largest pixel value
+        (`Normalised.peak`).
+        """
         if image.error:
             raise UnusableError(
                 Reason.CHANGED if CHANGED in image.error else Reason.UNREADABLE, image.error

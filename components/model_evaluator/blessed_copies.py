@@ -16,13 +16,13 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     """Copies the Model artifact at the URI `model` to a directory whose name is a hash of the
     artifact's files.
 
-    An existing copy is used again and never overwritten, unless the copy is damaged. On a disk, the
-    copy consists of hard links to the files of the artifact if the file system has hard links. Hard
-    links take no disk space.
+    If an undamaged copy already exists, the function does not write it again. If the file system
+    has hard links, the copy consists of hard links to the artifact's files, and takes no additional
+    disk space.
 
     Args:
-      folder: the folder of all copies; only one process at a time may write to it.
-      model: the URI of the artifact.
+      folder: the folder of all copies, to which no other process may write during the call.
+      model: the URI of the Model artifact.
 
     Returns:
       The URI of the copy, and the `FileRecord` of each file in it, by relative path.
@@ -31,9 +31,10 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            # Directories in a bucket cannot be renamed, so the files are written to their final
-            # paths. An unfinished copy does no harm, because the record of a blessed model is
-            # written after its copy, and a run uses only copies that have a record.
+            # Directories in a bucket cannot be renamed, so the files are written directly to their
+            # final paths, and a killed process leaves an unfinished copy there. An unfinished copy
+            # does no harm, because a run uses only copies that have a record, and the record is
+            # written after the copy.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))
@@ -41,13 +42,13 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
 
 
 def _link(model: str, target: Path) -> None:
-    # Remove the unfinished copies of processes that were killed.
+    # Remove the unfinished copies that killed processes left; their names begin with a dot.
     for unfinished in target.parent.glob(".*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         link_or_copy(model, str(new))
-        if target.exists():  # the existing copy is damaged
+        if target.exists():  # a damaged copy, which the new copy replaces
             shutil.rmtree(target)
         new.replace(target)
     finally:

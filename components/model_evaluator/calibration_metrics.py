@@ -21,7 +21,8 @@ NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
 # Two arrays. The first array of `_Sums` contains the number of predictions, the number of accepted
 # predictions, the number of accepted predictions that are correct, and the sum of the negative log
-# likelihoods. The second array of `_Sums` is the result of `calibration_bins`.
+# likelihoods. The second array of `_Sums` contains the counts and sums for each bin of
+# probabilities, as `calibration_bins` returns them.
 _Sums = tuple[np.ndarray, np.ndarray]
 
 
@@ -29,8 +30,8 @@ class CalibrationMetrics(metric_types.Metric):
     """Four metrics that are computed in one pass over the predictions.
 
     - `expected_calibration_error`, with 15 bins.
-    - `negative_log_likelihood`; an image that the model could not decode counts like a probability
-      of 1e-7 for the correct class.
+    - `negative_log_likelihood`; if the model could not decode an image, the probability of the
+      correct class counts as 1e-7.
     - `coverage`, the share of accepted predictions.
     - `accepted_accuracy`, the share of correct predictions among the accepted predictions; 1 if no
       prediction is accepted.
@@ -96,7 +97,7 @@ class _Combiner(beam.CombineFn):
 def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
     """Returns the outputs of a model by name.
 
-    If TFMA passes an array and not a mapping, the array contains the probabilities.
+    If `predictions` is an array and not a mapping, it contains the probabilities.
     """
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
@@ -104,7 +105,9 @@ def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
 
 
 def _get_labels(values: Any) -> Any:
-    """Returns the labels. If there are several models, TFMA repeats the labels for each model."""
+    """Returns the labels of a batch; for several models, TFMA passes the same labels once per
+    model.
+    """
     return next(iter(values.values())) if isinstance(values, Mapping) else values
 
 
@@ -120,7 +123,9 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
-    # For an image that is not valid, the model outputs a probability of 0 for each class.
+    # For an undecodable image, `count_invalid_as_wrong` sets the probability of the added class to
+    # 1. For an undecodable image, the calibration bins use 0, which is the probability that the
+    # model itself outputs for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

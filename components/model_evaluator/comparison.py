@@ -42,7 +42,8 @@ class Comparison:
         """
         if self.drop <= settings.max_drop + ROUNDING:
             return False
-        # A confidence of 0 means that no test of significance is made.
+        # With a confidence of 0, there is no significance test: the gate refuses every model whose
+        # accuracy drops by more than `max_drop`.
         needs_test = settings.drop_must_be_significant and settings.confidence > 0
         return not needs_test or self.p < 1 - settings.confidence
 

@@ -38,9 +38,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
     """TFX's Evaluator, which compares the new model with the last blessed model.
 
     In TFX, a Resolver node provides the last blessed model, but Kubeflow Pipelines has no Resolver.
-    In this project, the execution property `champion` of `ModelEvaluator` names the last blessed
-    model. The property `champion` is part of the cache key, so ModelEvaluator runs again after
-    another model has been blessed.
+    In place of a Resolver, `ModelEvaluator` has the execution property `champion`, the URI of the
+    record of the last blessed model. The property `champion` is part of the cache key, so
+    ModelEvaluator runs again after another model has been blessed.
     """
 
     SPEC_CLASS = ModelEvaluatorSpec
@@ -69,9 +69,9 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           model: channel of one Model artifact.
           schema: channel of one Schema artifact.
           eval_config: TFMA's EvalConfig, as JSON.
-          champion: URI of the record of the champion, which is the last blessed model from a
-            training other than `training`; `components.model_evaluator.records.NONE` if there is no
-            champion.
+          champion: URI of the record of the champion; `components.model_evaluator.records.NONE` if
+            there is no champion. The champion is the last blessed model whose training is not
+            `training`.
           records: directory with a record of each blessed model (see
             `components.model_evaluator.records`).
           training: fingerprint of the training that made the model.

@@ -16,8 +16,9 @@ from common.lease import hold_lease
 from common.notice import print_notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# This import includes the code of `calibration_metrics` in the code fingerprint: the EvalConfig
-# refers to a class of that module only by name.
+# The code fingerprint of a node covers only modules that the node imports. The EvalConfig refers to
+# a class of `calibration_metrics` by name, so the module is imported here to be part of the
+# fingerprint.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -30,8 +31,8 @@ from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The execution property CHAMPION is used only for the cache key: the executor reads the champion
-# from the records of blessed models.
+# The execution property CHAMPION only adds the champion to the cache key. The executor itself finds
+# the champion in the records of blessed models.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
@@ -43,9 +44,9 @@ class Executor(executor.Executor):
     """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
-    EvalConfig has no thresholds, because TFMA would compare them with the measured values, whereas
-    the gate compares its limits with confidence intervals. The gate computes its verdict from the
-    table of predictions.
+    EvalConfig has no thresholds, because TFMA compares a threshold with the measured value. For
+    accuracy and recall, the gate compares its limit with the lower end of a confidence interval
+    instead. The gate computes its verdict from the table of predictions.
     """
 
     @keep_models()
@@ -57,13 +58,15 @@ class Executor(executor.Executor):
     ) -> None:
         """Evaluates the new model, and compares it with the champion.
 
-        The champion is the last blessed model from a training other than that of the new model.
+        The champion is the last blessed model that comes from a different training than the new
+        model.
 
         Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
         ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
-        custom property `accuracy`. If the model is not blessed, the ModelBlessing artifact also
-        gets the custom property `reasons`. If another run blesses a model during the comparison,
-        the new model is also compared with that model before the new model is blessed.
+        custom property `accuracy`. If the model is not blessed, the custom property `reasons` of
+        the ModelBlessing artifact states why. If another run blesses a model during the comparison,
+        that model becomes the champion, and the comparison is repeated with it before the new model
+        is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -118,7 +121,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         properties: dict[str, Any],
     ) -> None:
-        """Runs TFX's Evaluator on the model and, if there is one, on the champion."""
+        """Runs TFX's Evaluator on the new model, and on the champion if there is one."""
         inputs = dict(input_dict)
         if champion is not None:
             champion.check_copy()
@@ -135,11 +138,11 @@ class Executor(executor.Executor):
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """A context in which GPUs compute with full float32 precision, like the CPU that runs the model
-    in ServingCheck.
+    """A context manager that makes GPUs compute with full float32 precision, like the CPU on which
+    ServingCheck runs the model.
 
-    By default, TensorFlow on a GPU rounds the inputs of matrix products to TensorFloat-32, which
-    has a mantissa of 10 bits.
+    By default, TensorFlow on a GPU rounds the inputs of matrix multiplications to TensorFloat-32,
+    which has a mantissa of 10 bits.
     """
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -155,10 +158,10 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing artifact like TFX's Evaluator, but without the custom properties for
-    the ids of the model artifacts.
+    """Writes the ModelBlessing artifact as TFX's Evaluator does, but without the custom properties
+    that contain the ids of the model artifacts.
 
-    TFX writes the artifact at the end of `Do` in tfx/components/evaluator/executor.py.
+    The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
     """
     blessing = artifact_utils.get_single_instance(
         output_dict[standard_component_specs.BLESSING_KEY]

@@ -18,9 +18,10 @@ _DIGITS = 3
 
 
 def choose_mistakes(predictions: pa.Table, most: int = _MOST) -> dict[str, str]:
-    """Returns the predicted class of each wrongly classified image, by the name of the image.
+    """Returns the most probable wrong predictions: a dictionary from image name to predicted class.
 
-    The most probable predictions come first. Images that the model could not decode are left out.
+    The dictionary has up to `most` entries, the most probable prediction first. Images that the
+    model could not decode are left out.
     """
     wrong = pc.and_(
         predictions["valid"], pc.not_equal(predictions["label"], predictions["predicted"])
@@ -34,15 +35,17 @@ def explain_mistakes(
 ) -> HeatMaps | None:
     """Computes the heat maps of wrong predictions.
 
-    Returns None if all predictions are correct, or if `seconds` is too short for a heat map. If an
-    error occurs, prints a notice and returns None, because heat maps do not change the verdict.
+    Returns None if all predictions are correct, or if no heat map is finished within `seconds`.
+    After an error, the function also returns None, and prints a notice. The function does not raise
+    the error, because the verdict does not depend on heat maps.
 
     Args:
       predictions: the table that `components.model_evaluator.predictions` describes.
       model: directory of the exported SavedModel.
       classes: the class names of the model.
       test_split: URI of the test split of an Examples artifact.
-      seconds: the time limit, after which no further heat map is computed; 0 for no heat maps.
+      seconds: the time limit in seconds, after which no further heat map is computed; 0 for no heat
+        maps.
     """
     answers = choose_mistakes(predictions)
     if not answers or not seconds:
@@ -59,7 +62,7 @@ def explain_mistakes(
         ]
         loaded = load_kept_model(model)
         made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
-    except Exception as error:  # depending on the graph, TensorFlow may raise any error
+    except Exception as error:  # which error TensorFlow raises depends on the graph
         logging.exception("The heat maps of wrong answers failed.")
         print_notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."

@@ -1,4 +1,6 @@
-"""Extractors for TFMA that split batches, write predictions, and count invalid images as wrong."""
+"""Extractors for TFMA: they split batches, write predictions, and count undecodable images as
+wrong.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,12 +22,12 @@ def make_extractors(
 ) -> list[tfma.extractors.Extractor]:
     """Returns the `custom_extractors` of TFX's Evaluator: TFMA's default extractors and three more.
 
-    1. `cut_into_chunks` splits TFXIO's batches of up to 1,000 examples, because the exported model
-       holds all images of a request in memory.
+    1. `cut_into_chunks` splits the batches of TFXIO, which have up to 1,000 examples, because the
+       exported model holds all images of a batch in memory.
     2. `WritePredictions` writes the table of predictions.
-    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. If an image
-       cannot be decoded, all its probabilities are 0, which TFMA would count as a prediction of the
-       first class.
+    3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. For an
+       undecodable image, the model outputs a probability of 0 for each class, and TFMA alone would
+       take the first class as the predicted class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -52,8 +54,8 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's extracts of a batch before the model runs, which contain only an Arrow
-        RecordBatch.
+      extracts: TFMA's extracts of a batch, which contain only an Arrow RecordBatch before the model
+        runs.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -61,13 +63,16 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
-    """Adds a class that no image has, and makes it the predicted class of invalid images.
+    """Adds a class to the probabilities, and makes it the predicted class of undecodable images.
+
+    The prediction for an undecodable image then counts as wrong, because no image has the added
+    class.
 
     Args:
       extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. A model without the output `valid` comes from an earlier version of the pipeline, and
-        raises an error if an image is invalid. The outputs of a model without the output `valid`
-        are returned unchanged.
+        name. A model that an earlier version of the pipeline exported has no output `valid`,
+        because it raises an error if an image cannot be decoded. The outputs of such a model are
+        returned unchanged.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

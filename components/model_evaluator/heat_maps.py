@@ -21,8 +21,8 @@ class HeatMaps:
       wanted: the number of images for which a heat map was requested. An image has no heat map if
         the time limit was reached before its heat map was computed, or if no part of the image
         supports the prediction.
-      maps: the heat map of each image, by the name of the image: rows of values in [0, 1]. The
-        greatest value of each heat map is 1.
+      maps: maps the name of each image to its heat map, which consists of rows of values in [0, 1].
+        The greatest value of each heat map is 1.
     """
 
     method: str

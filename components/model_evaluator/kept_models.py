@@ -1,4 +1,4 @@
-"""Keeps the models of an evaluation in memory, so that they are loaded once for TFMA and heat maps.
+"""Keeps the models of an evaluation in memory, so that TFMA and the heat maps load each only once.
 
 Loading an exported model takes a second or more, even if it has few weights, because TensorFlow
 builds Python objects for all operations of the model's functions.
@@ -18,7 +18,9 @@ _models = SharedObjects()  # by directory
 
 @contextlib.contextmanager
 def keep_models() -> Iterator[None]:
-    """A context in which the models that TFMA and `load_kept_model` load are kept in memory."""
+    """A context manager: until it ends, models that TFMA or `load_kept_model` loaded stay in
+    memory.
+    """
     with _models.keep():
         yield
 
@@ -29,10 +31,11 @@ def load_kept_model(directory: str) -> Any:
 
 
 def make_tfma_keep(models: Sequence[Any]) -> None:
-    """Makes TFMA use the models that this module keeps.
+    """Makes TFMA share its loaded models with `load_kept_model`.
 
-    Models are kept only in a process that is inside the context `keep_models`. On a cluster, TFMA
-    loads the models in Beam's worker processes, where the models are not kept.
+    TFMA and `load_kept_model` share models only while `keep_models` is active, and only within one
+    process. On a cluster, TFMA loads the models in Beam's worker processes, so the models are not
+    shared.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.
@@ -42,7 +45,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# `_load_once` is a function because TFMA pickles the loader. If `_load_once` were a method, TFMA
-# would pickle the object of the method as well.
+# `_load_once` is a function and not a method: TFMA pickles the loader, and the pickle of a method
+# would include the object to which the method belongs.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

@@ -10,7 +10,8 @@ from common.interval import images_needed, wilson_lower_bound
 from components.model_evaluator.settings import GateSettings
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-# The tolerance for rounding errors. A value that is equal to its limit is within the limit.
+# The tolerance for rounding errors when a measured value is compared with its limit. A value equal
+# to its limit is within the limit.
 ROUNDING = 1e-6
 
 
@@ -21,13 +22,12 @@ class Limit:
     Attributes:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
-      bound: the value that is compared with the limit. For accuracy and recall, `bound` is the
-        lower end of Wilson's interval if the required confidence is above 0. For other metrics, and
-        if the required confidence is 0, `bound` is `value`.
+      bound: the number that is compared with `limit`: for accuracy and recall with a required
+        confidence above 0, the lower end of Wilson's interval; otherwise `value`.
       limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
-      confidence: the confidence of Wilson's interval; 0 if `bound` is `value`.
-      is_ceiling: whether the limit is the greatest allowed value.
+      confidence: the confidence level of Wilson's interval; 0 if `bound` is `value`.
+      is_ceiling: whether `limit` is the greatest allowed value, and not the least.
     """
 
     name: str
@@ -90,9 +90,10 @@ class Limit:
 def measure_limits(
     table: pa.Table, classes: Sequence[str], settings: GateSettings
 ) -> Iterator[Limit]:
-    """Yields the limits that `settings` contains, with the measured values of the new model.
+    """Yields each limit that `settings` sets, with the value that was measured for the new model.
 
-    A class without test images has no recall, so no limit is yielded for its recall.
+    For a class without test images, recall is undefined, so the function yields no limit for that
+    class.
 
     Args:
       table: the table of predictions, with at least one row.
@@ -130,11 +131,12 @@ def measure_limits(
 
 
 def right_answers(table: pa.Table, prefix: str = "") -> np.ndarray:
-    """Returns whether each prediction is correct, bool [N].
+    """For each prediction, returns whether it is correct, bool [N].
 
     Args:
       table: the table of predictions.
-      prefix: empty for the new model, `CHAMPION_PREFIX` for the champion.
+      prefix: the prefix of the model's column names: empty for the new model, `CHAMPION_PREFIX` for
+        the champion.
     """
     return np.asarray(table[f"{prefix}predicted"]) == np.asarray(table["label"])
 

@@ -17,14 +17,14 @@ from trainer.serving.exported_model import read_classes
 
 PROBABILITIES, VALID, ACCEPTED = "probabilities", "valid", "accepted"
 
-# The directory of the table of predictions. The executor passes the directory in a context
-# variable, because TFX calls `make_extractors` without the output directory.
+# The directory of the table of predictions. TFX calls `make_extractors`, and does not pass the
+# output directory to it, so the executor sets the directory in this context variable.
 _directory: contextvars.ContextVar[str] = contextvars.ContextVar("directory of predictions")
 
 
 @contextlib.contextmanager
 def write_predictions_to(directory: str) -> Iterator[None]:
-    """A context in which `WritePredictions` writes to `directory`, a path or URI."""
+    """A context manager that makes `WritePredictions` write to `directory`, a path or URI."""
     token = _directory.set(directory)
     try:
         yield
@@ -35,13 +35,14 @@ def write_predictions_to(directory: str) -> Iterator[None]:
 class WritePredictions(beam.PTransform):
     """Writes the table of predictions from TFMA's extracts; returns the extracts unchanged.
 
-    The rows of all test images are collected in memory, with about 100 bytes for each image.
+    The rows of all test images are in memory at the same time, about 100 bytes for each image.
     """
 
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
         """
         Args:
-          eval_shared_models: TFMA's models; the model with TFMA's baseline name is the champion.
+          eval_shared_models: TFMA's models: the new model and, if there is a champion, the
+            champion, whose name is `tfma.BASELINE_KEY`.
         """
         super().__init__()
         self._file = f"{_directory.get()}/{FILE}"
@@ -61,9 +62,9 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
     """Returns the rows of the table of predictions for a batch.
 
     Args:
-      extracts: TFMA's extracts of the batch, with the serialized tf.Examples, the labels, and the
-        outputs of one model, or of two models by name. Each output is a list or an array with one
-        value per image.
+      extracts: TFMA's extracts of the batch: the serialized tf.Examples, the labels, and either the
+        outputs of one model, or a dictionary from the names of two models to their outputs. Each
+        output is a list or an array with one entry per image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
@@ -94,16 +95,17 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 def _columns(
     answers: Mapping[str, Any], labels: np.ndarray, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns the columns of one model.
+    """Returns the columns of one model in the table of predictions, by their names without prefix.
 
     A model that an earlier version of the pipeline exported has no outputs `valid` and `accepted`:
-    all its images count as valid, and all its predictions as accepted.
+    for such a model, all images count as valid, and all predictions as accepted.
     """
     count = len(labels)
     probabilities = np.reshape(answers[PROBABILITIES], [count, -1])
     is_valid = np.reshape(answers.get(VALID, np.ones(count)), -1).astype(bool)
     is_accepted = np.reshape(answers.get(ACCEPTED, is_valid), -1).astype(bool)
-    # A stable sort ranks the first of several equally probable classes first, as argmax does.
+    # Among equally probable classes, a stable sort puts the class with the lowest index first, as
+    # argmax does.
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rank = (order == labels[:, np.newaxis]).argmax(axis=1) + 1
     return {

@@ -4,7 +4,7 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of a metric, and of the custom property with the metric's value on the test split.
+    # The name of the metric, and of the custom property that contains its value on the test split.
     "accuracy"
 )
 

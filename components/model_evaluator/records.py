@@ -1,12 +1,13 @@
 """The records of blessed models.
 
-The record of a blessed model is a small file below the pipeline root, where every runner can read
-it. A copy of each blessed model is kept with its record. Later runs never overwrite a copy, because
-the name of the directory of a copy is a hash of the model's files.
+The record of a blessed model is a small file below the pipeline root, where both local runs and
+runs on a cluster can read files. A copy of the blessed model is stored next to the record. Later
+runs never overwrite a copy, because the name of its directory is a hash of the model's files.
 
-TFX's metadata store also lists the blessed models, but the store is on one machine only. With a
-new metadata store, TFX numbers executions from 1 again, so later runs overwrite the models of
-earlier runs in the pipeline root.
+TFX's metadata store also lists the blessed models, but the store is on one machine, and runs on
+other machines cannot read it. TFX numbers executions from 1 again if the metadata store is new. The
+number of the execution is part of a model's path in the pipeline root, so later runs then overwrite
+the models of earlier runs.
 """
 
 import dataclasses
@@ -130,8 +131,8 @@ def record(
 def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Blessing | None:
     """Finds the champion: the last blessed model that a new model can be compared with.
 
-    The champion and the new model come from different trainings, so that a repeated training is not
-    compared with itself.
+    The champion comes from a different training than the new model, because a run that repeats a
+    training would otherwise compare the model with itself.
 
     Args:
       records: the directory of the records.
@@ -142,17 +143,18 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the records of the last two blessed models that come from different trainings.
+    """Returns the record of the last blessed model, and of the last one from any other training.
 
-    If the last blessed model comes from the same training as a new model, the champion of the new
-    model is the other blessed model; if not, the champion is the last blessed model.
+    If the first record and a new model come from different trainings, the first record is the
+    champion of the new model. If they come from the same training, the second record is the
+    champion.
 
     Args:
       records: the directory of the records.
       classes: the class names, in the order of the model's outputs.
 
     Returns:
-      The records in a dictionary by `Blessing.training`, the newest record first.
+      A dictionary that maps `Blessing.training` to the record; the newest record comes first.
     """
     champions: dict[str, Blessing] = {}
     for blessing in _comparable(records, classes):
@@ -179,7 +181,7 @@ def _list_blessings(records: str) -> Iterator[Blessing]:
         return
     names = (name for name in tf.io.gfile.listdir(records) if name.endswith(".json"))
     for name in sorted(names, reverse=True):
-        if name.startswith("."):  # left behind by a process that was killed while writing
+        if name.startswith("."):  # a temporary file of a process that was killed
             continue
         try:
             yield Blessing.read(f"{records}/{name}")

@@ -18,14 +18,14 @@ class GateSettings:
       min_class_recall: required recall of each class, in [0, 1]; None for no requirement.
       max_ece: greatest expected calibration error, in [0, 1]; None for no limit.
       min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
-      max_drop: by how much the accuracy may be below the champion's accuracy, in [0, 1].
-      drop_must_be_significant: whether a drop in accuracy of more than `max_drop` must also be
-        statistically significant before the gate refuses the model.
-      confidence: the one-sided confidence with which accuracy and recall must reach the required
-        values, in [0, 1); if the confidence is 0, the measured values must reach the required
-        values.
-      min_test_images: the required number of test images of each class that has images in the
-        source.
+      max_drop: the largest allowed drop in accuracy from the champion to the new model, in [0, 1].
+      drop_must_be_significant: whether the gate refuses a model for a drop of more than `max_drop`
+        only if the drop is also statistically significant.
+      confidence: the one-sided confidence level, in [0, 1). The lower confidence bounds of accuracy
+        and recall must reach the required values; if the level is 0, the measured accuracy and
+        recall must reach the required values.
+      min_test_images: the required number of test images of each class; a class without any image
+        in the source needs no test image.
     """
 
     min_accuracy: float

@@ -26,7 +26,7 @@ class Verdict:
 
     Attributes:
       reasons: the reasons why the model is not blessed, one line each; empty if it is blessed.
-      warnings: reasons to doubt the verdict, one line each.
+      warnings: reasons to doubt the verdict, such as a class without test images, one line each.
       limits: the limits of the gate, with the measured values.
       comparison: the comparison with the champion; None if there is no champion.
       top5: the share of test images whose class is among the five most probable classes; None for
@@ -75,7 +75,7 @@ def judge(
     Args:
       table: the table of predictions.
       classes: the class names, in the order of the models' outputs.
-      source_images: the number of images of each class in the source, before the split.
+      source_images: the number of images of each class in the source, in all splits together.
       settings: the conditions of the gate.
     """
     if not table.num_rows:

@@ -13,8 +13,8 @@ from components.property_value import PropertyValue
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
-    If the champion changes between two runs, Evaluator may bless the same model in both runs, and
-    TFX's Pusher would push the model twice.
+    If the champion changes between two runs, Evaluator runs again, and may bless the same model a
+    second time. TFX's Pusher would then push the model a second time, and `ModelPusher` does not.
     """
 
     SPEC_CLASS = standard_component_specs.PusherSpec

@@ -38,8 +38,8 @@ class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
     TFX's own executor writes the files directly into the version directory, where a server may find
-    an incomplete version. The name of the version directory is the Unix time in seconds; if a
-    directory with this name already exists, TFX's executor silently pushes nothing
+    an incomplete version. TFX's executor names the version directory after the Unix time in
+    seconds, and silently pushes nothing if that directory already exists
     (tfx/components/pusher/executor.py, `Do`).
     """
 
@@ -101,7 +101,7 @@ class Executor(executor.Executor):
     ) -> str:
         """Makes `model` the served version, unless a rollback has withdrawn this model.
 
-        Returns the reason why the model is not pushed; empty if it is served.
+        Returns the reason why the model was not pushed; empty if the model is now served.
         """
         try:
             with hold_serving_directory(base_directory):
@@ -154,8 +154,9 @@ class Executor(executor.Executor):
     def _run_id(self, pushed: types.Artifact) -> str:
         """Returns the id of this run.
 
-        In a container on Vertex AI, the run id is known only from the URIs of the output artifacts,
-        which have the form `<root>/<project>/<run>/<task>/<output>`.
+        In a container on Vertex AI, the executor is not told the run id, so the id is taken from
+        the URI of the output artifact. The URI has the form
+        `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
         parts = PurePosixPath(pushed.uri).parts
@@ -210,9 +211,9 @@ def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:
-    """Returns the reason why a model that a rollback has withdrawn is not pushed again.
+    """If a rollback has withdrawn a model, returns the reason why the model is not pushed again.
 
-    The reason is empty if no rollback has withdrawn the model.
+    Returns an empty string if no rollback has withdrawn the model.
 
     Args:
       base_directory: the serving directory.

@@ -21,8 +21,8 @@ class Push:
 
     Attributes:
       training: fingerprint of the training that made the pushed model.
-      before: the value of `Serving.key` in the run that pushed the model.
-      after: the value of `served_state` directly after the push.
+      before: the string that `Serving.key` returned in the run that pushed the model.
+      after: the string that `served_state` returned directly after the push.
       version: the version directory to which the model was pushed.
       contents: the size and the digest of each file in the version directory, by relative path.
     """
@@ -53,10 +53,10 @@ class Serving:
     """The state of the serving directory at the start of a run.
 
     Attributes:
-      state: the value of `served_state`; None if no model is served.
+      state: the string that `served_state` returned; None if no model is served.
       last_push: the record of the last push; None if there is no record.
-      damage: how the files of the served version have changed since the last push; None if they
-        have not changed.
+      damage: a description of how the files of the served version have changed since the last push;
+        None if the files have not changed.
     """
 
     state: str | None
@@ -67,7 +67,8 @@ class Serving:
     def find(cls, record: str, base_directory: str) -> "Serving":
         """Reads the record of the last push, and finds the served version of `base_directory`.
 
-        Prints a notice if the served model is damaged.
+        Prints a notice if a file of the served version is missing or has changed since the last
+        push.
 
         Args:
           record: the path that `push_record` returned.
@@ -89,11 +90,11 @@ class Serving:
 
         If the last pushed model comes from `training`, and the serving directory has not changed
         since the push, the key is the same as in the run that pushed the model. With the same key,
-        the result of Pusher is taken from the cache.
+        TFX takes the result of Pusher from its cache.
 
         If the last pushed model comes from a training other than `training`, or if the serving
-        directory has changed, the key is new. With a new key, Pusher runs, so that a model that was
-        removed or damaged is pushed again.
+        directory has changed, the key is different. TFX then runs Pusher, which pushes a model
+        again if it was removed or damaged.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

@@ -3,8 +3,8 @@
 On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed
 to the disk; then the directory is renamed to the number of the version. In a bucket, directories
 cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
-When all files are in the bucket, the push record of the version is marked as complete
-(`PushRecord.is_complete`).
+Until all files of a version are in the bucket, the push record marks the version as incomplete
+(`PushRecord.is_complete`), so that a later push can remove what a killed push left.
 
 A process that changes a serving directory must hold the lease of the directory
 (`hold_serving_directory`).
@@ -44,10 +44,11 @@ _UNFINISHED = f"{FOLDER}/unfinished-"  # prefix of the paths of unfinished versi
 
 @contextmanager
 def hold_serving_directory(base_directory: str) -> Iterator[None]:
-    """A context in which no other process changes the serving directory.
+    """A context manager that holds the lease of the serving directory, so that no other process
+    changes it.
 
-    The directory is created if it does not exist. If a process was killed during a push, the files
-    that it left in the directory are removed.
+    The function creates the directory if it does not exist, and removes the files that killed
+    pushes left there.
     """
     fileio.makedirs(f"{base_directory}/{FOLDER}")
     with hold_lease(f"{base_directory}/{_LEASE}", f"the serving directory {base_directory}"):
@@ -64,13 +65,13 @@ def publish(
     run: str = "",
     accuracy: float | None = None,
 ) -> str:
-    """Copies a SavedModel to a new version, which servers see only when it is complete.
+    """Copies a SavedModel to a new version directory, which servers see only when it is complete.
 
     Args:
       model: the directory of the SavedModel.
       base_directory: the serving directory, whose lease this process holds.
-      copy_of: the number of the version that is copied, if a rollback publishes an earlier version
-        again; None if a run publishes a model.
+      copy_of: for a rollback, the number of the earlier version that is published again; None for a
+        new model.
       max_batch: the number of images in the largest warm-up request. If `max_batch` is None, no
         warm-up requests are added to the version.
       run: the id of the run that pushes the model, for the push record.
@@ -94,7 +95,7 @@ def publish(
         accuracy=accuracy,
     )
     # The record is written before the files of the version, because a version without a record
-    # would count as a version that this project did not push.
+    # would count as a version that this project did not push, and would never be removed.
     write_record(base_directory, record)
     try:
         if record.is_complete:
@@ -123,11 +124,12 @@ def remove_version(base_directory: str, record: PushRecord) -> None:
 
 
 def remove_leftovers(base_directory: str) -> None:
-    """Removes unfinished versions, and the records of versions that do not exist."""
+    """Removes unfinished versions, and the push records of versions that do not exist."""
     if "://" not in base_directory:
         for leftover in Path(base_directory).glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-        # If a process is killed in `write_whole`, a file named `.*.new` remains.
+        # `write_whole` first writes to a file named `.*.new`, which remains if the process is
+        # killed.
         for leftover in Path(base_directory, FOLDER).glob(".*.new"):
             leftover.unlink()
     versions = list_versions(base_directory)

@@ -27,7 +27,8 @@ class PushRecord:
       pushed_at: the time of the push, such as 2026-01-31T12:00:00Z.
       is_complete: whether the version has all its files; in a bucket, False while files are being
         written or removed.
-      copy_of: the version that a rollback copied; None if a run pushed this version.
+      copy_of: the number of the earlier version from which a rollback copied this version; None if
+        a run pushed this version.
       withdrawn_at: the time of the rollback that replaced this version; None if no rollback
         replaced this version. A run does not push a withdrawn model again.
       run: the id of the run that pushed the model; empty if it is not known.

@@ -10,7 +10,7 @@ from components.model_pusher.versions import list_versions
 def remove_old_versions(base_directory: str, *, keep: int, champion: str) -> list[int]:
     """Removes the versions that this project pushed, except the `keep` newest versions.
 
-    Versions that this project did not push are not removed, and do not count towards `keep`.
+    Versions that this project did not push are never removed, and are not counted in `keep`.
 
     Args:
       base_directory: the serving directory, whose lease this process holds.

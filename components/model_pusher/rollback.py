@@ -27,7 +27,7 @@ class Rollback:
 
 
 def roll_back(base_directory: str, version: int | None) -> Rollback:
-    """Copies an earlier version to a new version number, and withdraws the version served so far.
+    """Copies an earlier version to a new version, and marks the version served so far as withdrawn.
 
     Servers serve the version with the greatest number, so the copy becomes the served version. A
     run does not push a withdrawn model again. If a rollback copies a withdrawn version, the model

@@ -1,6 +1,6 @@
 """Writes configuration files for TensorFlow Serving into a serving directory.
 
-Existing files are never overwritten, so that users can edit them.
+Existing files are never overwritten, because users may have edited them.
 """
 
 import re
@@ -81,8 +81,7 @@ def largest_batch(base_directory: str, max_batch: int) -> int:
 
     Args:
       base_directory: the serving directory.
-      max_batch: the preferred number of images, which is returned unless `batching.config` contains
-        a smaller number.
+      max_batch: the number to return, unless `batching.config` contains a smaller `max_batch_size`.
     """
     content = (read_bytes(f"{base_directory}/{BATCHING}") or b"").decode(errors="replace")
     lines = "".join(line.partition("#")[0] for line in content.splitlines())

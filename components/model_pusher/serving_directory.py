@@ -13,7 +13,7 @@ from components.model_pusher.versions import list_versions
 # TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
 # that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
-# The file with the warm-up requests, which a push adds to the model.
+# The file with the warm-up requests, which a push adds to its copy of the model.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
@@ -43,9 +43,9 @@ def identity(model: str) -> str:
     """Returns a digest of the SavedModel in the directory `model`, 64 hex digits.
 
     The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
-    the files, without reading the weights. If a copy of a model lacks some files, the copy and the
-    model have different digests. The file with the warm-up requests does not change the digest,
-    because a push adds the file to the model.
+    the files, so that the large files of weights need not be read. If some files of a copy are
+    missing, the digest of the copy differs from that of the model. The digest leaves out the file
+    with the warm-up requests, because only the pushed copy of a model contains that file.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -60,9 +60,9 @@ def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
     On a disk, the string contains the change time (ctime) of the version's directory. Renaming a
-    directory updates its change time, so the string changes even if the version's directory is
-    moved away and back. The string does not depend on other files in the serving directory, because
-    Report writes model cards there.
+    directory updates its change time, so the string changes even if somebody moves the version's
+    directory away and back. Files beside the version's directory do not affect the string, because
+    Report writes model cards there after the push.
     """
     version = newest_version(base_directory)
     if version is None:

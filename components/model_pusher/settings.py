@@ -16,8 +16,8 @@ class PusherSettings:
     `common.custom_config`).
 
     Attributes:
-      serving_state: the state of the serving directory when the run started, from
-        `components.model_pusher.last_push.Serving.key`; a part of the cache key.
+      serving_state: the string that `components.model_pusher.last_push.Serving.key` returned when
+        the run started; a part of the cache key.
       push_record: URI of the file that records the last push.
       training: fingerprint of the training that made the model.
       fail_on_unblessed: whether the node fails if the model is not pushed.

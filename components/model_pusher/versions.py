@@ -1,8 +1,8 @@
 """Finds the versions in a serving directory by the rules of TensorFlow Serving.
 
 For TensorFlow Serving, every entry of the serving directory whose name is a 64-bit number is a
-version, whatever the entry contains. Entries whose name is not a number are ignored. TensorFlow
-Serving serves the version with the greatest number
+version, whatever the entry contains. TensorFlow Serving ignores entries whose names are not
+numbers. TensorFlow Serving serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
 `IndexChildrenByVersion`, `AspireLatestVersions`).
 """
@@ -17,8 +17,8 @@ LARGEST = 2**63 - 1
 
 
 def list_versions(base_directory: str) -> dict[int, str]:
-    """Returns the names of the entries that count as versions, in a dictionary sorted by version
-    number.
+    """Returns the versions in a serving directory, in a dictionary from version number to file
+    name, sorted by version number.
     """
     if not fileio.isdir(base_directory):
         return {}

@@ -25,7 +25,8 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. The largest batch consists of images of the last format, JPEG (see `_batches`).
+# the graph. The request with the largest batch consists of copies of one JPEG image, the last
+# format (see `_batches`).
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -71,8 +72,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # The file stays small, because a TensorProto with a single value means that all elements of the
-    # tensor have that value.
+    # A TensorProto whose elements are all equal stores the value only once, so the file stays
+    # small.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)
@@ -122,7 +123,9 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields `max_batch` copies of the last of `files` as one batch, then each file as a batch."""
+    """Yields one batch of `max_batch` copies of the last file, then a batch of one image for each
+    file.
+    """
     yield [files[-1]] * max_batch
     for file in files:
         yield [file]
@@ -142,7 +145,9 @@ def _strings(values: list[bytes]) -> tensor_pb2.TensorProto:
 def _prediction_log(
     signature: str, name: str, tensor: tensor_pb2.TensorProto
 ) -> prediction_log_pb2.PredictionLog:
-    """Returns a PredictionLog that contains a request to a signature."""
+    """Returns a PredictionLog with a request that passes `tensor` to the input `name` of
+    `signature`.
+    """
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = signature

@@ -16,9 +16,10 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
 ) -> None:
     """Writes a schema into a Schema artifact.
 
-    This node replaces TFX's ImportSchemaGen. ImportSchemaGen reads the schema from a file, which a
-    container on a cluster does not have. The cache key of ImportSchemaGen does not change with the
-    content of the file. The cache key of PackagedSchema contains the content of the schema.
+    This node replaces TFX's ImportSchemaGen, which reads the schema from a file that a container on
+    a cluster does not have. The cache key of ImportSchemaGen does not contain the content of the
+    file, so after a change of the file, TFX would take the old schema from the cache. The cache key
+    of PackagedSchema contains the whole schema.
 
     Args:
       schema: the output artifact.

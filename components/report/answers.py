@@ -12,7 +12,7 @@ import numpy as np
 from common.interval import wilson_interval
 from trainer.serving.calibration import calibration_bins, expected_calibration_error
 
-NOT_VALID = "not valid"  # the predicted class of an image that the model could not decode
+NOT_VALID = "not valid"  # shown as the predicted class if the model could not decode an image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +26,7 @@ class Answers:
       predicted: index of the predicted class of each image, int [N]; C if the model could not
         decode the image.
       probabilities: the probabilities of the predicted classes, float [N] in [0, 1].
-      accepted: whether the model accepts each prediction, bool [N].
+      accepted: for each prediction, whether the model accepts it, bool [N].
       champion: index of the class that the champion predicts for each image, int [N]; None if there
         was no champion.
     """
@@ -63,7 +63,7 @@ class Answers:
 
     @property
     def is_right(self) -> np.ndarray:
-        """Whether each prediction is correct, bool [N]."""
+        """For each prediction, whether it is correct, bool [N]."""
         return self.predicted == self.labels
 
     @property
@@ -86,9 +86,10 @@ class Answers:
         return self.classes[label] if label < len(self.classes) else NOT_VALID
 
     def confusion(self) -> np.ndarray:
-        """Counts the images by class and predicted class, int [C, C + 1].
+        """Returns the confusion matrix, which consists of numbers of images, int [C, C + 1].
 
-        The last column counts the images that the model could not decode.
+        There is a row for each class of the images, and a column for each predicted class. The last
+        column counts the images that the model could not decode.
         """
         counts = np.zeros([len(self.classes), len(self.classes) + 1], np.int64)
         np.add.at(counts, (self.labels, self.predicted), 1)
@@ -137,7 +138,8 @@ class Answers:
         Args:
           most: the largest number of predictions that are chosen.
           most_of_class: the largest number of predictions that are chosen for images of one class.
-            The limit is exceeded if fewer than `most` predictions would otherwise be chosen.
+            If fewer than `most` predictions are within `most_of_class`, the most probable of the
+            other wrong predictions are chosen as well.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -151,7 +153,8 @@ class Answers:
         return [index for index in wrong.tolist() if index in chosen]
 
     def reliability(self) -> list[dict[str, float]]:
-        """Returns the points of a reliability diagram: one for each non-empty bin of probabilities.
+        """Returns the points of a reliability diagram: one for each bin of probabilities that
+        contains a prediction.
 
         Each point consists of the mean probability, the share of correct predictions with its
         confidence interval, and the number of images.
@@ -175,8 +178,9 @@ class Answers:
     def coverage(self, points: int = 200) -> list[dict[str, float]]:
         """Returns the points of a coverage curve.
 
-        Each point describes the k most probable predictions, with a different k for each point:
-        their share of all predictions, their accuracy, and the least of their probabilities.
+        Each point describes the k predictions with the highest probabilities: their share of all
+        predictions, their accuracy, and the lowest of their probabilities. Each point has a
+        different k.
         """
         order = np.argsort(-self.probabilities, kind="stable")
         accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)
@@ -196,8 +200,8 @@ class Share:
     """The share of some images among all images, with its 95 % confidence interval (Wilson).
 
     Attributes:
-      hits: the number of images that are counted, such as the correctly classified images.
-      of: the number of all images.
+      hits: the numerator, such as the number of correctly classified images.
+      of: the denominator: the number of all images.
       value: the share; 0 if there are no images.
       low, high: the ends of the confidence interval; 0 and 1 if there are no images.
     """

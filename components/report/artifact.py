@@ -1,8 +1,9 @@
-"""The type of the artifact that contains a report.
+"""The TFX type of the artifact that contains a report.
 
-In a compiled pipeline, the type is `system.HTML`, so that the UI of Kubeflow Pipelines shows the
-report. `pipeline.runners.compile` replaces the type `vit.HtmlReport` with `system.HTML`, and
-`pipeline.runners.container` makes TFX use the class `HtmlReport` for `system.HTML` artifacts.
+The UI of Kubeflow Pipelines shows only artifacts of its own type `system.HTML` as pages, and TFX
+has no class for `system.HTML`. `pipeline.runners.compile` therefore writes `system.HTML` instead of
+`vit.HtmlReport` into the compiled pipeline. When the pipeline runs, `pipeline.runners.container`
+makes TFX use the class `HtmlReport` for artifacts of the type `system.HTML`.
 """
 
 from tfx.types.artifact import Artifact

@@ -17,9 +17,9 @@ from typing import Any
 from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
-# The colour variables of the style sheet. Vega does not accept `var(--ink)` as a colour, so a chart
-# is drawn with an unusual colour for each variable, and `render` replaces the colour with the
-# variable.
+# The colour variables of the style sheet. Vega does not accept a variable such as `var(--ink)` as a
+# colour. Charts are therefore drawn with these placeholder colours, and `render` replaces each
+# placeholder in the SVG with its variable.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",
@@ -75,11 +75,12 @@ def render(spec: Mapping[str, Any], title: str) -> str:
       title: a description of the chart for screen readers.
 
     Returns:
-      An SVG element, which fills the width of its container up to `_LARGEST` times its own width.
+      An SVG element that grows to the width of its container, at most to `_LARGEST` times the width
+      that Vega gave it.
     """
     import vl_convert
 
-    # The chart cannot load a file: no URL is allowed, and there is no base for relative URLs.
+    # Because the list of allowed URLs is empty, the chart cannot load a file.
     svg = vl_convert.vegalite_to_svg(
         {"$schema": _SCHEMA, "config": _CONFIG, **spec}, allowed_base_urls=[]
     )
@@ -254,7 +255,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # the axes show class numbers, because two class names may look the same
+    for row in rows:  # classes are plotted by number, because the labels of two may look the same
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"
@@ -323,7 +324,7 @@ def confusion_matrix(answers: Answers) -> str:
 
 
 def reliability(answers: Answers) -> str:
-    """Draws the share of correct predictions over the probability of the predicted class."""
+    """Draws a reliability diagram: the share of correct predictions at each probability."""
     x = {
         "field": "probability",
         "type": "quantitative",
@@ -376,7 +377,9 @@ def reliability(answers: Answers) -> str:
 
 
 def coverage(answers: Answers) -> str:
-    """Draws the accuracy of the most probable predictions over their share of all predictions."""
+    """Draws a coverage curve: the accuracy of the most probable predictions against their share of
+    all predictions.
+    """
     rows = answers.coverage()
     layers: list[dict[str, Any]] = [
         {

@@ -47,7 +47,7 @@ class DifferingImage:
       label: the class of the image.
       answers: the classes that the two models predict.
       probabilities: the probability that each model gives to its prediction, in [0, 1].
-      right: whether the prediction of each model is correct.
+      right: for each of the two models, whether its prediction is correct.
     """
 
     file: str
@@ -62,16 +62,17 @@ class Comparison:
     """The comparison of two runs.
 
     Attributes:
-      sides: the two runs.
-      options: the two values of each option or fingerprint that differs between the runs, by the
-        name of the option or fingerprint.
-      results: the results of the two runs in words, by the name of the result.
-      common: number of test images that both runs have in common.
+      sides: the two runs that are compared.
+      options: maps the name of an option or a fingerprint to its values in the two runs; contains
+        only names whose two values differ.
+      results: maps the name of each result, such as accuracy, to the results of the two runs in
+        words.
+      common: number of test images that both runs have.
       both, first, second, neither: the numbers of common test images that both models, only the
         first model, only the second model, or neither model classifies correctly.
       p: p-value of McNemar's exact test; None if the runs have no test image in common.
-      classes: the classes whose recall differs most between the runs: the name, and the recall of
-        each model on the test images of its own run.
+      classes: the classes whose recall differs most between the two models. Each entry consists of
+        the class name, and the recall of each model on the test images of its own run.
       differing: the common test images for which the models predict different classes; images that
         only one model classifies correctly come first.
     """

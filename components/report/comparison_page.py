@@ -10,7 +10,9 @@ MOST_IMAGES = 300
 
 
 def make_comparison_page(comparison: Comparison) -> str:
-    """Makes the HTML page. HTML markup in the names of classes and images is escaped."""
+    """Makes the HTML page of a comparison. HTML markup in the names of classes and images is
+    escaped.
+    """
     first, second = comparison.sides
     groups = [
         (f"Only {first.name} is right", (True, False)),

@@ -22,8 +22,8 @@ INPUTS = {
     "model_run": standard_artifacts.ModelRun,
     "evaluation": standard_artifacts.ModelEvaluation,
     "blessing": standard_artifacts.ModelBlessing,
-    # Evaluator and ServingCheck both have an output named `blessing`, so the input from
-    # ServingCheck has the name that Pusher uses for it, `infra_blessing`.
+    # Evaluator and ServingCheck both have an output named `blessing`, so the input that reads
+    # ServingCheck's output is called `infra_blessing`, as in TFX's Pusher.
     "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
@@ -38,7 +38,7 @@ class ReportSpec(types.ComponentSpec):
     }
     INPUTS = {  # noqa: RUF012
         **{name: ChannelParameter(type=kind) for name, kind in INPUTS.items()},
-        # With `--data-check off`, there is no artifact with data issues.
+        # Optional, because DataCheck does not run with `--data-check off`.
         "data_issues": ChannelParameter(type=standard_artifacts.ExampleAnomalies, optional=True),
     }
     OUTPUTS = {REPORT: ChannelParameter(type=HtmlReport)}  # noqa: RUF012

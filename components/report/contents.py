@@ -1,7 +1,7 @@
 """The data from which the page and the model card of a report are made.
 
-If a run ended early, the data of the nodes that did not run are None or empty. This module imports
-neither TensorFlow nor TFX, which take seconds to import.
+If a run ended early, the attributes for the results of nodes that did not run are None or empty.
+This module imports neither TensorFlow nor TFX, which take seconds to import.
 """
 
 import dataclasses
@@ -36,8 +36,9 @@ class Issues:
 
     Attributes:
       records: the rows of DataCheck's list of issues; within a kind, the most severe issue first.
-      examined: a description of each kind of issue that DataCheck looked for, by kind.
-      thumbnails: small copies of the images that have issues, by file name; some may be missing.
+      examined: maps each kind of issue that DataCheck looked for to a description of the kind.
+      thumbnails: small copies of images that have issues, by file name; not every such image has
+        one.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -50,10 +51,9 @@ class Curves:
     """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: mappings, each with the metrics of one training step, and the number of the step as
-        `step`.
-      epochs: mappings, each with the training and validation metrics of one epoch, and the number
-        of the last step of the epoch as `step`.
+      steps: for each training step, a mapping with its metrics, and with its number as `step`.
+      epochs: for each epoch, a mapping with its training and validation metrics, and with the
+        number of its last step as `step`.
     """
 
     steps: Sequence[Mapping[str, float]]
@@ -70,7 +70,8 @@ class Verdict:
       limits: each limit of the gate with the measured value, in words.
       floor: the required accuracy; None if it is not known.
       comparison: the comparison with the champion, in words; empty if there is no champion.
-      warnings: reasons to doubt the gate's verdict, one line each.
+      warnings: reasons to doubt the gate's verdict, such as a class without test images, one line
+        each.
       pushed_to: the directory or endpoint that the model was pushed to; empty if the model was not
         pushed.
       version: the version that was pushed; empty if no version was pushed.
@@ -157,8 +158,8 @@ class Contents:
       verdict: the verdict on the model; None if the run ended before Pusher.
       thumbnails: small copies of test images with wrong predictions, by file name.
       heat_maps: heat maps of some images in `thumbnails`; None if Evaluator made no heat maps.
-      warning: Transform's warning that the backbone may expect another range of pixel values; empty
-        if there is no warning.
+      warning: Transform's warning that the backbone may expect a range of pixel values other than
+        the range that it gets; empty if there is no warning.
       nodes: the time and the memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
     """

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
-_LONGEST = 80  # largest side of the overlay in pixels; browsers enlarge the overlay smoothly
+_LONGEST = 80  # longer side of the overlay in pixels; browsers enlarge it with interpolation
 # Matplotlib's colour scale "inferno", from dark violet to light yellow. The lightness of the scale
 # increases evenly, so that colour-blind people can read the heat map.
 _COLOURS = np.array(
     [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]]
 )
-_OPACITY = 0.45, 0.75  # opacity of the darkest and of the lightest colour
+_OPACITY = 0.45, 0.75  # opacity where the heat map is 0, and opacity where it is 1
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 _WARM_THRESHOLD = 0.6  # the least value that is called warm; the greatest value of a heat map is 1
 
@@ -24,7 +24,7 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
     """Draws a heat map as a PNG with the proportions of a thumbnail.
 
     Args:
-      values: rows of values in [0, 1].
+      values: the heat map, as rows of values in [0, 1].
       width: the width of the thumbnail, in pixels.
       height: the height of the thumbnail, in pixels.
     """
@@ -44,9 +44,12 @@ def draw_overlay(values: Sequence[Sequence[float]], width: int, height: int) -> 
 
 
 def describe_map(values: Sequence[Sequence[float]]) -> str:
-    """Describes which cells of a 3 x 3 grid over the image are warm, the warmest cell first."""
-    # Each value is repeated 3 x 3 times, so that rows and columns can be divided into three equal
-    # parts.
+    """Names the warm cells of a 3 x 3 grid over the image, the warmest cell first.
+
+    A cell is warm if its largest value is at least `_WARM_THRESHOLD`.
+    """
+    # Each value is repeated three times in each direction, so that the numbers of rows and columns
+    # are divisible by three.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

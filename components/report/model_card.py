@@ -104,5 +104,7 @@ _MARKS = set("\\`*_{}[]()#+!|~")
 
 
 def _code(text: str) -> str:
-    """Returns `text` without the characters that end inline code or a cell of a Markdown table."""
+    """Returns `text` for inline code in a Markdown table; replaces the characters that would end
+    the code or the table cell.
+    """
     return " ".join(text.replace("`", "'").replace("|", "/").split())

@@ -28,7 +28,7 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-# The page enlarges an image without smoothing if no side has more than this number of pixels.
+# The page enlarges an image without smoothing if both sides are at most this long, in pixels.
 _MAX_PIXELATED_SIDE = 64
 
 

@@ -26,7 +26,7 @@ class ListedFile(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of `version`, as 64 hex digits."""
+        """The SHA-256 of the string `version`, as 64 hex digits."""
         return hashlib.sha256(self.version.encode()).hexdigest()
 
 

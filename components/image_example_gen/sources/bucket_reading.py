@@ -3,8 +3,8 @@
 import errno
 from typing import IO
 
-# The least number of bytes that one read from a bucket fetches. With Beam's default of 16 MB,
-# reading one image of a TFRecord file would fetch many images.
+# The least number of bytes that one read from a bucket fetches. With Beam's default of 16 MB, each
+# read of an image from a TFRecord file would fetch many other images as well.
 _BUFFER = 1 << 16
 
 
@@ -37,7 +37,8 @@ def open_object(uri: str) -> IO[bytes]:
 
 
 class _OSErrors:
-    """A context that converts Google's exceptions about an object to OSErrors.
+    """A context manager that converts Google's exceptions about missing or forbidden objects to
+    OSErrors.
 
     Exceptions about the network or the service are raised unchanged, because they do not mean that
     the object is missing or forbidden.

@@ -114,8 +114,8 @@ class ClassFolders(Source):
         """Raises an error if there are fewer than two classes, or if splits have different classes.
 
         Args:
-          hint: the end of the error message about too few classes; by default, the message suggests
-            the folder that the user probably meant.
+          hint: the end of the error message about too few classes; if empty, the message ends with
+            the result of `_hint_at_nested_folder`.
         """
         if len(self.classes()) < 2:
             raise InputError(
@@ -131,8 +131,9 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _hint_at_nested_folder(self) -> str:
-        """Returns a question for the error message: whether the user meant the folder in `path`
-        that contains the class folders. Returns an empty string if there is no such folder.
+        """Returns the text "did you mean FOLDER?" for the error message, where FOLDER is the folder
+        in `path` that contains the class folders. Returns an empty string if there is no such
+        folder.
         """
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}

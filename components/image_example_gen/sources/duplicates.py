@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import TEST, TRAIN, VALIDATION, ImageReference
 
-# The rank of each split of a dataset. If copies of an image are in several splits, only the copies
-# in the split with the highest rank are kept.
+# If copies of an image are in several splits, only the copies in the split with the highest rank
+# are kept. Images in no split have the rank of the train split.
 _RANKS = {"": 0, TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
@@ -27,21 +27,22 @@ def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReferenc
 
 
 def are_across_splits(copies: Sequence[ImageReference]) -> bool:
-    """Whether the dataset has copies of an image in more than one split."""
+    """Whether the copies of an image are in more than one split."""
     return len({_RANKS[image.split] for image in copies}) > 1
 
 
 def are_across_classes(copies: Sequence[ImageReference]) -> bool:
-    """Whether copies of an image have different labels."""
+    """Whether the copies of an image have different labels."""
     return len({image.label for image in copies}) > 1
 
 
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
-    """Returns the file names of the copies to remove, so that each image has one label and split.
+    """Returns the file names of the copies to remove, so that the remaining copies of an image have
+    the same label and split.
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
-    right. If the dataset has an image in several splits, the copies in the train split are removed.
-    If the dataset has an image in the test split, the copies in the validation split are removed as
+    right. If copies of an image are in several splits, the copies in the train split are removed.
+    If one of the copies is in the test split, the copies in the validation split are removed as
     well.
     """
     dropped: set[str] = set()

@@ -43,8 +43,9 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a question for the error message: whether the user meant the parent folder of
-        `path`. Returns an empty string if `path` contains a folder, or contains no files.
+        """Returns a text for the error message: whether the user meant the parent folder of `path`.
+        The text is empty unless `path` looks like a class folder, which contains files and no
+        folders.
         """
         folder = Path(self._path)
         if not self._folders() and any(

@@ -1,4 +1,4 @@
-"""Finds the split to which a name refers: a folder or file name, or a name in a manifest.
+"""Finds the split to which a folder name, a file name or a name in a manifest refers.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -10,7 +10,7 @@ from components.image_example_gen.sources.layout import split_named
 
 
 class GivenSplits:
-    """The names of the splits in a dataset."""
+    """The names by which a dataset refers to its splits."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None) -> None:
         """

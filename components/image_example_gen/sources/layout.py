@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     Attributes:
       splits: maps the relative path of each split folder to its split; empty if the folders are
         classes.
-      left_out: the folders that the user assigned to no split; their images are not read.
+      left_out: the folders that the user did not assign to a split; their images are not read.
     """
 
     splits: Mapping[str, str]
@@ -128,7 +128,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
 
 
 class _Folders:
-    """The folders in a list of paths."""
+    """The top folders in a list of relative paths, and what they contain."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         parts = [path.split("/") for path in paths]
@@ -145,8 +145,8 @@ class _Folders:
         """Returns `top` or a folder in `top`, whichever contains the class folders of `split`.
 
         Archives are often unpacked into a folder with the name of the archive, which leads to paths
-        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only one,
-        contains folders, and has a name that refers to `split`.
+        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only folder
+        there, contains folders itself, and has a name that refers to `split`.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
@@ -154,11 +154,11 @@ class _Folders:
 
 
 def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
-    """Whether folders with names such as `train` may be splits, and not classes.
+    """Whether folders with names such as `train` may be splits rather than classes.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
-    contains folders. For example, a folder `train` that contains only images is a class if there is
-    also a folder `bus`.
+    contains folders. For example, if a dataset consists of the folders `bus` and `train`, and
+    `train` contains only images, `train` is a class.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

@@ -38,8 +38,8 @@ class ManifestSource(Source):
         """
         Args:
           path: path or URI of the manifest.
-          splits: the names of each split in the manifest; if None, common names such as `val` are
-            recognised.
+          splits: for each split, the names that the manifest uses for it; if None, common names
+            such as `val` are recognised.
           classes: the class names; if empty, the class names in the manifest.
         """
         self._path = path
@@ -136,7 +136,7 @@ class ManifestSource(Source):
 def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
     """Returns the size and the `ListedFile.digest` of each image in a bucket.
 
-    The size of a missing image is 0, and its digest is empty.
+    For an image that is missing from the bucket, the size is 0 and the digest is empty.
     """
     remote = [location for location in locations if "://" in location]
     listed: dict[str, ListedFile] = {}
@@ -151,7 +151,7 @@ def _remote_contents(locations: Sequence[str]) -> dict[str, FileContent]:
 
 
 def _roots(folders: set[str]) -> list[str]:
-    """Returns `folders` without the subfolders of other folders in the set.
+    """Returns `folders` without those that are inside another folder of the set.
 
     The listing of a folder includes the files in its subfolders, so the subfolders need not be
     listed separately.

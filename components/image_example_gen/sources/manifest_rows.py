@@ -1,7 +1,7 @@
 """Reads the rows of a manifest: a CSV, JSON Lines or Parquet file that lists labelled images.
 
-Vertex AI's import files are read as well: cloud.google.com/vertex-ai/docs/image-data/
-classification/prepare-data.
+The module also reads the import files of Vertex AI, which this page describes:
+cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -83,7 +83,7 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 
 
 def is_unassigned(split: str) -> bool:
-    """Whether the value `split` of a row means that the pipeline chooses the split."""
+    """Whether the pipeline chooses the split of a row, because `split` is empty or "unassigned"."""
     return split.lower() in _UNASSIGNED
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from components.image_example_gen.sources.bucket_listing import list_files
 from components.image_example_gen.sources.visible import is_visible
 
-# A file in a folder counts as a TFRecord file if its name contains the text of `MARK`.
+# A file in a folder counts as a TFRecord file if its name contains the text of `MARK`, in upper or
+# lower case.
 MARK = "tfrec"
 
 
@@ -19,8 +20,8 @@ class RecordFile(NamedTuple):
     """A TFRecord file.
 
     Attributes:
-      name: the path relative to the folder of the TFRecord files; for a pattern, relative to the
-        last folder before the first * or ?.
+      name: the path relative to the folder of the TFRecord files; if the user gave a pattern, the
+        path relative to the last folder before the first * or ? of the pattern.
       path: path or URI of the file.
       size: the size of a file in a bucket, in bytes; 0 for a file on this machine.
       digest: for a file in a bucket, the SHA-256 of the checksum in the bucket's listing, 64 hex
@@ -56,7 +57,7 @@ def find_record_files(path: str) -> list[RecordFile]:
 
 
 def is_record_file(name: str) -> bool:
-    """Whether a file with this name in a folder counts as a TFRecord file."""
+    """Whether a file in a folder counts as a TFRecord file, judged by its name."""
     return MARK in name.lower() and is_visible(name)
 
 

@@ -9,7 +9,9 @@ from components.image_example_gen.sources.bucket_reading import open_object
 
 
 class SeekingReader:
-    """Reads the record at a given offset of a file. The file stays open for the next record."""
+    """Reads the record at a given offset of a file. The file stays open until a record of another
+    file is read.
+    """
 
     def __init__(self) -> None:
         self._path = ""
@@ -31,8 +33,8 @@ class SeekingReader:
 class StreamingReader:
     """Reads the record with a given index from a file.
 
-    Reading in ascending order is fastest: to read a record before the previous one, the reader
-    starts again at the beginning of the file.
+    The indices should ascend from call to call, because for a smaller index than the previous one,
+    the reader starts again at the beginning of the file.
     """
 
     def __init__(self, stream: Callable[[str], Any]) -> None:

@@ -31,10 +31,10 @@ class RecordImage(NamedTuple):
     """An image in a file of tf.Examples.
 
     Attributes:
-      offset: the position of the record's data in the file, in bytes; in a file that must be read
-        from its beginning, the index of the record.
-      length: the length of the record's data, in bytes; 0 in a file that must be read from its
-        beginning, where the length is not needed.
+      offset: the position of the record's data in the file, in bytes; for a file that must be read
+        from its beginning, such as a compressed file, the index of the record.
+      length: the length of the record's data, in bytes; 0 for a file that must be read from its
+        beginning, because only the index of the record is needed.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
       size: the size of the encoded image, in bytes.
@@ -75,7 +75,8 @@ class RecordFiles:
         """
         Args:
           features: the names of the features.
-          stream: a function that returns a `tf.data.Dataset` of the records in a file.
+          stream: a function that takes the path of a file, and returns a `tf.data.Dataset` of its
+            records.
           can_seek: whether the files are TFRecord files without compression. If `can_seek` is true,
             records are read by offset; if `can_seek` is false, each file is read from its
             beginning.
@@ -103,7 +104,7 @@ class RecordFiles:
             return
         images = list(self._read_all(file.name))
         if kept and file.digest:
-            # If writing fails, the next run lists the images again.
+            # If the list cannot be written, the next run reads the file again to list its images.
             with contextlib.suppress(OSError):
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, "".join(f"{json.dumps(image)}\n" for image in images))
@@ -154,8 +155,8 @@ class RecordFiles:
         """Reads images whose `ImageReference.location` comes from the method `location`.
 
         Yields:
-          The images, as `Source.read` yields them. If files must be read from their beginning, the
-          images are sorted by file and by position in the file.
+          The images, as `Source.read` yields them. If `can_seek` is false, the images are sorted by
+          file and by position in the file, so that each file is read only once.
         """
         import tensorflow as tf
 
@@ -181,8 +182,8 @@ def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[
     """Yields a name for each image, in the order of the files and of their records.
 
     If all records contain a name and all names are different, these names are used. If a name is
-    missing or occurs twice, the names are made from the name of the file and the index of the
-    record, like the `tfds_id` of TFDS.
+    missing or occurs twice, each image is named after its record: the name of the file and the
+    index of the record, as in TFDS's `tfds_id`.
 
     Args:
       files: the name and the images of each file.

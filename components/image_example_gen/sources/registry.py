@@ -22,7 +22,7 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
     Args:
       specification: a mapping, or its JSON text. The key `kind` names the kind of source. If the
         key `drop_duplicates` is true, copies of images are removed. All keys except `kind` and
-        `drop_duplicates` are arguments of the constructor of the source.
+        `drop_duplicates` are arguments of the constructor of the source's class.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

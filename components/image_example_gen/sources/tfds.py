@@ -49,9 +49,10 @@ class TfdsSource(Source):
             ) from error
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
         if dataset.namespace or "://" in directory:
-            # Names of community datasets, and directories in buckets, are not checked here.
+            # A check of a community dataset, or of a directory in a bucket, would need the network,
+            # so such a dataset is checked only in `prepare`.
             return
-        # `list_builders` finds the names without importing the dataset builders.
+        # `list_builders` lists the names without the slow import of the dataset builders.
         known = tfds.list_builders(with_community_datasets=False)
         if dataset.name in known or Path(directory, dataset.name).is_dir():
             return

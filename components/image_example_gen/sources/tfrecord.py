@@ -39,7 +39,7 @@ class TfrecordSource(Source):
 
     A label is a class name or a number. A number is an index into the class names that the user
     gave; if the user gave no class names, the number itself is the class name. If the name of a
-    file or of its folder contains the name of a split, the images in the file stay in that split.
+    file or of its folder contains the name of a split, the images in the file belong to that split.
     """
 
     def __init__(
@@ -55,8 +55,9 @@ class TfrecordSource(Source):
           splits: the names of the files or folders of each split, which may contain the wildcards *
             and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
-          features: the feature names for the keys `image`, `label` and `name`, where `name` is the
-            name of the image; needed only for features whose names are not in `_FEATURES`.
+          features: the names of the features that contain the image, its label and its name, under
+            the keys `image`, `label` and `name`; needed only for names that `_FEATURES` does not
+            contain.
         """
         self._path = path
         self._splits = GivenSplits(splits)
