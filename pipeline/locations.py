@@ -108,7 +108,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the directories to which a run writes, keyed by the option for the directory."""
+    """Returns the directories to which a run writes, by the option that names the directory."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,

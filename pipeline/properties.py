@@ -258,8 +258,7 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns the largest difference between two predictions for one image that ServingCheck
-    allows.
+    """Returns how far two predictions for one image may differ without a refusal by ServingCheck.
 
     ServingCheck compares the probabilities that the model returns for an image in one request with
     the probabilities in other requests and in Evaluator's predictions. The default is larger for

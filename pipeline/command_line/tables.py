@@ -12,7 +12,9 @@ from pipeline.options.machines import Machines
 
 
 def describe_option(key: str) -> str:
-    """Returns the help text of an option, with the default unless the recipe sets the default."""
+    """Returns the help text of an option, and its default if the default is the same in all
+    recipes.
+    """
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 
