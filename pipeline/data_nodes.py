@@ -162,8 +162,7 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # Computing the features of images takes long, and would be useless for data that
-    # ExampleValidator refuses, so DataCheck starts only after ExampleValidator has accepted the
-    # data.
+    # The features of images take long to compute, and would be wasted on data that ExampleValidator
+    # refuses, so DataCheck starts only after ExampleValidator has accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

@@ -26,21 +26,22 @@ class FoundImages:
     """A description of the images in a dataset.
 
     Attributes:
-      total: number of images. size: the size of all images together, in bytes. suffixes: number of
-        images by the suffix of the file name, such as ".jpg", in lower case. An empty key counts
-        the file names without a suffix.
+      total: number of images.
+      size: the size of all images together, in bytes.
+      suffixes: number of images by the suffix of the file name, such as ".jpg", in lower case. The
+        key "" stands for file names without a suffix.
       classes: number of images by class name.
-      unlabelled: number of images without a label. untrained: the classes that have images, but
-        none of these images in the train split.
+      unlabelled: number of images without a label.
+      untrained: the classes that have images, but none of these images in the train split.
       splits: number of images by split.
       is_estimate: whether the numbers in `splits` are estimates. ImageExampleGen changes these
         numbers if it moves near duplicates of each other into one split.
-      given: the splits that the dataset defines; the pipeline chooses the other splits. left_out:
-        folders whose images the run does not use, because `ingest.splits` does not name the
+      given: the splits that the dataset defines; the pipeline chooses the other splits.
+      left_out: folders whose images the run does not use, because `ingest.splits` does not name the
         folders.
-      dropped: number of duplicates that were removed. leaks: the number of images with copies in
-        more than one of the dataset's own splits, and the file names of two such copies as an
-        example.
+      dropped: number of duplicates that were removed.
+      leaks: the number of images with copies in more than one of the dataset's own splits, and the
+        file names of two such copies as an example.
       conflicts: the number of images with copies in more than one class, and the file names of two
         such copies as an example.
     """

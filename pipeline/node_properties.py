@@ -13,8 +13,8 @@ class ExampleGenProperties:
       source: argument of `components.image_example_gen.sources.registry.make_source`, as JSON.
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
-      code_fingerprint: fingerprint of the node's code. unread_notes: directory of the notes about
-        images that earlier runs could not read.
+      code_fingerprint: fingerprint of the node's code.
+      unread_notes: directory of the notes about images that earlier runs could not read.
       listing: path of the file that lists all images.
     """
 
@@ -32,9 +32,9 @@ class ValidationProperties:
 
     Attributes:
       library_fingerprint: fingerprint of the versions of TFX and TFDV.
-      check_fingerprint: fingerprint of the code of ExampleValidator. champion_counts: the number of
-        images of each class on which the last blessed model was trained, as a JSON list (see
-        `components.example_check.component.ExampleCheck`).
+      check_fingerprint: fingerprint of the code of ExampleValidator.
+      champion_counts: the number of images of each class on which the last blessed model was
+        trained, as a JSON list (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue

@@ -81,7 +81,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time, and would be useless for data that ExampleValidator refuses,
+    # Transform may take a long time, which would be wasted on data that ExampleValidator refuses,
     # so Transform starts only after ExampleValidator has accepted the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None

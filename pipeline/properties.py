@@ -258,7 +258,7 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns how far two predictions for one image may differ without a refusal by ServingCheck.
+    """Returns the largest allowed difference between two predicted probabilities for one image.
 
     ServingCheck compares the probabilities that the model returns for an image in one request with
     the probabilities in other requests and in Evaluator's predictions. The default is larger for

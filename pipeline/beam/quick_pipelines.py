@@ -36,7 +36,7 @@ def quick_pipelines() -> Iterator[None]:
       that the function uses (`_find_imported_submodules`). With `quick_pipelines`, Beam looks up in
       `sys.modules` only the names that the function uses.
     - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
-      Beam uses blocks of 100 kB, because bzip2 compresses them in less time than blocks of 900 kB.
+      Beam uses blocks of 100 kB, which bzip2 compresses in less time than blocks of 900 kB.
     - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
       engine measures each side input with the library objsize. This measurement takes long, because
       objsize first lists the global variables of all imported modules, in order to leave them out

@@ -29,7 +29,7 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """Compares two runs, returns the comparison as text, and writes the comparison as an HTML page.
 
     Args:
-      names: the two runs. A run is named by its name in `--history`, by the path of its HTML
+      names: the two runs. A run is given by its name in `--history`, by the path of its HTML
         report, by the directory of the report, or, if it is the newest run of a pipeline, by the
         name of the pipeline.
       roots: the paths or URIs of the pipeline roots that contain the runs.

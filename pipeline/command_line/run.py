@@ -82,7 +82,8 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
 
     Args:
       config: the configuration.
-      console: the console. with_backbone: whether the run needs the backbone.
+      console: the console.
+      with_backbone: whether the run needs the backbone.
     """
     check_metadata(state_directory(config))
     console.show_activity("loading TensorFlow and TFX")

@@ -12,9 +12,7 @@ from pipeline.options.machines import Machines
 
 
 def describe_option(key: str) -> str:
-    """Returns the help text of an option, and its default if the default is the same in all
-    recipes.
-    """
+    """Returns the help text of an option, and its default if recipes do not set the option."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 

@@ -204,8 +204,9 @@ def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
     """Returns the values of the options in a group, without the name of the group in their keys.
 
     Args:
-      values: the values of options, in a dictionary by dotted key. group: the name of the group,
-        such as "train" for `train.epochs`; "" for the options whose keys contain no dot.
+      values: the values of options, in a dictionary by dotted key.
+      group: the name of the group, such as "train" for `train.epochs`; "" for the options whose
+        keys contain no dot.
     """
     start = f"{group}." if group else ""
     return {
@@ -301,7 +302,7 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Sets options of the recipe to None that would override options which the user gave.
+    """Sets an option of the recipe to None if it would override an option that the user gave.
 
     For example, a recipe may set `steps`, which overrides `epochs`. If the user gives `epochs`,
     this function sets `steps` to None.

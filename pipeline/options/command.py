@@ -32,8 +32,8 @@ def make_command(config: Config, *commands: str) -> str:
     The command leaves out secrets that URLs contain.
 
     Args:
-      config: the configuration of the run. commands: flags that make the command do something other
-        than a full run, such as `--inspect`.
+      config: the configuration of the run.
+      commands: flags that make the command do something other than a full run, such as `--inspect`.
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
@@ -56,8 +56,8 @@ def describe_options(config: Config) -> dict[str, str]:
 
 
 def _list_changed_options(config: Config) -> Iterator[tuple[str, Any]]:
-    """Yields the key and the value of `model`, `dataset`, and each option without its default
-    value.
+    """Yields the key and the value of `model`, of `dataset`, and of each option that differs from
+    its default.
     """
     defaults = _defaults(config)
     for key, value in config.values().items():

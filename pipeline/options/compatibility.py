@@ -51,7 +51,7 @@ ENDPOINT_OPTIONS = (
 )
 
 # Each row contains an option, a second option with which the first option has no effect, and the
-# reason, which ends the error message.
+# reason, for the error message.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),

@@ -30,7 +30,8 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
       machine: the machine of each worker.
       cloud: project, image, account and network of the job.
     """
-    # Vertex AI expects the chief in the first worker pool, and all other workers in the second.
+    # Vertex AI expects the chief in the first worker pool, and all other workers in the second
+    # pool.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],

@@ -116,8 +116,9 @@ def check_storage(
     Args:
       pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
-      volumes: the value of `cloud.volumes`. written: the other directories to which the steps
-        write, in a dictionary by the flag that names the directory.
+      volumes: the value of `cloud.volumes`.
+      written: the directories to which the steps write besides the pipeline root and `state_dir`,
+        in a dictionary by the flag that names the directory.
 
     Raises:
       InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no

@@ -21,8 +21,8 @@ def check_tune(
     Args:
       recipe: name of the recipe.
       tune: the value of `--tune`, "full" or "head".
-      head: the value of `--head`, "gradient" or "linear_probe". tuner: number of trials in the
-        hyperparameter search; 0 for no search.
+      head: the value of `--head`, "gradient" or "linear_probe".
+      tuner: number of trials in the hyperparameter search; 0 for no search.
       given: the flag or YAML key of each option that differs from the recipe, in a dictionary by
         dotted key.
       origin: the flag, or the file and key, that set the recipe.

@@ -175,8 +175,8 @@ class Console:
         """Shows the number of images that the running node has read.
 
         Args:
-          done: number of images that the node has read. total: number of images that the node will
-            have read when it ends.
+          done: number of images that the node has read.
+          total: number of images that the node will have read when it ends.
           pace: the images per second and the remaining time; None if they are unknown.
         """
         self._progress.show(done, total, describe_images(done, total, pace))
