@@ -1,4 +1,4 @@
-"""Halves the batch size of a recipe until a batch fits the training split.
+"""Halves the batch size of a recipe until a batch is not larger than the training split.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -9,9 +9,9 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. A recipe's batch size is
-# therefore halved until it is at most 95 % of the number of training images, so that a batch still
-# fits if the run quarantines up to 5 % of these images.
+# A run may quarantine training images after it has chosen the batch size. `fit_batch` therefore
+# halves a recipe's batch size until it is at most 95 % of the number of training images, so that a
+# batch still fits if the run quarantines up to 5 % of these images.
 _QUARANTINED = 0.05
 
 

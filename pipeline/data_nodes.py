@@ -116,8 +116,8 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
     ).with_id("ExampleValidator")
     # StatisticsGen and SchemaGen must run again with a new version of their libraries. TFX runs a
     # node again if an execution property of the node changes, but these two nodes have no property
-    # for the versions of the libraries. This loop therefore adds the property
-    # `library_fingerprint`.
+    # for the versions of the libraries. This loop therefore adds the property `library_fingerprint`
+    # to the two nodes.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(

@@ -28,18 +28,18 @@ class FoundImages:
     Attributes:
       total: number of images.
       size: the size of all images together, in bytes.
-      suffixes: number of images by the suffix of the file name, such as ".jpg", in lower case. The
-        key "" stands for file names without a suffix.
+      suffixes: number of images by the suffix of the file name, such as ".jpg", in lower case.
+        Images whose file names have no suffix count under the key "".
       classes: number of images by class name.
       unlabelled: number of images without a label.
       untrained: the classes that have images, but none of these images in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates. ImageExampleGen changes these
-        numbers if it moves near duplicates of each other into one split.
+      is_estimate: whether the numbers in `splits` are estimates. ImageExampleGen changes the
+        numbers when ImageExampleGen moves near duplicates of each other into one split.
       given: the splits that the dataset defines; the pipeline chooses the other splits.
       left_out: folders whose images the run does not use, because `ingest.splits` does not name the
         folders.
-      dropped: number of duplicates that were removed.
+      dropped: number of duplicates that `ingest.drop_duplicates` removed.
       leaks: the number of images with copies in more than one of the dataset's own splits, and the
         file names of two such copies as an example.
       conflicts: the number of images with copies in more than one class, and the file names of two

@@ -130,7 +130,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    """Splits a path or URI into its parts, after resolving symbolic links."""
+    """Splits a path or URI at each `/`, after resolving the symbolic links of a path."""
     if "://" in place:
         scheme, _, path = place.partition("://")
         return (f"{scheme}://", *PurePosixPath(path).parts)

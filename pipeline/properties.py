@@ -248,9 +248,9 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
     The result is "null" if `champion` is None, or if `champion` was trained on the examples of this
     run, whose fingerprint is `data`. The result is an execution property of ExampleValidator, and
-    ExampleValidator runs again whenever the property changes. If the first model of a pipeline
-    becomes the champion, the result for the same examples is still "null", so that ExampleValidator
-    does not run again.
+    ExampleValidator runs again whenever the property changes. When the first model of a pipeline
+    becomes the champion, the result of the next run on the same examples is still "null", so
+    ExampleValidator does not run again.
     """
     if champion is None or champion.data == data:
         return "null"

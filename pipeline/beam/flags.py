@@ -106,7 +106,7 @@ def _check_known(given: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Returns Beam's parser for all flags, which raises InputError if a value is invalid."""
+    """Returns Beam's parser for all flags; the parser raises InputError for an invalid value."""
     parsers: list[argparse.ArgumentParser] = []
     PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
     (parser,) = parsers
@@ -183,7 +183,7 @@ def check_worker_storage(config: Config) -> None:
     if not runner.endswith("DataflowRunner"):
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    # This function allows local paths to the data in a compiled pipeline, because the container
+    # In a compiled pipeline, this function allows a local path to the data, because the container
     # image may contain the data.
     if not config.run.is_compiled:
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}

@@ -26,7 +26,7 @@ def quick_pipelines() -> Iterator[None]:
     """A context in which Beam saves time by skipping work that does not affect the results.
 
     - Each call of `PipelineOptions.view_as` parses all flags again, and returns the options as an
-      object of another class. With `quick_pipelines`, Beam parses the flags once for each class,
+      object of the given class. With `quick_pipelines`, Beam parses the flags once for each class,
       and later calls return the same object. The object is never out of date, because the objects
       of all classes share one dictionary of option values.
     - Beam inspects the methods of each DoFn up to eight times, to find out whether the DoFn uses

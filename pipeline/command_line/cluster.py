@@ -34,8 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # If `machine_type` is set, Trainer runs as a custom job, and `build_config` has already checked
-    # the strategy. Otherwise, Trainer runs as a step.
+    # If `machine_type` is set, Trainer runs as a custom job, whose strategy `build_config` has
+    # already checked. If `machine_type` is None, Trainer runs as a step of the pipeline.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)

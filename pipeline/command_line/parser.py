@@ -29,8 +29,8 @@ _GROUPS = {
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument, because argparse would take a separate `--x` for a
-    flag of this program.
+    """Joins `--beam-arg` and its value, such as `--x`, to one argument, because argparse would take
+    a separate `--x` for a flag of this program.
     """
     rest = iter(arguments)
     for argument in rest:

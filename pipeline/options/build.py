@@ -302,7 +302,7 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Sets an option of the recipe to None if it would override an option that the user gave.
+    """Sets an option to None if the recipe's value would override an option that the user gave.
 
     For example, a recipe may set `steps`, which overrides `epochs`. If the user gives `epochs`,
     this function sets `steps` to None.

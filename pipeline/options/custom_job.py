@@ -13,8 +13,8 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
-# The TPU types v2 and v3 with eight cores, the cores of one machine. Larger TPUs consist of several
-# machines, but a training can use the TPU of only one machine.
+# The TPUs v2 and v3 that consist of a single machine: those with eight cores. Larger TPUs consist
+# of several machines, but a training can use the TPU of only one machine.
 _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 
 

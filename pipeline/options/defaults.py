@@ -38,8 +38,8 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     if not model:
         return f"{_make_pipeline_name(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
-    # The last part of a TF-Hub URL may be a version number, as in `…/vit_b16_fe/1`. The name leaves
-    # out this number.
+    # The last part of a TF-Hub URL may be a version number, as in `…/vit_b16_fe/1`. The default
+    # name leaves out this number.
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_make_pipeline_name, (dataset, stem.removesuffix(".npz"), tune)))

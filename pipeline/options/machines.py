@@ -44,7 +44,9 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, time limit and retries of a node. None stands for the cluster's default."""
+    """The machine, time limit and retries of a node. The cluster's default applies to each option
+    that is None.
+    """
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)

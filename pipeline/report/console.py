@@ -113,7 +113,7 @@ class Console:
         )
 
     def print_found_images(self, found: FoundImages) -> None:
-        """Prints the images that a run found, and warnings about them."""
+        """Prints a description of the images that a run found, and warnings about the images."""
         self._fields(found.describe())
         for warning in found.warnings():
             self.warn(warning)

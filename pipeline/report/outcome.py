@@ -128,7 +128,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
-    """Yields the time and the memory that nodes recorded in their outputs."""
+    """Yields the duration and peak memory that each node recorded in its outputs."""
     for name, node in run.items():
         artifacts = (artifact for output in node.outputs.values() for artifact in output)
         usage = next(filter(None, map(read_usage, artifacts)), None)
