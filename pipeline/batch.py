@@ -1,4 +1,4 @@
-"""Halves the batch size of a recipe until a batch fits the training split.
+"""Halves the batch size of a recipe until a batch is not larger than the training split.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -9,9 +9,9 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. If the run quarantines at
-# most 5 % of the training images, this margin keeps the batch size at or below the number of
-# remaining images.
+# A run may quarantine training images after it has chosen the batch size. `fit_batch` therefore
+# halves a recipe's batch size until it is at most 95 % of the number of training images, so that a
+# batch still fits if the run quarantines up to 5 % of these images.
 _QUARANTINED = 0.05
 
 
@@ -20,8 +20,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     If the recipe's batch size is larger than the training split, this function halves the batch
     size until the training split contains at least one batch. The batch size must stay a multiple
-    of `train.accumulation`, so this function does not halve an odd multiple of
-    `train.accumulation`.
+    of `train.accumulation`, so this function stops if half the batch size would not be a multiple
+    of `train.accumulation`.
 
     Args:
       config: the configuration.
@@ -29,8 +29,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
         quarantined.
 
     Raises:
-      InputError: the batch size that the user chose is larger than the training split, or halving
-        the recipe's batch size does not make a batch fit.
+      InputError: the user chose a batch size that is larger than the training split, or the
+        recipe's batch size is still too large when it cannot be halved again.
     """
     batch = config.train.batch_size
     if batch == RECIPES[config.recipe].hyperparameters.batch_size:

@@ -16,7 +16,7 @@ _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
 # If a node uses TensorFlow only to read and write files, the node's fingerprint leaves out the
-# version of TensorFlow, because all versions write the same bytes.
+# version of TensorFlow, because every version of TensorFlow reads and writes the same bytes.
 _FILE_SYSTEMS = ("tensorflow",)
 # Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
 # content of warm-up images does not matter, so Pusher's fingerprint leaves out the versions of PIL,
@@ -38,8 +38,9 @@ _ONLY_NAMES = (
 class NodeCode:
     """For each node, a fingerprint of the code and the libraries that determine the node's results.
 
-    TFX itself computes fingerprints only of module files. This pipeline names functions by import
-    path, so TFX alone would not notice when the code of a function changes.
+    TFX computes the fingerprint of a node's code only if the node gets the code as a module file.
+    The nodes of this pipeline get functions by import path, such as `trainer.train.run_fn`, so TFX
+    alone would not notice when the code of a function changes.
     """
 
     example_gen: str
@@ -69,14 +70,14 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
     """Computes the fingerprints of the code that a run executes.
 
     Args:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`. The
-        fingerprint of ImageExampleGen contains only the code for the kind of `source`, such as
-        "folder".
+      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+        ImageExampleGen's fingerprint contains only the code that reads datasets of this kind (such
+        as "folder"), not the code for other kinds.
       layout: the value of `pipeline.inputs.Inputs.backbone_layout`. The fingerprints of Tuner and
-        Trainer contain `layout` instead of the whole model catalogue, because training uses no
-        other part of the catalogue, and the backbone has a fingerprint of its own.
-      split_by: the value of `ingest.split_by`. The fingerprint of ImageExampleGen leaves out the
-        code that finds near duplicates, unless `split_by` is "near_duplicates".
+        Trainer contain `layout` instead of the whole model catalogue, because training does not use
+        the rest of the catalogue, and the backbone has a fingerprint of its own.
+      split_by: the value of `ingest.split_by`. ImageExampleGen's fingerprint contains the code that
+        finds near duplicates only if `split_by` is "near_duplicates".
     """
     kind = KINDS[source["kind"]]
     training = {_CATALOGUE: layout}
@@ -84,13 +85,13 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
         example_gen=hash_code(
             "components.image_example_gen.executor",
             kind.rpartition(".")[0],
-            # The fingerprint of the code leaves out the module `content_index`, which helps to
-            # compute the fingerprint of the data and does not change examples.
+            # The module `content_index` only helps to compute the fingerprint of the data and
+            # cannot change the examples, so the fingerprint of the code leaves the module out.
             data={_KINDS: kind, "common.content_index": ""}
             | ({} if split_by == NEAR_DUPLICATES else {_SIMILAR: ""}),
         ),
-        # StatisticsGen and SchemaGen run only code of TFX and TFDV, so the versions of TFX and TFDV
-        # are the whole fingerprint.
+        # StatisticsGen and SchemaGen run only code of TFX and TFDV, so their fingerprint consists
+        # only of the versions of TFX and TFDV.
         validation=hash_libraries("tfx", "tensorflow_data_validation"),
         example_check=hash_code("components.example_check.executor", without=_FILE_SYSTEMS),
         data_check=hash_code("components.data_check.executor", without=_FILE_SYSTEMS),

@@ -18,8 +18,8 @@ from components.packaged_schema.component import PackagedSchema
 from pipeline.options.config import Config
 from pipeline.properties import Properties
 
-# With the following schema, TFDV treats labels as categories, and does not treat the bytes of
-# images as text.
+# This schema makes TFDV treat labels as categories instead of numbers, and the bytes of images as
+# images instead of text.
 _EXAMPLE_TYPES = schema_pb2.Schema(
     feature=[
         schema_pb2.Feature(
@@ -36,7 +36,7 @@ _EXAMPLE_TYPES = schema_pb2.Schema(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataNodes:
-    """The nodes that read the images, and compare them with a schema.
+    """The nodes that read the images and compare the examples with a schema.
 
     Attributes:
       example_gen: ImageExampleGen.
@@ -52,7 +52,7 @@ class DataNodes:
 
     @property
     def examples(self) -> BaseChannel:
-        """The output channel of ImageExampleGen for examples."""
+        """ImageExampleGen's output channel `examples`."""
         return self.example_gen.outputs["examples"]
 
     def all(self) -> list[BaseNode]:
@@ -60,7 +60,7 @@ class DataNodes:
         return [self.example_gen, self.statistics, self.schema, self.validator]
 
     def artifacts(self) -> dict[str, BaseChannel]:
-        """Returns the outputs that the HTML report shows, keyed by the names of Report's inputs."""
+        """Returns the channels that the node Report reads, by the name of Report's input."""
         return {
             "examples": self.examples,
             "statistics": self.statistics.outputs["statistics"],
@@ -70,7 +70,7 @@ class DataNodes:
 
 
 def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
-    """Makes the nodes that read the images, and compare them with a schema."""
+    """Makes the nodes that read the images and compare the examples with a schema."""
     example_gen = ImageExampleGen(
         source=properties.example_gen.source,
         classes=properties.example_gen.classes,
@@ -88,9 +88,9 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         examples=examples,
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # If SchemaGen infers the schema, the statistics leave out the file names. From the file
-            # names of a small dataset, SchemaGen would infer a list of allowed file names, and TFDV
-            # would report the file name of each new image as an anomaly.
+            # If SchemaGen infers the schema, the statistics leave out the file names. With the file
+            # names of a small dataset, SchemaGen would infer that no other file names are allowed,
+            # and TFDV would report the file name of each new image as an anomaly.
             feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
@@ -114,9 +114,10 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # TFX's cache key contains the execution properties of a node. TFX's own nodes StatisticsGen and
-    # SchemaGen have no execution property for the fingerprint of libraries, so this loop adds the
-    # property `library_fingerprint`.
+    # StatisticsGen and SchemaGen must run again with a new version of their libraries. TFX runs a
+    # node again if an execution property of the node changes, but these two nodes have no property
+    # for the versions of the libraries. This loop therefore adds the property `library_fingerprint`
+    # to the two nodes.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -139,8 +140,8 @@ def make_data_check(
       properties: the execution properties of the nodes.
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; used only with `--data-check full`.
-      transformed_examples: Transform's examples with features of the backbone, for `--data-check
-        full`; None if Transform computes no features.
+      transformed_examples: Transform's examples, which contain the features that the backbone
+        computed, for `--data-check full`; None if Transform computes no features.
 
     Returns:
       A list with the node; an empty list with `--data-check off`.
@@ -161,7 +162,7 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # Computing features of images takes long, so DataCheck starts only after ExampleValidator has
-    # accepted the data.
+    # The features of images take long to compute, and would be wasted on data that ExampleValidator
+    # refuses, so DataCheck starts only after ExampleValidator has accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

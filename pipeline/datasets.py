@@ -79,7 +79,7 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine; False for a path in a container.
+      here: whether a path must exist on this machine. A path in a container need not exist here.
 
     Raises:
       InputError: `text` does not name a dataset.

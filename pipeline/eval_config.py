@@ -9,11 +9,11 @@ from components.model_evaluator.reasons import ACCURACY
 def make_eval_config() -> config_pb2.EvalConfig:
     """Returns the EvalConfig with which TFMA evaluates the exported model on raw test examples.
 
-    TFMA computes each metric for all images and for the images of each class. The recall of a class
-    is the accuracy on the images of the class, so TFMA needs no separate metric for the recall. The
-    EvalConfig has no thresholds, because TFMA's thresholds ignore how many images the metrics were
-    computed from. `components.model_evaluator.verdict` compares the metrics with the required
-    values.
+    TFMA computes each metric once from all images, and once for each class from the images of the
+    class. The recall of a class is the accuracy on the images of the class, so TFMA needs no
+    separate metric for the recall. The EvalConfig has no thresholds, because TFMA compares a metric
+    with its threshold no matter how few images the metric was computed from. Instead of TFMA,
+    `components.model_evaluator.verdict` compares the metrics with the required values.
     """
     return config_pb2.EvalConfig(
         model_specs=[
@@ -23,8 +23,8 @@ def make_eval_config() -> config_pb2.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        # The label's values are not listed in `feature_values`, because TFMA would then fail if the
-        # test split contains no image of a listed class.
+        # This SlicingSpec does not list the classes in `feature_values`, because TFMA would then
+        # fail if the test split contains no image of a listed class.
         slicing_specs=[
             config_pb2.SlicingSpec(),
             config_pb2.SlicingSpec(feature_keys=["label"]),

@@ -27,22 +27,23 @@ class FoundImages:
 
     Attributes:
       total: number of images.
-      size: number of bytes of all images.
-      suffixes: number of images by the suffix of the file name, in lower case; the key is empty for
-        names without a suffix.
+      size: the size of all images together, in bytes.
+      suffixes: number of images by the suffix of the file name, such as ".jpg", in lower case.
+        Images whose file names have no suffix count under the key "".
       classes: number of images by class name.
       unlabelled: number of images without a label.
-      untrained: the classes that have images, but no image in the train split.
+      untrained: the classes that have images, but none of these images in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will later
-        move near duplicates of each other into one split.
-      given: the splits that the dataset defines itself.
-      left_out: folders whose images the run does not use.
-      dropped: number of duplicates that were removed.
-      leaks: the number of images with copies in several splits that the dataset defines, and, as an
-        example, the file names of two copies of one image.
-      conflicts: the number of images with copies in several classes, and, as an example, the file
-        names of two copies of one image.
+      is_estimate: whether the numbers in `splits` are estimates. ImageExampleGen changes the
+        numbers when ImageExampleGen moves near duplicates of each other into one split.
+      given: the splits that the dataset defines; the pipeline chooses the other splits.
+      left_out: folders whose images the run does not use, because `ingest.splits` does not name the
+        folders.
+      dropped: number of duplicates that `ingest.drop_duplicates` removed.
+      leaks: the number of images with copies in more than one of the dataset's own splits, and the
+        file names of two such copies as an example.
+      conflicts: the number of images with copies in more than one class, and the file names of two
+        such copies as an example.
     """
 
     total: int
@@ -68,7 +69,7 @@ class FoundImages:
         """Checks that there are enough images to train a model and to measure its accuracy.
 
         Raises:
-          RefusedError: a split has no image, or a class has no training image.
+          RefusedError: a split has no images, or a class has images but none in the train split.
         """
         check_splits(self.splits, f"found {self.total} images")
         check_trained(self.untrained)

@@ -108,7 +108,7 @@ def check_writable(flag: str, place: str) -> None:
 
 
 def _written(config: Config) -> dict[str, str]:
-    """Returns the directories to which a run writes, keyed by the option for the directory."""
+    """Returns the directories to which a run writes, by the option that names the directory."""
     places = {
         _ROOT: config.pipeline_root,
         _SERVING: config.serving_dir,
@@ -130,7 +130,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    """Splits a path or URI into its parts, after resolving symbolic links."""
+    """Splits a path or URI at each `/`, after resolving the symbolic links of a path."""
     if "://" in place:
         scheme, _, path = place.partition("://")
         return (f"{scheme}://", *PurePosixPath(path).parts)

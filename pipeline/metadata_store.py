@@ -1,6 +1,6 @@
 """Finds and checks the metadata store of the runs on this machine.
 
-This module imports neither ML Metadata nor TensorFlow, which takes seconds to import.
+This module imports neither ML Metadata nor TensorFlow, because both take seconds to import.
 """
 
 import contextlib

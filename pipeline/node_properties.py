@@ -14,7 +14,7 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of notes about unreadable images.
+      unread_notes: directory of the notes about images that earlier runs could not read.
       listing: path of the file that lists all images.
     """
 
@@ -33,8 +33,8 @@ class ValidationProperties:
     Attributes:
       library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: JSON list with, for each class, the number of images on which the last
-        blessed model was trained (see `components.example_check.component.ExampleCheck`).
+      champion_counts: the number of images of each class on which the last blessed model was
+        trained, as a JSON list (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue
@@ -117,8 +117,8 @@ class EvaluatorProperties:
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
       champion: URI of the JSON file about the champion. Evaluator compares the new model with the
-        champion, which is the last blessed model that does not come from the new model's own
-        training. If there is no champion, the property `champion` is
+        champion, which is the last blessed model that comes from a different training than the new
+        model. If there is no champion, the value is the constant
         `components.model_evaluator.records.NONE`.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.

@@ -37,8 +37,9 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV. The pinned version of TFDV imports
-# a part of tfx_bsl that no longer exists, and tfx provides a substitute for this part.
+# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV, because the import of TFDV alone
+# fails: the pinned version of TFDV imports a part of tfx_bsl that no longer exists. The import of
+# tfx provides a substitute for this part.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -47,9 +48,10 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    The pipeline names the functions of `trainer` by import path, so this function does not import
-    the training code. If a node reads files that are not artifacts, the node has an execution
-    property with a fingerprint of the files, so that the node runs again when the files change.
+    The nodes get the functions of `trainer` by import path, such as `trainer.train.run_fn`, so this
+    function does not need to import the training code. If a node reads files that are not
+    artifacts, the node has an execution property with a fingerprint of the files, so that the node
+    runs again when the files change.
 
     Args:
       config: the configuration.
@@ -67,8 +69,8 @@ def create_pipeline(
     examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
     # With `--tune head`, Transform computes the features of each image once, so that Trainer does
-    # not run the backbone in every epoch. With `--tune full`, Transform only writes the transform
-    # graph for Trainer, so it does not read the images.
+    # not run the backbone in every epoch. With `--tune full`, Transform does not read the images:
+    # Transform writes only the transform graph, which Trainer needs.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples,
@@ -79,8 +81,8 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time, so it starts only after ExampleValidator has accepted the
-    # data.
+    # Transform may take a long time, which would be wasted on data that ExampleValidator refuses,
+    # so Transform starts only after ExampleValidator has accepted the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -100,9 +102,10 @@ def create_pipeline(
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **training,
     ).with_id("Trainer")
-    # The constructors of Trainer and Tuner accept only a mapping as `custom_config`. In this
-    # pipeline, `custom_config` is a text or a placeholder, so this function sets `custom_config`
-    # only after it has called the constructors.
+    # The constructors of Trainer and Tuner accept `custom_config` only as a mapping. In this
+    # pipeline, `custom_config` is JSON text or, in a compiled pipeline, a placeholder for the text,
+    # so this function calls the constructors without `custom_config` and then sets the execution
+    # property.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -174,9 +177,9 @@ def create_pipeline(
 
 
 def create_inspection(config: Config, inputs: Inputs, beam_args: Sequence[str] = ()) -> Pipeline:
-    """Builds the part of the pipeline that reads and checks the images.
+    """Builds a pipeline that only reads and checks the images, and trains no model.
 
-    With `--data-check full`, the frozen backbone runs once over all images.
+    With `--data-check full`, DataCheck runs the frozen backbone once on each image.
 
     Args:
       config: the configuration.

@@ -55,11 +55,11 @@ from trainer.transform_settings import TransformSettings
 class Properties:
     """The execution properties of each node, as strings or as TFX placeholders for strings.
 
-    In a run on this machine, the command line computes the properties before the run starts. In
-    each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties, and
-    placeholders pass the properties to the other nodes. Each run of a compiled pipeline therefore
-    computes the fingerprint of its data again. A node whose properties and inputs have not changed
-    takes its outputs from the cache.
+    In a run on this machine, the command line computes the properties before the pipeline starts.
+    In each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties,
+    and placeholders pass the properties to the other nodes. The properties contain the fingerprint
+    of the data, so each run of a compiled pipeline notices changes of the data. A node whose
+    properties and inputs have not changed takes its outputs from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -85,7 +85,7 @@ class Properties:
 
     @classmethod
     def from_names(cls, values: Mapping[str, PropertyValue]) -> "Properties":
-        """Builds the properties from values in the form that `by_name` returns."""
+        """Builds the properties from a dictionary such as `by_name` returns."""
         nodes: dict[str, Any] = {
             node: properties(**{name: values[f"{node}_{name}"] for name in _fields(properties)})
             for node, properties in _fields(cls).items()
@@ -128,8 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # Transform checks whether the user gave the right range of pixel values, except for
-        # AugReg's models, whose range is known.
+        # For AugReg's models, the range of pixel values is known. For any other model, Transform
+        # checks whether the user gave the right range.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -149,8 +149,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # The checkpoints are outside Trainer's output directory, because each execution of Trainer
-        # has a new output directory, but must find the checkpoints of earlier executions.
+        # Each execution of Trainer has a new output directory, but must find the checkpoints of
+        # earlier executions. The checkpoints are therefore outside Trainer's output directory.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -244,12 +244,13 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 
 
 def _champion_counts(champion: Blessing | None, data: str) -> str:
-    """Returns a JSON list with the number of images of each class on which `champion` was trained.
+    """Returns the number of images of each class on which `champion` was trained, as a JSON list.
 
-    The result is "null" if `champion` is None, or if `champion` was trained on the same examples as
-    this run, whose fingerprint is `data`. The result is an execution property of ExampleValidator.
-    The result stays "null" when a model that was trained on the examples of this run becomes the
-    champion, so that ExampleValidator does not run again for the same examples.
+    The result is "null" if `champion` is None, or if `champion` was trained on the examples of this
+    run, whose fingerprint is `data`. The result is an execution property of ExampleValidator, and
+    ExampleValidator runs again whenever the property changes. When the first model of a pipeline
+    becomes the champion, the result of the next run on the same examples is still "null", so
+    ExampleValidator does not run again.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -257,12 +258,12 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 
 
 def _tolerance(config: Config) -> float:
-    """Returns the largest difference of probabilities that ServingCheck allows for one image.
+    """Returns the largest allowed difference between two predicted probabilities for one image.
 
-    ServingCheck compares the probabilities of an image in one request with those in other requests
-    and in Evaluator's predictions. The default is larger for mixed precision than for float32,
-    because rounding errors in mixed precision are larger and depend on the other images in the
-    batch.
+    ServingCheck compares the probabilities that the model returns for an image in one request with
+    the probabilities in other requests and in Evaluator's predictions. The default is larger for
+    mixed precision than for float32, because rounding errors in mixed precision are larger and
+    depend on the other images in the batch.
     """
     if config.serving_check.tolerance is not None:
         return config.serving_check.tolerance

@@ -21,8 +21,7 @@ class Published:
     Attributes:
       model: the name of the model in the catalogue.
       accuracy: the accuracy on held-out images, in percent.
-      spread: the standard error of the accuracy in percentage points, computed only from the
-        number of held-out images.
+      spread: the binomial standard error of `accuracy` for `images` images, in percentage points.
       images: the number of held-out images.
       source: where the accuracy was published.
     """
@@ -36,7 +35,7 @@ class Published:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The hyperparameters for tuning a model, and the accuracy to expect.
+    """The hyperparameters for tuning a model, and the accuracy that the tuned model should reach.
 
     Attributes:
       about: the origin or purpose of the recipe.
@@ -44,9 +43,9 @@ class Recipe:
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
       min_accuracy: the accuracy, as a fraction, that the gate requires of a model that starts from
-        AugReg's weights. If a model has the published accuracy, and the test split has as many
-        images as the published test split, the probability that the gate refuses the model is below
-        1 %. See `gate.confidence`.
+        AugReg's weights. If a model is as accurate as published, and the test split has as many
+        images as the published test split, the gate refuses the model by chance in less than 1 % of
+        cases. See `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -85,10 +84,11 @@ NOTEBOOK = Hyperparameters(
 INCEPTION = Augmentation(crop_area=0.05, flip=True)
 
 # The hyperparameters of AugReg's own fine-tuning, from the appendix of Steiner et al., arXiv
-# 2106.10270. The authors of AugReg chose the best of the learning rates 0.001, 0.003, 0.01 and 0.03
-# and of the resolutions 224 and 384. The authors of AugReg used Flax. Flax's SGD accumulates
-# gradients in the momentum, but Keras's SGD accumulates gradients times the learning rate, so
-# Keras's results differ slightly from Flax's results while the learning rate changes.
+# 2106.10270. The authors of AugReg tried four learning rates (0.001, 0.003, 0.01 and 0.03) and two
+# resolutions (224 and 384), and chose the best. The authors of AugReg used Flax. The momentum in
+# Flax's SGD is a sum of gradients, but the momentum in Keras's SGD is a sum of gradients multiplied
+# by the learning rate. Keras's results therefore differ slightly from Flax's results while the
+# learning rate changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -113,16 +113,16 @@ HEAD = Hyperparameters(
 
 # Hyperparameters for backbones whose pretraining is unknown. Trainer first computes a linear probe
 # on frozen features as the head, and then trains all weights. The learning rate is small, so that
-# the training does not spoil the head (Kumar et al., arXiv 2202.10054). The number of epochs is
-# large, so that a small dataset has enough training steps.
+# the training of all weights does not degrade the head (Kumar et al., arXiv 2202.10054). The number
+# of epochs is large, so that a small dataset has enough training steps.
 #
 # These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
 # test used 124 held-out images of tf_flowers: 72 images of the validation split and 52 images of
-# the test split. The tuned MobileNetV2 classified 112 of the 124 held-out images correctly, and 111
-# images with another seed. With 8 epochs, a learning rate of 0.001 and a wider range of crop sizes
-# than that of `other_full`, the tuned MobileNetV2 classified 109 of the 124 held-out images
-# correctly, and 108 images with another seed. A linear probe on the frozen MobileNetV2, without
-# further training, classified 110 of the 124 held-out images correctly.
+# the test split. Tuned with two different seeds, the MobileNetV2 classified 112 and 111 of the 124
+# held-out images correctly. With 8 epochs, a learning rate of 0.001 and a wider range of crop sizes
+# than the recipe `other_full` has, the MobileNetV2 classified 109 and 108 of the 124 held-out
+# images correctly. For comparison, a linear probe on the frozen MobileNetV2, without further
+# training, classified 110 of the 124 held-out images correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -223,7 +223,7 @@ RECIPES = {
     ),
 }
 
-# The default recipes, by `--tune`, for backbones that are not AugReg's Vision Transformers.
-# `other_full` replaces the recipe of the dataset, because the recipe of the dataset was published
-# for AugReg's Vision Transformers.
+# The default recipes for backbones that are not AugReg's Vision Transformers, by the value of
+# `--tune`. With `--tune full`, such a backbone gets `other_full` instead of the dataset's default
+# recipe, because the dataset's default recipe is meant for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -1,8 +1,9 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
 The threads of a Beam worker may import this module and TFX's libraries at the same time. If two
-threads wait for each other's imports, Python lets one thread use a module that is not completely
-loaded. To avoid imports that wait for each other, this module imports no library except Beam.
+threads each wait for a module that the other thread is importing, Python resolves the deadlock by
+letting one thread use a partly loaded module. This module imports no library except Beam, so that
+its import cannot cause such a deadlock.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,8 +15,7 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replace_attribute import replace_attribute
 
-# The label of the Beam step in which Transform reads the images for TFT's analyzers contains the
-# following text.
+# Transform reads the images for TFT's analyzers in a Beam step whose label contains this text.
 _ANALYSIS = "TFXIOReadAndDecode[Analysis"
 
 
@@ -38,9 +38,10 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # TFX's Transform reads the images once for TFT's analyzers and once to transform them: see
-        # `_RunBeamImpl` in tfx/components/transform/executor.py. This pipeline has no TFT
-        # analyzers, so Beam counts only the images that Transform reads to transform them.
+        # TFX's Transform has two Beam steps that read the images: one for TFT's analyzers, and one
+        # for the transformation (`_RunBeamImpl` in tfx/components/transform/executor.py). This
+        # pipeline has no TFT analyzers, so this function counts images only in the step for the
+        # transformation.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -50,11 +51,11 @@ class _AndCount(beam.PTransform):
 def count_read_images() -> Iterator[None]:
     """A context in which StatisticsGen, Transform and Evaluator count the images that they read.
 
-    TFX's nodes read serialized examples through tfx_bsl, which applies `ProfileRawRecords` to the
-    examples (tfx_bsl/tfxio/record_based_tfxio.py, `RawRecordBeamSource`). This context inserts a
-    counting step after `ProfileRawRecords`. Beam fuses the counting step with the steps that
-    process the images, and these steps process a batch of images in about a second, so the count is
-    at most about a second ahead of the processing.
+    TFX's nodes read serialized examples through tfx_bsl, which applies the PTransform
+    `ProfileRawRecords` to the examples (tfx_bsl/tfxio/record_based_tfxio.py,
+    `RawRecordBeamSource`). This context inserts a counting step after `ProfileRawRecords`. Beam
+    fuses the counting step with the steps that process the images. The fused steps take about a
+    second for a batch of images, so the count is at most about a second ahead of the processing.
     """
     from tfx_bsl.tfxio import telemetry
 

@@ -17,13 +17,14 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # Without `--allow_unsafe_triggers`, Beam tries to download another engine before it uses its
-    # own Python engine. `--allow_unsafe_triggers` is safe, because this project uses no triggers.
+    # Without `--allow_unsafe_triggers`, DirectRunner first tries to download another engine, and
+    # only then uses Beam's Python engine. `--allow_unsafe_triggers` is safe, because this project
+    # uses no triggers.
     "--allow_unsafe_triggers",
 )
 # Without `--sdk_container_image`, TFX would build a package of TFX's own code for the Beam workers
-# of each node. Building the package of TFX's code takes two seconds, and pip then fails to install
-# the package because of the versions that TFX pins. Workers outside containers ignore
+# of each node. Building the package takes two seconds, and pip then cannot install the package,
+# because of the versions of other packages that TFX pins. Workers outside containers ignore
 # `--sdk_container_image` and run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 
@@ -54,7 +55,7 @@ def beam_arguments(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def workers_are_elsewhere(given: Sequence[str]) -> bool:
-    """Returns whether Beam's workers may run where they cannot read this machine's files.
+    """Returns whether Beam's workers may be unable to read the files of this machine.
 
     Args:
       given: flags for Beam.
@@ -70,7 +71,7 @@ def selected_runner(options: PipelineOptions) -> str:
 
 
 def _environment(options: PipelineOptions) -> str:
-    """Returns the workers' `environment_type`; empty if this process runs the workers."""
+    """Returns where Beam's workers run, such as DOCKER; empty if they run in this process."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

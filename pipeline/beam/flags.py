@@ -1,8 +1,8 @@
 """Refuses wrong flags for Beam before a pipeline is run or compiled.
 
 Most of the checks call Beam's own validators, which Beam itself would call only when a node starts.
-This module adds two checks: for unknown flags, which Beam discards with a warning, and for files
-that workers could not read.
+Two more checks are not in Beam: this module also refuses unknown flags, which Beam discards with a
+warning, and files that the workers could not read.
 
 The command line imports this module only if the user gave flags for Beam, because the import of
 Beam takes two seconds.
@@ -31,7 +31,8 @@ from pipeline.beam.engine import beam_arguments, selected_runner, workers_are_el
 from pipeline.options.config import Config
 from pipeline.options.storage import is_in_launcher_store
 
-# Runners whose job server is a Java program with flags that Beam for Python does not know.
+# Runners that send pipelines to a job server, a Java program. A job server may have flags that Beam
+# for Python does not know.
 _JOB_SERVERS = ("FlinkRunner", "SparkRunner", "PortableRunner")
 
 # Flags whose values are files on the machine that submits the pipeline to the engine.
@@ -45,10 +46,10 @@ _FILES = (
 
 
 class _CloudOptions(GoogleCloudOptions):
-    """Beam's Google Cloud options, validated without a request to Cloud Storage.
+    """Beam's Google Cloud options, whose validation sends no request to Cloud Storage.
 
-    Beam's own validation reads the bucket of `--temp_location`. A request to Cloud Storage needs
-    credentials, and takes minutes if there is no network.
+    Beam's own validation also reads the bucket of `--temp_location`. Reading the bucket needs
+    credentials, and without a network takes minutes, so this class does not read the bucket.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -61,7 +62,7 @@ class _CloudOptions(GoogleCloudOptions):
 
 
 class _Validator(PipelineOptionsValidator):
-    """Beam's validator, with `_CloudOptions` in place of Google Cloud's options."""
+    """Beam's validator, with `_CloudOptions` instead of Beam's class `GoogleCloudOptions`."""
 
     OPTIONS = [  # noqa: RUF012 (as in Beam's class)
         _CloudOptions if kind is GoogleCloudOptions else kind
@@ -96,7 +97,8 @@ def _check_known(given: Sequence[str]) -> None:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
         # A job server may know a flag that Beam for Python does not know. If the runner has a job
-        # server, this check refuses an unknown flag only if it looks like a misspelling.
+        # server, this check refuses an unknown flag only if the flag looks like a misspelling of a
+        # flag of Beam.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -104,7 +106,7 @@ def _check_known(given: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Returns Beam's parser of all flags, changed to raise InputError for an invalid value."""
+    """Returns Beam's parser for all flags; the parser raises InputError for an invalid value."""
     parsers: list[argparse.ArgumentParser] = []
     PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
     (parser,) = parsers
@@ -117,14 +119,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_by_beam(options: PipelineOptions, name: str, *, in_image: bool) -> None:
-    """Raises InputError with Beam's own messages if Beam refuses the runner or its options."""
+    """Lets Beam check the runner and its options, and raises InputError with Beam's messages."""
     try:
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-arg=--runner={name}: {error}") from error
     if in_image:
-        # This line keeps Beam from calling gcloud to find the default region, because the container
-        # image has no gcloud.
+        # Without this line, Beam would call gcloud to find Google Cloud's default region, but the
+        # container image has no gcloud.
         runner.get_default_gcp_region = lambda: None
     errors = _Validator(options, runner).validate()
     if errors:
@@ -181,7 +183,7 @@ def check_worker_storage(config: Config) -> None:
     if not runner.endswith("DataflowRunner"):
         return
     places: dict[str, str | None] = {"--pipeline-root": config.pipeline_root}
-    # This function allows local paths to the data in a compiled pipeline, because the container
+    # In a compiled pipeline, this function allows a local path to the data, because the container
     # image may contain the data.
     if not config.run.is_compiled:
         places |= {"--dataset": config.source.get("path"), "--data-dir": config.data_dir}

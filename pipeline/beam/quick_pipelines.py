@@ -1,7 +1,7 @@
 """Makes Beam construct and start pipelines in less time, with the same results.
 
-TFX's nodes build a great many transforms. On a small dataset, Beam's Python SDK needs more time
-to construct the transforms than to process the data.
+For a small dataset, Beam's Python SDK takes longer to construct the many transforms of a TFX node
+than to process the data.
 """
 
 import bz2
@@ -23,23 +23,24 @@ from common.replace_attribute import replace_attribute
 
 @contextmanager
 def quick_pipelines() -> Iterator[None]:
-    """A context in which Beam leaves out work that changes no result.
+    """A context in which Beam saves time by skipping work that does not affect the results.
 
-    - Beam builds a parser and parses the flags whenever it makes a view of the options
-      (`PipelineOptions.view_as`). With `quick_pipelines`, Beam makes each view of the options once
-      and uses the view again. All views share the values of the options, so a reused view contains
-      later changes of an option.
-    - To find states and timers, Beam inspects the methods of each DoFn up to eight times
-      (`userstate.get_dofn_specs`). With `quick_pipelines`, Beam inspects each DoFn once.
-    - For each function that Beam pickles, Beam compares the names of all imported modules with the
-      names in the function (`_find_imported_submodules`). With `quick_pipelines`, Beam searches
-      `sys.modules` only for the names in the function.
-    - Beam compresses each pickled function in blocks of 900 kB. With `quick_pipelines`, Beam
-      compresses each function in blocks of 100 kB, which takes less time than blocks of 900 kB.
+    - Each call of `PipelineOptions.view_as` parses all flags again, and returns the options as an
+      object of the given class. With `quick_pipelines`, Beam parses the flags once for each class,
+      and later calls return the same object. The object is never out of date, because the objects
+      of all classes share one dictionary of option values.
+    - Beam inspects the methods of each DoFn up to eight times, to find out whether the DoFn uses
+      states or timers (`userstate.get_dofn_specs`). With `quick_pipelines`, Beam inspects each DoFn
+      once and remembers the result.
+    - When Beam pickles a function, Beam compares the names of all imported modules with the names
+      that the function uses (`_find_imported_submodules`). With `quick_pipelines`, Beam looks up in
+      `sys.modules` only the names that the function uses.
+    - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
+      Beam uses blocks of 100 kB, which bzip2 compresses in less time than blocks of 900 kB.
     - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
-      engine measures each side input with the library objsize, which takes long because objsize
-      first lists the global variables of all imported modules, to leave them out. With
-      `quick_pipelines`, the engine does not cache side inputs.
+      engine measures each side input with the library objsize. This measurement takes long, because
+      objsize first lists the global variables of all imported modules, in order to leave them out
+      of the size. With `quick_pipelines`, the engine neither caches nor measures side inputs.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -61,9 +62,9 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # A view of Beam's options depends only on `_all_options`, on `_flags` and on the class of
-        # the view, so the key of the cache consists of these three. Each cached view keeps its
-        # `_all_options` and `_flags` alive, so no other object can get their ids.
+        # The result of `view_as` depends only on `_all_options`, `_flags` and `kind`, so the ids of
+        # the first two and `kind` are the key of `views`. Each result in `views` keeps its
+        # `_all_options` and `_flags` alive, so Python cannot give their ids to other objects.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:
             views[key] = view_as(options, kind)
@@ -86,7 +87,7 @@ def _remember_by_object(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _find_imported_submodules(code: types.CodeType, used: Iterable[Any]) -> list[types.ModuleType]:
-    """Returns the imported submodules of each package in `used`, if `code` contains their names."""
+    """Returns imported submodules, of the packages in `used`, whose names occur in `code`."""
     packages = [x for x in used if isinstance(x, types.ModuleType)]
     names = frozenset(code.co_names)
     return [

@@ -34,8 +34,8 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # If `machine_type` is set, Trainer runs as a custom job, and `build_config` has already checked
-    # that the custom job supports the strategy.
+    # If `machine_type` is set, Trainer runs as a custom job, whose strategy `build_config` has
+    # already checked. If `machine_type` is None, Trainer runs as a step of the pipeline.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
@@ -79,7 +79,9 @@ def make_backend(runner: str) -> ModuleType:
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam. Imports Beam, which takes two seconds, only if there are flags."""
+    """Checks the flags for Beam. If the user gave no such flags, this function does not import
+    Beam, because the import takes two seconds.
+    """
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags
 

@@ -22,16 +22,16 @@ from components.report.run_record import FILE as RECORD
 from components.report.run_record import parse_record, read_runs
 from pipeline.command_line.tables import make_table
 
-_MOST_IMAGES = 20  # largest number of images that the text lists
+_MOST_IMAGES = 20  # largest number of images that `_describe` lists
 
 
 def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """Compares two runs, returns the comparison as text, and writes the comparison as an HTML page.
 
     Args:
-      names: two texts, one for each run. Each text is the name of a run in `--history`, the path of
-        a run's HTML report, the directory of the report, or the name of a pipeline, which stands
-        for the pipeline's newest run.
+      names: the two runs. A run is given by its name in `--history`, by the path of its HTML
+        report, by the directory of the report, or, if it is the newest run of a pipeline, by the
+        name of the pipeline.
       roots: the paths or URIs of the pipeline roots that contain the runs.
       folder: the directory for the HTML page.
 

@@ -39,7 +39,7 @@ def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
 
 
 def promote_candidate(settings: EndpointSettings) -> list[str]:
-    """Sends all requests of the endpoint to the model that was deployed last.
+    """Sends all requests of the endpoint to the candidate, the model that was deployed last.
 
     Returns:
       Lines for the console.
@@ -54,7 +54,7 @@ def promote_candidate(settings: EndpointSettings) -> list[str]:
 
 
 def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
-    """Sends all requests of the endpoint to the previous model version again.
+    """Sends all requests of the endpoint back to the previous model version.
 
     Returns:
       Lines for the console.

@@ -50,8 +50,8 @@ def run_with_log(log: Path, job: Callable[[Console], int], *, verbose: bool) -> 
 def describe(error: Exception) -> str:
     """Describes an unexpected error in one line.
 
-    The result contains the first line of the error's message or, if the message is a traceback from
-    Beam, the last line.
+    The result contains the first line of the error's message. If the message is a traceback from
+    Beam, the result contains the last line instead, which describes the error.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]

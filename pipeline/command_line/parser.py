@@ -12,8 +12,8 @@ from pipeline.options.config_file import read_assignment, read_yaml
 from pipeline.options.flags import FLAGS
 from pipeline.options.settings import Setting
 
-# The headings of --help. An option is listed under the heading of the first part of its key, such
-# as `train` for `train.epochs`.
+# The headings of --help. `--help` lists an option under the heading for the first part of the
+# option's key, such as `train` for `train.epochs`.
 _GROUPS = {
     "": "model, images and directories for results",
     "ingest": "reading images into examples",
@@ -29,8 +29,8 @@ _GROUPS = {
 
 
 def join_values(arguments: Sequence[str]) -> Iterator[str]:
-    """Joins `--beam-arg --x` to one argument, because argparse would take a separate `--x` for a
-    flag of this program.
+    """Joins `--beam-arg` and its value, such as `--x`, to one argument, because argparse would take
+    a separate `--x` for a flag of this program.
     """
     rest = iter(arguments)
     for argument in rest:

@@ -45,8 +45,8 @@ def compare_runs(parsed: argparse.Namespace) -> int:
 
 
 def find_roots(parsed: argparse.Namespace) -> list[str]:
-    """Returns the pipeline roots that the arguments name; without arguments, all roots below
-    `./runs`.
+    """Returns the pipeline roots that `--pipeline-root` or `--name` selects; without these flags,
+    all roots below `./runs`.
     """
     root = parsed.pipeline_root
     if root and "://" in root:

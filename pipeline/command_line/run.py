@@ -83,7 +83,7 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
     Args:
       config: the configuration.
       console: the console.
-      with_backbone: whether the run needs the model.
+      with_backbone: whether the run needs the backbone.
     """
     check_metadata(state_directory(config))
     console.show_activity("loading TensorFlow and TFX")
@@ -110,7 +110,7 @@ def print_plan(config: Config, log: Path, console: Console) -> None:
 
 
 def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:
-    """Warns if several class names may mean the same class."""
+    """Warns if two class names are so similar that they may be names of one class."""
     for names in similar_names(classes):
         console.warn(
             f"The classes {' and '.join(map(ascii, names))} differ only in upper and lower case or "

@@ -12,7 +12,7 @@ from pipeline.options.machines import Machines
 
 
 def describe_option(key: str) -> str:
-    """Returns the help text of an option, with the default unless the recipe sets the default."""
+    """Returns the help text of an option, and its default if recipes do not set the option."""
     of_recipe = key.startswith(("train.", "augment."))
     return OPTIONS[key].help if of_recipe else OPTIONS[key].help_with_default
 

@@ -60,8 +60,8 @@ def build_config(settings: Mapping[str, Setting], *, needs_model: bool = True) -
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key.
-      needs_model: whether `settings` must contain a model. If `settings` contain no model,
-        `Config.model` is empty.
+      needs_model: whether the user must give a model. Without a model, `Config.model` is an empty
+        string.
 
     Raises:
       InputError: a key, model, dataset or recipe is unknown; a value has the wrong type or is
@@ -144,7 +144,7 @@ def build_target(settings: Mapping[str, Setting]) -> tuple[str, Cloud]:
 
 
 def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
-    """Returns the settings of an endpoint of Vertex AI, for commands that run no pipeline.
+    """Returns the settings of a Vertex AI endpoint, for commands such as --promote.
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key. The settings must
@@ -167,7 +167,7 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
 
 
 def build_serving_dir(settings: Mapping[str, Setting]) -> str:
-    """Returns the path of the serving directory, for commands that run no pipeline.
+    """Returns the path of the serving directory, for commands such as --rollback.
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key. The settings must
@@ -201,12 +201,12 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of the options in a group, in a dictionary by key without the prefix.
+    """Returns the values of the options in a group, without the name of the group in their keys.
 
     Args:
       values: the values of options, in a dictionary by dotted key.
-      group: the prefix of the group, such as "train". The group "" contains the options without a
-        prefix.
+      group: the name of the group, such as "train" for `train.epochs`; "" for the options whose
+        keys contain no dot.
     """
     start = f"{group}." if group else ""
     return {
@@ -230,7 +230,7 @@ def _changed_origins(values: Mapping[str, Any], settings: Mapping[str, Setting])
 def _is_changed(config: Config, key: str) -> bool:
     """Returns whether an option differs from its default.
 
-    The default of a training option is the recipe's value.
+    The default of a training option, such as `train.epochs`, is the value in the recipe.
     """
     default = RECIPES[config.recipe].values().get(key, OPTIONS[key].field.default)
     return bool(config.value(key) != default)
@@ -302,7 +302,7 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Unsets options of the recipe that would override options in `given`.
+    """Sets an option to None if the recipe's value would override an option that the user gave.
 
     For example, a recipe may set `steps`, which overrides `epochs`. If the user gives `epochs`,
     this function sets `steps` to None.

@@ -15,8 +15,8 @@ from common.options import AT_LEAST_ONE, POSITIVE, Check, option
 from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
-# The file name suffix of a compiled pipeline, for each runner. Kubeflow Pipelines and Vertex AI
-# recognize the file format by the suffix.
+# For each runner, the suffix of the file with the compiled pipeline. Kubeflow Pipelines and Vertex
+# AI recognize the format of this file by its suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
@@ -230,7 +230,7 @@ def check_reachable(
     """
     # With a URI scheme that is not in `_STORES`, the first step would fail, because TFX, TensorFlow
     # and the launcher of Kubeflow Pipelines do not support the scheme. An absolute path is allowed,
-    # because it may be in a mounted volume.
+    # because the path may be in a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(

@@ -21,8 +21,8 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# The command that repeats a run leaves out the following options, because they change only where
-# the results are shown.
+# The command that repeats a run leaves out these options, because they do not change the results,
+# but only where the user sees them.
 _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 
@@ -33,7 +33,7 @@ def make_command(config: Config, *commands: str) -> str:
 
     Args:
       config: the configuration of the run.
-      commands: flags that select a command other than a run, such as `--inspect`.
+      commands: flags that make the command do something other than a full run, such as `--inspect`.
     """
     parts = ["python", "pipeline_runner.py"]
     flags = {key: flag for flag, key in FLAGS.items()}
@@ -43,7 +43,7 @@ def make_command(config: Config, *commands: str) -> str:
 
 
 def describe_options(config: Config) -> dict[str, str]:
-    """Returns the options of a run, without secrets in URLs, as a dictionary of texts by key.
+    """Returns the options of a run as texts without secrets, in a dictionary by dotted key.
 
     The result contains the model, the dataset, all training options, and every option that differs
     from its default.
@@ -56,8 +56,8 @@ def describe_options(config: Config) -> dict[str, str]:
 
 
 def _list_changed_options(config: Config) -> Iterator[tuple[str, Any]]:
-    """Yields the keys and values of the model, of the dataset, and of all options that differ from
-    their defaults.
+    """Yields the key and the value of `model`, of `dataset`, and of each option that differs from
+    its default.
     """
     defaults = _defaults(config)
     for key, value in config.values().items():

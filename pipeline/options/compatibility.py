@@ -12,9 +12,9 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# For each option that only some runners use, the names of the runners. A key that ends in a dot
-# stands for all options whose keys begin with this key. Every runner uses the options that are not
-# in this table.
+# For each option that only some runners use, the names of the runners. A key that ends in a dot,
+# such as `cloud.`, stands for all options whose keys begin with it and that `RUNNERS` does not list
+# separately. Every runner uses the options that are not in `RUNNERS`.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -50,8 +50,8 @@ ENDPOINT_OPTIONS = (
     "endpoint.max_replicas",
 )
 
-# Pairs of options that exclude each other, with the reason for the error message. The first option
-# of each pair has no effect if the user gives the second option of the pair.
+# Each row contains an option, a second option with which the first option has no effect, and the
+# reason, for the error message.
 CONFLICTS = (
     ("cloud.schedule", "cloud.output", "which only compiles"),
     ("cloud.wait", "cloud.output", "which only compiles"),
@@ -59,8 +59,8 @@ CONFLICTS = (
 )
 
 
-# Pairs of options that set the same quantity in different units. If the user gives the first option
-# of a pair, the second option of the pair has no effect.
+# Pairs of options that set the same quantity in different units, such as steps and epochs. If both
+# options of a pair have a value, the second option has no effect.
 ALTERNATIVES = (
     ("train.steps", "train.epochs"),
     ("train.warmup_epochs", "train.warmup_steps"),

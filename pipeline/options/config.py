@@ -108,19 +108,21 @@ class Config:
 
     @property
     def model_and_dataset(self) -> str:
-        """A text with the model and the dataset, to distinguish pipelines of the same name."""
+        """A text that names the model and the dataset, to tell pipelines of the same name apart."""
         is_place = self.model and self.model not in MODELS
         model = make_absolute(self.model) if is_place else self.model or "none"
         return f"model {remove_secrets(model)}, dataset {self.source.get('path', self.dataset)}"
 
     @property
     def has_default_name(self) -> bool:
-        """Whether the pipeline has its default name, which names dataset, model and `--tune`."""
+        """Whether the pipeline has its default name, which has the form `dataset-model-tune`."""
         return self.name == default_name(self._dataset.name, self.model, self.tune)
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether all options that affect the model have the values of the dataset's recipe."""
+        """Whether all options that affect the model have the values of the dataset's default
+        recipe.
+        """
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
         return (
@@ -171,8 +173,9 @@ class Config:
         """The directory for files that later runs need and that are not artifacts.
 
         The directory contains checkpoints, the blessed models, a JSON file about each blessed
-        model, and a JSON file about the last push. The value is empty if a compiled pipeline has no
-        `--pipeline-root`, because each run then gets its own pipeline root.
+        model, and a JSON file about the last push. If a compiled pipeline has neither
+        `cloud.state_dir` nor `--pipeline-root`, each run gets its own pipeline root, so the runs
+        share no directory and the value is empty.
         """
         return self.cloud.state_dir or self.pipeline_root
 
@@ -204,9 +207,9 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Many people can read the JSON, because compiled pipelines and the metadata store contain it.
-        This function therefore leaves out a password in `--host`, which no node needs. The URL of
-        the model contains no password, because `check_reachable` refuses a URL with a password.
+        Compiled pipelines and the metadata store contain the JSON, where many people can read it.
+        The JSON therefore leaves out a password in `--host`, which no node needs. The URL of the
+        model contains no password, because `check_reachable` refuses a URL with a password.
         """
         values = self.values()
         host = values["cloud.host"]

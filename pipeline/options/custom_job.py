@@ -13,8 +13,8 @@ from trainer.training.hyperparameters import Hyperparameters
 
 _KEYS = ("machine_type", "workers", "tpu_topology")
 _DISKS = range(100, 64001)  # allowed sizes of a disk, in GB (10^9 bytes)
-# TPUs v2 and v3 with eight cores. Larger TPUs consist of several machines, but a training can use
-# the TPU of only one machine.
+# The TPUs v2 and v3 that consist of a single machine: those with eight cores. Larger TPUs consist
+# of several machines, but a training can use the TPU of only one machine.
 _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 
 
@@ -30,7 +30,8 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
       machine: the machine of each worker.
       cloud: project, image, account and network of the job.
     """
-    # Vertex AI expects the chief in the first worker pool, and all other workers in the second.
+    # Vertex AI expects the chief in the first worker pool, and all other workers in the second
+    # pool.
     replicas = [1, machine.workers - 1] if machine.workers > 1 else [1]
     spec: dict[str, Any] = {
         "worker_pool_specs": [_pool(machine, cloud) | {"replica_count": n} for n in replicas],
@@ -52,7 +53,7 @@ def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, An
 
 
 def _pool(machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
-    """Returns Vertex AI's WorkerPoolSpec for `machine`; the caller adds the number of machines."""
+    """Returns Vertex AI's WorkerPoolSpec for `machine`, without the number of machines."""
     machine_spec: dict[str, Any] = {"machine_type": machine.machine_type}
     if machine.accelerator:
         machine_spec["accelerator_type"] = machine.accelerator_type

@@ -22,8 +22,8 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
     """Returns the default of `gate.min_accuracy`.
 
-    With AugReg's pretrained weights, the default is the recipe's required accuracy. With other
-    weights, the default is 0.5.
+    If the model starts from AugReg's pretrained weights, the default is the accuracy that the
+    recipe requires. If the model starts from any other weights, the default is 0.5.
     """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
@@ -38,7 +38,8 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     if not model:
         return f"{_make_pipeline_name(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
-    # The last segment of a TF-Hub handle may be a version number, which the name leaves out.
+    # The last part of a TF-Hub URL may be a version number, as in `…/vit_b16_fe/1`. The default
+    # name leaves out this number.
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_make_pipeline_name, (dataset, stem.removesuffix(".npz"), tune)))
@@ -64,5 +65,5 @@ def _make_pipeline_name(text: str) -> str:
 
 
 def make_absolute(path: str) -> str:
-    """Returns the absolute path for `path`, or `path` itself if it is a URL."""
+    """Returns `path` as an absolute path, or unchanged if `path` is a URL."""
     return path if "://" in path else str(Path(path).expanduser().resolve())

@@ -43,7 +43,7 @@ def check_strategy(
 
 
 def check_strategy_of_step(strategy: str) -> None:
-    """Checks that Trainer can use a strategy in a step of a compiled pipeline.
+    """Checks that Trainer can use a strategy if Trainer runs as a step of a compiled pipeline.
 
     Raises:
       InputError: the strategy needs a TPU or several machines. A step runs on one machine without a

@@ -10,7 +10,8 @@ from common.options import AT_LEAST_ONE, FRACTION, WHOLE, option
 class Splits:
     """The names that a dataset uses for the train, validation and test splits.
 
-    Each name is the name of a folder, the name of a TFRecord file, or a value in a manifest.
+    Depending on the dataset, a split's name is the name of a folder, the name of a TFRecord file,
+    or a value in a manifest.
     """
 
     train: tuple[str, ...] = option(

@@ -18,8 +18,8 @@ _TOPOLOGY = Check(
     "a topology such as 2x2", lambda text: re.fullmatch(r"\d+(x\d+){1,2}", text) is not None
 )
 # The names of GPUs, copied from google.cloud.aiplatform_v1's AcceleratorType because that library
-# is slow to import. Google Kubernetes Engine labels its nodes with the names of their GPUs, in
-# lower case and with hyphens.
+# is slow to import. In Google Kubernetes Engine, a machine with a GPU has a label with the GPU's
+# name in lower case and with hyphens.
 GPUS = (
     "NVIDIA_TESLA_K80",
     "NVIDIA_TESLA_P100",
@@ -44,7 +44,9 @@ OLD_TPU = "cloud-tpu"  # Vertex AI's machine type for a TPU v2 or v3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine, the timeout and the retries of a node; None means the default of the cluster."""
+    """The machine, time limit and retries of a node. The cluster's default applies to each option
+    that is None.
+    """
 
     cpu: float | None = option("number of processor cores", default=None, check=POSITIVE)
     memory_gb: float | None = option("memory in GB (10^9 bytes)", default=None, check=POSITIVE)
@@ -90,9 +92,9 @@ class TrainerMachine(Machine):
     """The machine of Trainer.
 
     With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
-    pipeline submits the job and waits until the job ends. If Trainer runs as a custom job, the
-    options `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the job,
-    and the option `retries` applies to the Trainer step.
+    pipeline submits this custom job and waits until the job ends. If Trainer runs as a custom job,
+    the options `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the
+    job, and the option `retries` applies to the Trainer step.
     """
 
     machine_type: str | None = option(
@@ -126,7 +128,9 @@ class TrainerMachine(Machine):
 
     @property
     def tpu_chips(self) -> int:
-        """The number of TPU chips in the name of the machine type; 0 if the name has no number."""
+        """The number of TPU chips of one machine, which is part of the machine type's name; 0 if
+        the name contains no such number.
+        """
         match = _TPU_TYPE.fullmatch(self.machine_type or "")
         return int(match[1]) if match else 0
 

@@ -84,8 +84,8 @@ _GROUPS = {
                  "([vertex.md](vertex.md#trainer-on-machines-of-its-own))."),
 }  # fmt: skip
 
-# Flags that do not set an option. A test checks that `_OTHER_FLAGS` lists every flag of the parser
-# that sets no option.
+# Flags that do not set an option. A test checks that every flag of the parser either sets an option
+# or is in `_OTHER_FLAGS`.
 _OTHER_FLAGS = {
     "`--config FILE`": "read options from a YAML file, by their keys",
     "`--set KEY=VALUE`": "set any option by its key, such as `train.momentum=0.8`; may be repeated",
@@ -147,7 +147,8 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
         if key.rpartition(".")[0].partition(".")[0] != group:
             continue
         shown = re.sub(r"^machines\.(?!trainer\.)\w+", "machines.NODE", key)
-        # All nodes except Trainer have the same options, so the table shows these options once.
+        # All nodes except Trainer have the same `machines` options, so the table shows the options
+        # of these nodes only once.
         if shown in seen:
             continue
         seen.add(shown)
@@ -158,8 +159,8 @@ def _rows(group: str) -> Iterator[Sequence[str]]:
 
 
 def _split_default(text: str) -> tuple[str, str]:
-    """Splits a help text into the meaning and the default; the default is empty if the help text
-    has none.
+    """Splits a help text into the meaning and the default; the second text is empty if the help
+    text contains no default.
     """
     match = re.fullmatch(r"(.*) \(default: (.*)\)", text)
     return (match[1], match[2]) if match else (text, "")
@@ -177,8 +178,8 @@ def _default(key: str, option: Option) -> str:
 
 
 def _values_in_recipes(key: str) -> list[Any]:
-    """Returns the value of a `train.` or `augment.` option in each recipe, in the order of the
-    recipes.
+    """Returns the value that each recipe sets for an option such as `train.epochs`, in the order of
+    the recipes.
     """
     group, _, name = key.partition(".")
     return [getattr(_settings_of_recipe(recipe, group), name) for recipe in RECIPES.values()]

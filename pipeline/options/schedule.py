@@ -3,7 +3,8 @@
 This module does not import TensorFlow, which takes seconds to import.
 
 Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
-day of week. Kubeflow Pipelines expects times in UTC, and the seconds before cron's five fields.
+day of week. Kubeflow Pipelines expects six fields in UTC: the seconds, followed by cron's five
+fields.
 """
 
 import re
@@ -49,7 +50,7 @@ def check_schedule(text: str, runner: str) -> None:
 
 
 def for_vertex(text: str) -> str:
-    """Converts a cron expression for Vertex AI.
+    """Converts a cron expression to the form that Vertex AI expects.
 
     Raises:
       InputError: the seconds are not 0, but Vertex AI's schedules have no seconds.
@@ -68,7 +69,7 @@ def for_vertex(text: str) -> str:
 
 
 def for_kubeflow(text: str) -> str:
-    """Converts a cron expression for Kubeflow Pipelines.
+    """Converts a cron expression to the form that Kubeflow Pipelines expects.
 
     Raises:
       InputError: the time zone is not UTC, but Kubeflow Pipelines' schedules are in UTC.

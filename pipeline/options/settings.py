@@ -30,7 +30,7 @@ class Option(NamedTuple):
     """An option.
 
     Attributes:
-      field: the field of a dataclass that declares the option.
+      field: the dataclass field that declares the option.
       type: the type hint of the field.
     """
 
@@ -81,7 +81,7 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        # A value of the wrong type causes the same InputError as a value outside the range.
+        # The InputError below covers values of a wrong type as well as values outside the range.
         pass
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")

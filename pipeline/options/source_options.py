@@ -11,8 +11,8 @@ from common.errors import InputError
 from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
-# The names of the options `ingest.…` that each kind of dataset accepts. The class that reads a kind
-# of dataset has a constructor argument with the name of each accepted option.
+# For each kind of dataset, the options of the group `ingest` that have an effect. The class that
+# reads datasets of this kind has a constructor argument of the same name for each of these options.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -25,7 +25,7 @@ _ALL = sorted({name for names in _TAKEN.values() for name in names})
 
 
 def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
-    """Returns the options that the user has set, as constructor arguments of a source's class.
+    """Returns the options that the user has set, as arguments for the class that reads the dataset.
 
     Args:
       kind: the kind of source, a key of `components.image_example_gen.sources.kinds.KINDS`.

@@ -16,11 +16,11 @@ from common.options import Check
 # container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses it
-# as the name of the volume in the pod.
+# The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses the
+# claim's name as the name of the volume in the pod.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# The user's volumes must not have the names or paths of the volumes that Kubeflow Pipelines adds to
-# each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
+# A user's volume must not have the name or the path of a volume that Kubeflow Pipelines itself adds
+# to each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
 # backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the name of the volume for
 # `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
@@ -68,8 +68,9 @@ class Volume:
 
 def _are_possible(texts: Sequence[str]) -> bool:
     volumes = [Volume.parse(text) for text in texts]
-    # A pod can mount a claim only once, because Kubeflow Pipelines uses the claim's name as the
-    # name of the volume (makeVolumeMountPatch in backend/src/v2/driver/k8s.go).
+    # A pod can mount a claim only once, because Kubeflow Pipelines names each volume after its
+    # claim (makeVolumeMountPatch in backend/src/v2/driver/k8s.go), and two volumes of a pod cannot
+    # have the same name.
     return all(
         volume._is_possible and not any(v.claim == volume.claim for v in volumes[:number])
         for number, volume in enumerate(volumes)
@@ -89,7 +90,7 @@ STATE_DIR = Check(
 
 
 def normalise(place: str) -> str:
-    """Removes a trailing `/` from a path or URI. In a path, this function also resolves `..`."""
+    """Removes a trailing `/` from a path or URI, and resolves `..` if `place` is a path."""
     return place.rstrip("/") if "://" in place else posixpath.normpath(place)
 
 
@@ -101,8 +102,8 @@ def is_in_launcher_store(place: str) -> bool:
 def is_within(place: str, directory: str) -> bool:
     """Whether `place` is equal to `directory` or inside `directory`.
 
-    This function compares only the texts of the two absolute paths, because the paths may exist
-    only in containers.
+    This function compares the two absolute paths as texts and does not follow symbolic links,
+    because the paths may exist only in containers.
     """
     return f"{normalise(place)}/".startswith(f"{normalise(directory)}/")
 
@@ -110,14 +111,14 @@ def is_within(place: str, directory: str) -> bool:
 def check_storage(
     *, pipeline_root: str, state_dir: str | None, volumes: Sequence[str], written: Mapping[str, str]
 ) -> None:
-    """Checks that steps can read a pipeline's directories, and that no files are lost after a step.
+    """Checks that a pipeline keeps its files where all steps can read them.
 
     Args:
       pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
-      written: directories, in addition to the pipeline root and `state_dir`, to which the steps
-        write, in a dictionary by the flag that names the directory.
+      written: the directories to which the steps write besides the pipeline root and `state_dir`,
+        in a dictionary by the flag that names the directory.
 
     Raises:
       InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no

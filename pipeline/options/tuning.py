@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options `train.…` that have an effect on a linear probe. The options `train.…` that are not in
-# this set control training steps, but a linear probe is computed without training steps.
+# The options of the group `train` that affect a linear probe. All other options of this group
+# control training steps, but Trainer computes a linear probe without training steps.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 
@@ -22,7 +22,7 @@ def check_tune(
       recipe: name of the recipe.
       tune: the value of `--tune`, "full" or "head".
       head: the value of `--head`, "gradient" or "linear_probe".
-      tuner: number of trials of a search for hyperparameters.
+      tuner: number of trials in the hyperparameter search; 0 for no search.
       given: the flag or YAML key of each option that differs from the recipe, in a dictionary by
         dotted key.
       origin: the flag, or the file and key, that set the recipe.

@@ -34,6 +34,6 @@ def load_yaml(text: str) -> Any:
     """Parses `text` like `yaml.safe_load`, but refuses duplicate keys.
 
     Raises:
-      yaml.YAMLError: the text is not YAML, or a mapping in it has a key twice.
+      yaml.YAMLError: the text is not YAML, or a mapping in the text contains a key twice.
     """
     return yaml.load(text, Loader=_Loader)

@@ -113,7 +113,7 @@ class Console:
         )
 
     def print_found_images(self, found: FoundImages) -> None:
-        """Prints the images that a run found, and warnings about them."""
+        """Prints a description of the images that a run found, and warnings about the images."""
         self._fields(found.describe())
         for warning in found.warnings():
             self.warn(warning)
@@ -175,8 +175,8 @@ class Console:
         """Shows the number of images that the running node has read.
 
         Args:
-          done: number of images.
-          total: number of images that the node reads altogether.
+          done: number of images that the node has read.
+          total: number of images that the node will have read when it ends.
           pace: the images per second and the remaining time; None if they are unknown.
         """
         self._progress.show(done, total, describe_images(done, total, pace))
@@ -254,8 +254,9 @@ class _Notices(logging.Handler):
 def _read_published_accuracy(config: Config) -> dict[str, str]:
     """Returns the accuracy that was published for this recipe and this model.
 
-    The result maps "published", the label of the accuracy on the console, to the accuracy and its
-    source. The result is empty if no accuracy was published, or if options differ from the recipe.
+    The only key of the result is "published", the label on the console, and its value is a text
+    with the accuracy and the source of the accuracy. The result is empty if no accuracy was
+    published, or if options differ from the recipe.
     """
     recipe = RECIPES[config.recipe]
     as_published = config.weights == "pretrained" and config.has_recipe_of_dataset

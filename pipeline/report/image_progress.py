@@ -21,9 +21,10 @@ _INTERVAL = 1.0  # seconds between two updates of the progress
 
 
 class ImageProgress:
-    """Shows, while a node runs, how many images the node's processes have counted.
+    """Shows, while a node runs, how many images the node has read.
 
-    A thread reads the counts that `common.image_counts` writes.
+    A thread of this object reads the counts that the node's processes write with
+    `common.image_counts`.
     """
 
     def __init__(self, console: Console, images: Mapping[str, int]) -> None:
@@ -55,8 +56,8 @@ class ImageProgress:
         self.stop()
         if not self._images.get(node):
             return
-        # Each node counts its images in a new directory, because a process of the previous node may
-        # still write counts.
+        # A process of the previous node may still be writing its count of images, so each node gets
+        # a new directory for its counts.
         directory = tempfile.mkdtemp(dir=self._directory)
         os.environ[VARIABLE] = directory
         self._is_over = threading.Event()

@@ -19,7 +19,7 @@ class Inspection:
     """The results of an inspection of the images.
 
     Attributes:
-      found: the numbers of images and of issues, one line each.
+      found: a line with the numbers of images, and a line with the number of issues of each kind.
       refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the HTML report.
     """
@@ -30,7 +30,7 @@ class Inspection:
 
 
 def allow_everything(config: Config) -> Config:
-    """Returns `config` with limits that never stop an inspection, so that all checks run."""
+    """Returns `config` with limits so high that no check stops an inspection."""
     ingest = dataclasses.replace(config.ingest, max_quarantined=1.0, allow_anomalies=True)
     return dataclasses.replace(
         config, ingest=ingest, data=dataclasses.replace(config.data, max_leak=1.0)

@@ -35,10 +35,10 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
     Args:
       path: the log file. If the log file exists, the context appends to it.
       verbose: whether log lines also go to the screen. If `verbose` is True, the context does not
-        redirect the descriptors, so the log lines of C++ code go only to the screen.
+        redirect the file descriptors 1 and 2, so the log lines of C++ code go only to the screen.
 
     Yields:
-      Two text streams that still write to the screen: the original stdout and stderr.
+      Two text streams that are not redirected, and write to the original stdout and stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -39,11 +39,12 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: the metrics of `components.model_evaluator.calibration_metrics`, by name.
       worst_class: name, recall and number of images of the class with the lowest recall.
-      gate: whether the gate blesses the model, and the reasons.
+      gate: whether the gate blesses the model, and if not, the reasons.
       serving: the findings of ServingCheck.
       pushed_to: the directory of the pushed model, from which a model server loads the model; None
         if Pusher pushed no model.
-      was_served: whether `pushed_to` contained the model before the run.
+      was_served: whether `pushed_to` contained the model before the run, so that Pusher copied
+        nothing.
       unpushed: the reason why Pusher did not push the model; empty if Pusher pushed the model.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
@@ -127,7 +128,7 @@ def make_report(run: Mapping[str, NodeRun]) -> Report:
 
 
 def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
-    """Yields the time and the memory that nodes recorded in their outputs."""
+    """Yields the duration and peak memory that each node recorded in its outputs."""
     for name, node in run.items():
         artifacts = (artifact for output in node.outputs.values() for artifact in output)
         usage = next(filter(None, map(read_usage, artifacts)), None)
@@ -142,7 +143,7 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
 
 
 def _read_accuracy(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy and the number of images from TFMA's metrics of one slice."""
+    """Returns the accuracy and the number of images in one of TFMA's slices, such as a class."""
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 

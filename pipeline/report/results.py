@@ -50,7 +50,7 @@ def _describe_calibration(calibration: Any) -> Iterator[str]:
 
 
 def _describe_gate(verdict: Any) -> Iterator[str]:
-    """Yields lines that compare the model with the limits of the gate and the last blessed model.
+    """Yields lines that compare the model with the gate's limits and with the last blessed model.
 
     Args:
       verdict: a `components.model_evaluator.verdict.Verdict`.
