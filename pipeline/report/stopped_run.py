@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Maps a node and the key of its output to the name of the input of the node Report, if the name
-# differs from the key.
+# Names of those inputs of the node Report whose names differ from the keys of the outputs that they
+# read. Maps the node and the key of an output to the name of the input.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 

@@ -1,4 +1,4 @@
-"""Runs the containers of a custom job on this machine, as Vertex AI does.
+"""Runs the containers of a custom job as Vertex AI does, but on this machine.
 
 Each container is a process with the command of its worker pool, in an empty directory. `TF_CONFIG`
 and `CLUSTER_SPEC` name all containers, in the format that Vertex AI documents for distributed
