@@ -13,7 +13,7 @@ def claim(config: Config) -> None:
 
     The state directory is `cloud.state_dir` or, if this option is not given, the pipeline root.
     Only one pipeline may use a state directory, because Evaluator compares each new model with the
-    blessed models that are recorded in the state directory.
+    last blessed model that is recorded in this directory.
 
     Raises:
       InputError: another pipeline uses the state directory.

@@ -44,10 +44,10 @@ def check_artifacts(
 ) -> Iterator[None]:
     """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
 
-    If a cached artifact has changed since its node ended, the node runs again. Only Trainer and
-    Tuner do not run again for a changed artifact: the run ends with an error, because a training
-    may take days. This context does not check artifacts in a bucket, because the check would have
-    to download the artifacts.
+    If a cached artifact has changed since its node ended, the node runs again. If a cached artifact
+    of Trainer or Tuner has changed, the run ends with an error and does not run the node again,
+    because a training may take days. This context does not check artifacts in a bucket, because the
+    check would have to download the artifacts.
 
     Args:
       pipeline_root: the pipeline root.

@@ -235,8 +235,8 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # The loop looks for the node ExampleValidator among all failed tasks, because the service
-        # may also list the run itself as a failed task.
+        # This condition looks for the node ExampleValidator among all failed tasks, because the
+        # service may also list the run itself as a failed task.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()

@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 
-# The following module imports TensorFlow and all of TFX's executors.
+# The module in the next import imports TensorFlow and all of TFX's executors.
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401
 from tfx.extensions.google_cloud_ai_platform import runner
 

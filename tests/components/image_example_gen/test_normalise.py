@@ -281,7 +281,7 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """The chunk sBIT determines which value is white, unless a value needs more bits than that.
+    """The chunk sBIT, which states n bits, makes 2**n - 1 white if no value has more than n bits.
 
     Ingestion and serving agree on the value of white.
     """

@@ -120,8 +120,8 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    # Only requests of one image have a measured latency: the first request of each size is not
-    # timed, and the test sends each larger size only once.
+    # Only requests of one image have a measured latency, because ServingCheck does not time the
+    # first request of each size, and sends each larger size only once.
     assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {

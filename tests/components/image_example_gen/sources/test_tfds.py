@@ -117,7 +117,7 @@ def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
 
 
 def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
-    """The fingerprint changes if an image changes, but not the file's name, size and time."""
+    """A changed image changes the fingerprint, even if the file keeps its name, size and time."""
     stat = flowers_record.stat()
     rewrite(flowers_record, flip_a_bit_of_one_image)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))
