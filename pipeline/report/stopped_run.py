@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Maps an output, as its node and key, to the input of the node Report that reads the output.
-# Contains only outputs whose key differs from the name of the input.
+# Maps an output, as its node and key, to the input of the node Report that reads the output. The
+# dict contains only outputs whose key differs from the name of the input.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 

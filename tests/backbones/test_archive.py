@@ -113,7 +113,7 @@ def test_refused_archives(unpack_bytes, content, expected):
 
 @pytest.fixture
 def outside(tmp_path):
-    """Makes a folder outside the model cache; after the test, checks that it is unchanged."""
+    """Makes a folder outside the model cache; checks that the test leaves the folder unchanged."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("mine")
     yield tmp_path / "outside"

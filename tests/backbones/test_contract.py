@@ -200,8 +200,8 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
 
     class Model(tf.Module):
         # In tf.Module, `variables` and `trainable_variables` are Python properties: they cannot be
-        # assigned, and a SavedModel does not store them. The class attributes None replace these
-        # properties, so that `save` can assign lists.
+        # assigned, and a SavedModel does not store them. Class attributes with the value None
+        # replace these properties in `Model`, so that `save` can assign lists to them.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

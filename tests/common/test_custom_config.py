@@ -98,7 +98,7 @@ def test_a_missing_key_is_refused():
 
 
 def test_settings_need_no_tensorflow(project):
-    """The process that builds the pipeline imports the settings, but should not need TensorFlow.
+    """The process that builds the pipeline imports node settings, but should not need TensorFlow.
 
     Importing TensorFlow takes seconds.
     """

@@ -111,7 +111,7 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 def test_a_lease_by_the_url_of_a_bucket():
     """TensorFlow's file system `ram://` stands for a bucket.
 
-    The renewal interval is so long that no lease is renewed, because a renewal writes the file a
+    The renewal interval is so long that the test renews no lease: a renewal would write the file a
     second time. In a bucket, the second write would replace the object, but in `ram://` it would
     append to the file.
     """

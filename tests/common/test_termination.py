@@ -12,8 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("foreground")
 START = "from common.termination import end_on_signals; end_on_signals('program')\n"
-# TensorFlow catches exceptions of the Python code that it calls, and continues. This loop imitates
-# this behaviour.
+# This loop catches every exception and continues, because TensorFlow does the same with exceptions
+# of the Python code that it calls.
 SWALLOWS = """
 print("ready", flush=True)
 while True:

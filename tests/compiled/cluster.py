@@ -71,7 +71,7 @@ class Step:
 
 
 def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, Any]:
-    """Returns the metadata of an output artifact of a task."""
+    """Returns the metadata of a task's output artifact."""
     return dict(steps[task].artifacts[output].metadata)
 
 

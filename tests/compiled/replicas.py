@@ -17,7 +17,12 @@ from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
 
 from tests.compiled.containers import prepare_disk
 
-_TASKS = ("chief", "worker", "ps", "evaluator")  # task types of the worker pools, in order
+_TASKS = (
+    "chief",
+    "worker",
+    "ps",
+    "evaluator",
+)  # TF_CONFIG task types by worker pool
 
 
 class Replicas:

@@ -39,9 +39,9 @@ class Kubeflow:
 
     Attributes:
       cluster: the stand-in for Kubeflow Pipelines.
-      arguments: the command-line arguments that compiled the pipeline of the third of the three
-        runs. The pipeline of the first and the second run was compiled with the additional argument
-        `--tuner`.
+      arguments: the command-line arguments with which the pipeline of the third of the three runs
+        was compiled. The pipeline of the first and the second run was compiled with the additional
+        argument `--tuner`.
       state: the folder `cloud.state_dir`, in a volume.
       runs: the steps of each run. The second run repeats the first run. The third run trains
         another model and requires an accuracy that no model reaches.

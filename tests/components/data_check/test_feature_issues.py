@@ -59,9 +59,9 @@ def test_a_class_with_few_images_is_not_judged(features):
 def test_a_class_whose_images_are_all_the_same_is_not_judged(features):
     """Copies of an image are always in the same fold of the cross-validation.
 
-    A linear probe, trained on the images of the other folds, judges the images of a fold. If all
-    images of a class are copies of one image, the other folds have no image of the class, so the
-    probe does not know the class.
+    For each fold, a linear probe is trained on the images of the other folds, and judges the labels
+    of the images of this fold. If all images of a class are copies of one image, the other folds
+    have no image of the class, so the probe does not know the class.
     """
     pairs = [Pair(0, other, 1.0) for other in range(1, PER_CLASS)]
     probabilities = predict_out_of_fold(features, LABELS, pairs)

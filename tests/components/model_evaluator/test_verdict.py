@@ -27,8 +27,8 @@ def table(right, champion=None, label=None, **columns):
       right: whether the new model classifies each image correctly.
       champion: whether the champion classifies each image correctly.
       label: the class of each image; by default, all images are roses.
-      columns: the values of columns that differ from their defaults, by the name of the column. The
-        default of all probabilities is 1.
+      columns: the values of columns that differ from their defaults, by the name of the column. By
+        default, all probabilities are 1.
     """
     label = label or ["roses"] * len(right)
     other = {"roses": "tulips", "tulips": "roses"}

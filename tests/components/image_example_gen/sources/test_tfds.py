@@ -91,7 +91,7 @@ def rewrite(record, change):
 
 
 def serialize_features_in_reverse(_, example):
-    """Serializes an example with reversed features: their order may differ between processes."""
+    """Serializes an example with reversed features, because processes may use different orders."""
     features = sorted(example.features.feature.items(), reverse=True)
     parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
     return b"".join(part.SerializeToString() for part in parts)
