@@ -135,7 +135,7 @@ class _Launcher(launcher.Launcher):
     def _cached_outputs(
         self, find: Any, metadata_handle: Any, cache_context: Any
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Returns the newest cached outputs with unchanged files, or None."""
+        """Returns the newest cached outputs with unchanged files; None if there are none."""
         while True:
             outputs = find(metadata_handle=metadata_handle, cache_context=cache_context)
             if outputs is None or self._contents is None:

@@ -176,7 +176,7 @@ def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """The image is not resized, because its shorter side is already 8/7 of the crop: 128 pixels."""
+    """The shorter side, 128 pixels, is 8/7 of the crop's 112, so the image is not resized."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2

@@ -17,12 +17,8 @@ from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
 
 from tests.compiled.containers import prepare_disk
 
-_TASKS = (
-    "chief",
-    "worker",
-    "ps",
-    "evaluator",
-)  # TF_CONFIG task types by worker pool
+# The types of the tasks in TF_CONFIG, in the order of the worker pools.
+_TASKS = ("chief", "worker", "ps", "evaluator")
 
 
 class Replicas:

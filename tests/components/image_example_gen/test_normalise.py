@@ -169,7 +169,10 @@ FILES |= {"canvas": image_files.partial_gif(), "bomb": image_files.png_bomb(1001
 
 @pytest.fixture(scope="module")
 def served():
-    """Returns a function that decodes an image as exported models do, or returns None."""
+    """Returns a function that decodes an image as exported models do.
+
+    The function returns None if exported models refuse the image.
+    """
     decode = tf.function(
         lambda encoded: decode_upright(encoded, limits(300, 10**6)).image,
         input_signature=[tf.TensorSpec([], tf.string)],
