@@ -36,8 +36,8 @@ def report_stopped_run(
       could not be written.
     """
     try:
-        # `one_line` shortens the messages of exceptions other than InputError, because the messages
-        # can be very long.
+        # An exception that is not an InputError may have a very long message, so `one_line`
+        # shortens the message.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped

@@ -42,7 +42,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     Args:
       post: the function that sends a request.
       run: the id of the run.
-      output: the name of the node and of its output, such as `Pusher/pushed_model`.
+      output: the name of a node and the name of its output, such as `Pusher/pushed_model`.
 
     Returns:
       A dict from names of properties to numbers or strings; None if the run has no such artifact.

@@ -35,8 +35,8 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     """Runs the pipeline to its end; returns its result.
 
     Raises:
-      InputError: another pipeline uses the same remote pipeline root, or Beam's workers are
-        containers, and no flag names their image.
+      InputError: another pipeline uses the same remote pipeline root, or Beam's workers run in
+        containers but no flag names the image of the containers.
       Exception: the exception that a node raised.
     """
     pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))

@@ -1,6 +1,6 @@
 """Learns from log records when nodes of a local run start and end, and shows their progress.
 
-TFX's LocalDagRunner offers no hooks, so the only signs of a start or an end are its log records.
+TFX's LocalDagRunner offers no hooks, so only its log records show when a node starts or ends.
 """
 
 import logging

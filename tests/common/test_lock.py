@@ -11,7 +11,7 @@ from common.lock import hold_lock, logger
 
 
 def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
-    def find_records():  # ignores other loggers, since threads of earlier tests may log as well
+    def find_records():  # ignores other loggers, because threads of earlier tests may log
         return [record for record in caplog.records if record.name == logger.name]
 
     target = tmp_path / "model"

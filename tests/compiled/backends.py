@@ -262,8 +262,9 @@ class KubeflowPipelines(Backend):
             shutil.rmtree(disk / scheme, ignore_errors=True)
 
     def _download(self, uri: str, local: Path) -> None:
-        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects with keys
-        # that begin with the artifact's key, such as `model_run` for the key `model`.
+        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects whose
+        # keys begin with the artifact's key: for the key `model`, for example, also the object
+        # `model_run`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))

@@ -92,7 +92,7 @@ class Cluster:
         Args:
           job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
           containers: the object that runs the containers.
-          folder: the folder in which each container has a folder as its disk.
+          folder: the parent of the folders that stand for the disks of the containers.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.

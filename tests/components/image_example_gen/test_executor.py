@@ -229,7 +229,7 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """The map entries of an example are sorted, since their order may differ between processes."""
+    """An example has sorted map entries, because their order may differ between processes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
