@@ -43,7 +43,7 @@ def read_schema(path: str) -> str:
       path: path or gs:// URI of a text-format `tensorflow.metadata.v0.Schema`.
 
     Raises:
-      InputError: the file does not exist, or is not a schema with images and labels.
+      InputError: the file cannot be read, is not a schema, or lacks the feature `image` or `label`.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -74,9 +74,9 @@ def read_schema(path: str) -> str:
 def limit_labels(schema: str, classes: Sequence[str]) -> str:
     """Adds the range of the labels to the text of an inferred schema.
 
-    Labels are integers, but SchemaGen lists the labels as a domain of strings. TFDV ignores a
-    domain of strings for an integer feature, so TFDV would not report a new label as an anomaly.
-    With a range, TFDV reports each label outside the range.
+    Labels are integers, but SchemaGen writes them to the schema as a domain of strings. TFDV
+    ignores a domain of strings for an integer feature, so TFDV would not report a new label as an
+    anomaly. With a range, TFDV reports each label outside the range.
 
     Args:
       schema: the text that SchemaGen wrote.
@@ -101,8 +101,8 @@ def check_write_schema(path: str, config: Config) -> None:
     """Checks that a run can infer a schema and write it to the file of `--write-schema`.
 
     Raises:
-      InputError: the runner is a cluster, the schema is given instead of inferred, or the directory
-        of `path` does not exist.
+      InputError: the runner is not local, the run uses a given schema instead of an inferred
+        schema, or the directory of `path` does not exist.
     """
     if config.run.is_compiled:
         raise InputError(

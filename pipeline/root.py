@@ -38,8 +38,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
 
     Yields:
       A function that records the pipeline as the owner of `directory`. The caller must find the
-      data and the model before it calls the function, so that a first run with a wrong `--dataset`
-      or `--model` does not make its pipeline the owner of `directory`.
+      data and the model before it calls the yielded function, so that a first run with a wrong
+      `--dataset` or `--model` does not make its pipeline the owner of `directory`.
 
     Raises:
       InputError: the run cannot write to `directory`; another run is using `directory`; `directory`
@@ -68,8 +68,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
                 f"{config.name}: give --name {name}, or another --pipeline-root"
             )
         # Two folders of images may have the same name, so two pipelines may have the same default
-        # name. If pipelines for different data shared a pipeline root, Evaluator would compare the
-        # models of these pipelines.
+        # name. If pipelines for different data shared a pipeline root, Evaluator would compare
+        # models for different data.
         if reads != config.model_and_dataset and config.has_default_name:
             raise InputError(
                 f"--pipeline-root {directory}: has runs of {reads}, but this run is of "

@@ -59,8 +59,8 @@ PARAMETERS = (
 def runtime_parameters(config: Config) -> dict[str, Any]:
     """Returns TFX's RuntimeParameters of the pipeline that `config` describes, by name.
 
-    If an option may be None, a run sets the option to None with the value 0 or the empty text. If a
-    parameter has no default, each run must give a value.
+    If an option may be None, the value 0 or the empty text of the parameter sets the option to
+    None. If a parameter has no default, each run must give a value.
     """
     from tfx.orchestration.data_types import RuntimeParameter
 

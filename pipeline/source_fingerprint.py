@@ -8,7 +8,7 @@ from components.image_example_gen.unread import read_unread
 
 
 def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
-    """Returns the fingerprint of `source`.
+    """Returns the fingerprint of the data source for ImageExampleGen's cache key.
 
     If an earlier run could not read some images, and one of them is readable now, the fingerprint
     changes, so that ImageExampleGen reads the images again.

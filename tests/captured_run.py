@@ -25,7 +25,7 @@ def _redirect_output() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def run_captured(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command line in this process; returns exit status, stdout and stderr."""
+    """Runs the command line in this process; returns the exit status, stdout and stderr."""
     with _redirect_output() as streams:
         status = pipeline_runner.main(arguments)
         texts = []

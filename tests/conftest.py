@@ -22,7 +22,7 @@ TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-# The slowest files and folders, the slowest first; "" stands for all other files.
+# The test files and folders that run first, the slowest first; "" stands for all other files.
 SLOWEST = (
     "end_to_end/test_cache.py",
     "end_to_end/test_real_images.py",
@@ -69,9 +69,10 @@ def real_images(shared: Path) -> list[Path]:
 
 @pytest.fixture
 def foreground() -> Iterator[None]:
-    """Sets the signal handlers of a foreground process.
+    """Sets the handlers of SIGINT and SIGHUP to those of a process in the foreground.
 
-    Without this fixture, tests in the background or under nohup would ignore some signals.
+    A shell may start tests in the background with SIGINT ignored, and nohup ignores SIGHUP, so
+    tests of these signals would fail without this fixture.
     """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Maps a node and the key of its output to the name of the input of the node Report, if the name
-# differs from the key.
+# Maps an output, as its node and key, to the input of the node Report that reads the output. The
+# dict contains only outputs whose key differs from the name of the input.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
@@ -36,8 +36,8 @@ def report_stopped_run(
       could not be written.
     """
     try:
-        # `one_line` shortens the messages of exceptions other than InputError, because the messages
-        # can be very long.
+        # An exception that is not an InputError may have a very long message, so `one_line`
+        # shortens the message.
         stopped = str(error) if isinstance(error, InputError) else one_line(error)
         return write_data_report(
             connection, from_custom_config(ReportSettings, settings), directory, stopped=stopped

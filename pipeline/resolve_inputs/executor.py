@@ -23,7 +23,7 @@ SETTINGS = "settings"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Finds the inputs of a run of a compiled pipeline.
+    """Finds the data and the model for a run of a compiled pipeline.
 
     A local run has no node ResolveInputs, because `pipeline_runner.py` finds the inputs before it
     starts the pipeline.

@@ -12,8 +12,8 @@ def claim(config: Config) -> None:
     """Records that the pipeline of `config` uses its state directory.
 
     The state directory is `cloud.state_dir` or, if this option is not given, the pipeline root.
-    Only one pipeline may use a state directory: otherwise, Evaluator would compare the models of
-    different pipelines.
+    Only one pipeline may use a state directory, because Evaluator compares each new model with the
+    last blessed model that is recorded in this directory.
 
     Raises:
       InputError: another pipeline uses the state directory.

@@ -11,9 +11,9 @@ def check_volumes(config: Config) -> None:
     """Checks that the steps of the pipeline can write to the state and serving directories.
 
     All steps run as the same user, so it is enough to run this check in one step. The volume of a
-    new PersistentVolumeClaim often belongs to root, but the container runs as another user.
-    Kubernetes' `fsGroup` could change the owner of the volume, but a compiled pipeline cannot set
-    `fsGroup`.
+    new PersistentVolumeClaim often belongs to root, but the container runs as another user. In
+    Kubernetes, the field `fsGroup` of a pod could make the volume writable for this user, but a
+    compiled pipeline cannot set `fsGroup`.
 
     Raises:
       InputError: the steps cannot write to a directory.

@@ -45,8 +45,9 @@ def check_artifacts(
     """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
 
     If a cached artifact has changed since its node ended, the node runs again. If a cached artifact
-    of Trainer or Tuner has changed, the run ends with an error instead. This context does not check
-    artifacts in a bucket, because the check would have to download the artifacts.
+    of Trainer or Tuner has changed, the run ends with an error and does not run the node again,
+    because a training may take days. This context does not check artifacts in a bucket, because the
+    check would have to download the artifacts.
 
     Args:
       pipeline_root: the pipeline root.

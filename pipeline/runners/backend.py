@@ -145,7 +145,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def create_schedule(self, config: Config, job: Path) -> str:
-        """Schedules the compiled pipeline in the file `job`; `config` contains the times.
+        """Schedules runs of the compiled pipeline in the file `job` at the times in `config`.
 
         Returns:
           The URL of the schedule's page.
@@ -235,8 +235,8 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
             break
         time.sleep(seconds)
     if not now.succeeded:
-        # The service may list the run itself as a failed task, so the first failed task need not be
-        # the node that failed.
+        # This condition looks for the node ExampleValidator among all failed tasks, because the
+        # service may also list the run itself as a failed task.
         if any(
             task.lower() == DATA_CHECK.lower() and state == "FAILED"
             for task, state in now.tasks.items()
@@ -259,7 +259,7 @@ def schedule_id(backend: Backend, name: str) -> str:
     """Returns the id of the schedule whose name or id is `name`.
 
     Raises:
-      InputError: there is no such schedule, or several have the name.
+      InputError: no schedule has this name or id, or several schedules have this name.
     """
     schedules = backend.schedules()
     found = [s.id for s in schedules if name in (s.name, s.id)]

@@ -9,15 +9,16 @@ repository kubeflow/pipelines, below backend/src/v2, at release 2.17.0:
 - The type of each input artifact is empty: `"type": {"instanceSchema": ""}`. TFX reads the
   artifact's class from `instanceSchema`, but the driver leaves `instanceSchema` empty when it reads
   the outputs of the previous step from ML Metadata (metadata/client.go,
-  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send empty types.
+  GetOutputArtifactsByExecutionId). All releases of Kubeflow Pipelines since 2.0.0 send input
+  artifacts with empty types.
 - The driver adds an output artifact `executor-logs` of the type `system.Artifact`, which no
   component declares (driver/driver.go, provisionOutputs). TFX's entry point fails if there is an
-  `executor-logs`, because TFX has no artifact class for the type `system.Artifact`. All releases of
-  Kubeflow Pipelines since 2.5.0 add `executor-logs` if their setting `PUBLISH_LOGS` is `true`,
-  which is the default.
+  `executor-logs`, because TFX has no artifact class for the type `system.Artifact`. In all releases
+  of Kubeflow Pipelines since 2.5.0, the driver adds the output `executor-logs` if the setting
+  `PUBLISH_LOGS` is `true`, which is the default.
 
 Vertex AI sends an ExecutorInput that TFX can read. On Vertex AI, containers use this module as
-their entry point too, because both services run the same compiled pipeline.
+their entry point too, because Vertex AI and Kubeflow Pipelines run the same compiled pipeline.
 
 TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
 import path of a class. The module also replaces the URI of an HTML output's directory with the URI

@@ -30,8 +30,9 @@ _EXPECTED = (
     "expected the dashboard's URL, and in cloud.token_file a token that the dashboard accepts"
 )
 
-# A function that sends a body to a path of the dashboard, and returns the headers (in lower case)
-# and the body of the response.
+# A function that sends a POST request to the dashboard. The arguments are the path and the body of
+# the request. The function returns the headers (with names in lower case) and the body of the
+# response.
 Post = Callable[[str, bytes], tuple[Mapping[str, str], bytes]]
 
 
@@ -41,7 +42,7 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     Args:
       post: the function that sends a request.
       run: the id of the run.
-      output: the name of the node and of its output, such as `Pusher/pushed_model`.
+      output: the name of a node and the name of its output, such as `Pusher/pushed_model`.
 
     Returns:
       A dict from names of properties to numbers or strings; None if the run has no such artifact.
@@ -90,8 +91,8 @@ def _call(post: Post, method: str, request: message.Message, response: message.M
 def _read_frames(headers: Mapping[str, str], body: bytes) -> tuple[bytes, dict[str, str]]:
     """Returns the message in the response to a gRPC-Web request, and gRPC's trailers.
 
-    github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md describes the frames. A response without a
-    message has the trailers among its headers.
+    github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md describes the frames. If a response
+    contains no message, gRPC's trailers are among the HTTP headers of the response.
     """
     data, trailers = b"", dict(headers)
     while len(body) >= 5:

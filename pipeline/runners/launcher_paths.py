@@ -17,7 +17,8 @@ functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are 
 
 This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
 TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
-workers on other machines even need the `gs://` URIs, because they cannot read the container's disk.
+workers on other machines need the `gs://` URIs, because they cannot read the launcher's copies on
+the container's disk.
 """
 
 import posixpath

@@ -35,9 +35,9 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
     """Runs the pipeline to its end; returns its result.
 
     Raises:
-      InputError: another pipeline uses the same remote pipeline root, or Beam's workers are
-        containers, and no flag names their image.
-      Exception: the exception of a node that fails.
+      InputError: another pipeline uses the same remote pipeline root, or Beam's workers run in
+        containers but no flag names the image of the containers.
+      Exception: the exception that a node raised.
     """
     pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
     nodes = _run(config, inputs, pipeline, console)
@@ -60,7 +60,7 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
 
     Raises:
       InputError: the same errors as in `run`.
-      Exception: the exception of a node that fails.
+      Exception: the exception that a node raised.
     """
     pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
     nodes = _run(config, inputs, pipeline, console, RunOptions(to_nodes=["SchemaGen"]))
@@ -74,7 +74,7 @@ def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
 
     Raises:
       InputError: the same errors as in `run`.
-      Exception: the exception of a node that fails.
+      Exception: the exception that a node raised.
     """
     beam_args = beam_arguments(config.run.beam_args)
     pipeline = create_inspection(allow_everything(config), inputs, beam_args)
@@ -119,8 +119,9 @@ def _run(
             ),
             check_artifacts(
                 config.pipeline_root,
-                # ServingCheck runs after Evaluator. To save time, the process for ServingCheck
-                # starts early, and imports TensorFlow while Evaluator runs.
+                # ServingCheck runs after Evaluator. To save time, the serving process for
+                # ServingCheck starts together with Evaluator, and imports TensorFlow while
+                # Evaluator runs.
                 lambda node: start_serving_process() if node == "Evaluator" else None,
             ),
             quick_pipelines(),

@@ -1,6 +1,6 @@
 """Learns from log records when nodes of a local run start and end, and shows their progress.
 
-TFX's LocalDagRunner offers no hooks, so the only signs of a start or an end are its log records.
+TFX's LocalDagRunner offers no hooks, so only its log records show when a node starts or ends.
 """
 
 import logging
@@ -36,8 +36,8 @@ def report_nodes_to(
     loggers = [logging.getLogger(name) for name in ("absl", *_TRAINER)]
     level = loggers[1].level
     loggers[1].setLevel(logging.DEBUG)
-    # absl's function sets the log level, because TensorFlow, whenever it saves a model, resets the
-    # level to the value that absl has stored.
+    # Whenever TensorFlow saves a model, it resets the log level to the value that absl has stored,
+    # so absl's own function must set the level.
     absl.logging.set_verbosity(absl.logging.INFO)
     for logger in loggers:
         logger.addHandler(listener)

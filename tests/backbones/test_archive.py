@@ -113,7 +113,7 @@ def test_refused_archives(unpack_bytes, content, expected):
 
 @pytest.fixture
 def outside(tmp_path):
-    """Makes a folder outside the model cache, and checks after the test that it has not changed."""
+    """Makes a folder outside the model cache; checks that the test leaves the folder unchanged."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("mine")
     yield tmp_path / "outside"
@@ -254,7 +254,7 @@ def test_a_huge_extended_header_is_refused(unpack_bytes):
 
 
 def test_a_negative_size(unpack_bytes):
-    """With a negative size, `tarfile` reads the same header again for ever (CVE-2025-8194)."""
+    """A negative size makes `tarfile` read the same header in an endless loop (CVE-2025-8194)."""
     info = member("saved_model.pb")
     block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
     block[124:136] = tarfile.itn(-512, 12, tarfile.GNU_FORMAT)

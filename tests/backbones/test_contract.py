@@ -199,8 +199,9 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     """
 
     class Model(tf.Module):
-        # A SavedModel can store lists, but not properties, so the value None hides tf.Module's
-        # properties `variables` and `trainable_variables` until `save` assigns lists to the names.
+        # In tf.Module, `variables` and `trainable_variables` are Python properties: they cannot be
+        # assigned, and a SavedModel does not store them. Class attributes with the value None
+        # replace these properties in `Model`, so that `save` can assign lists to them.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

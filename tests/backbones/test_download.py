@@ -34,7 +34,7 @@ def test_a_file(server, target):
     assert fetch(server.answer("/file", Answer(body=BODY)), target) == BODY
     assert files_beside(target) == ["file"]
     assert fetch(server.url + "/file", target) == BODY
-    assert len(server.requests) == 1  # the file had been downloaded already
+    assert len(server.requests) == 1  # the second call used the downloaded file
 
 
 def test_an_interrupted_download_is_resumed(server, target):

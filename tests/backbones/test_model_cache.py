@@ -37,9 +37,10 @@ def test_using_an_entry_keeps_it_and_removes_old_entries(tmp_path):
 
 
 def test_an_entry_of_a_read_only_cache_is_used(tmp_path):
-    """A missing entry stands for a read-only entry.
+    """An entry is used even if `use_entry` cannot set its time of use.
 
-    `use_entry` cannot set the time of use of a missing entry, nor that of a read-only entry.
+    The entry of this test does not exist, so `use_entry` fails to set the time, as it would in a
+    read-only cache.
     """
     assert use_entry(tmp_path / "x" / "y") == tmp_path / "x" / "y"
 

@@ -47,7 +47,7 @@ def get_refusal(directory):
 
 
 def read_in_nested_functions(texts):
-    """Reads a file in a branch of `tf.cond`, in a function that is mapped over a dataset."""
+    """Maps a function over a dataset; the function reads a file in a branch of `tf.cond`."""
 
     def read(text):
         return tf.cond(tf.strings.length(text) > 3, lambda: tf.io.read_file(text), lambda: text)
@@ -249,8 +249,8 @@ def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
     """A model cannot evade the check with a function whose name is "the graph".
 
     Only nodes of the model's graph may call the functions that save and restore the variables.
-    Error messages call the model's graph "the graph", so a check that used the names in error
-    messages would take a function with this name for the graph.
+    Error messages call the model's graph "the graph". If the check recognised the graph by this
+    name, it would treat a function called "the graph" as the graph.
     """
 
     def edit(graph):

@@ -65,7 +65,8 @@ def test_untrained_models():
     assert parse_model("vit_b16_fe").is_untrained("random")
     assert not parse_model("vit_b16_fe").is_untrained("pretrained")
     assert parse_model("vit_mini_fe").is_untrained("pretrained")
-    assert not parse_model(f"{HANDLE}/1").is_untrained("random")  # `check_model` refuses this case
+    # `check_model` refuses random weights for a model that is not in the catalogue.
+    assert not parse_model(f"{HANDLE}/1").is_untrained("random")
 
 
 def test_a_signed_url_is_too_long_for_a_path():

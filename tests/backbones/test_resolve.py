@@ -132,7 +132,7 @@ def test_a_killed_conversion_leaves_no_visible_model(tmp_path, project, golden):
 
 
 def test_two_processes_make_a_model_once(tmp_path, project):
-    """The second process waits for the lock of the first process, and then uses its model."""
+    """A process waits while another process makes the same model, and then uses that model."""
     directory = resolve_model("vit_mini_fe", tmp_path / "elsewhere")
     target = tmp_path / "cache" / "random" / directory.name
     target.parent.mkdir(parents=True)
@@ -223,7 +223,7 @@ def test_a_name_is_taken_from_the_cache_of_tensorflow_hub(tiny_backbone, tmp_pat
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can change the owner of a directory")
 def test_another_users_model_in_the_cache_of_tensorflow_hub_is_not_used(tiny_backbone, tmp_path):
-    """By default the cache of TensorFlow Hub lies in /tmp, where any user can put a model."""
+    """By default, the cache of TensorFlow Hub is in /tmp, where any user can put a model."""
     key = hashlib.sha1(MODELS["vit_b16_fe"].handle.encode()).hexdigest()
     model = shutil.copytree(tiny_backbone, tmp_path / "hub" / key)
     assert is_cached(MODELS["vit_b16_fe"], tmp_path)
@@ -289,7 +289,7 @@ def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
     )
     logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
     assert logits.shape == (1, tiny_entries.classes)
-    assert len(server.requests) == 3  # the checkpoint was in the cache
+    assert len(server.requests) == 3  # the classifier needed no request: the checkpoint was cached
 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])

@@ -22,7 +22,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 class ColourReader(ReusableModule):
     """A classifier that predicts class 4 r + g for an image of the colour (r, g, 0).
 
-    The closer the index of another class is to 4 r + g, the more probable is this class.
+    The probability of a class falls with the distance of its index from 4 r + g.
     """
 
     def __init__(self, classes=1000):
@@ -100,7 +100,7 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Runs the benchmark; returns exit status, printed lines by their first word, and stderr."""
+    """Runs the benchmark; returns the exit status, the printed lines by first word, and stderr."""
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -176,7 +176,7 @@ def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """The images have a shorter side of 128 = 8/7 x 112, so they are cropped without resizing."""
+    """The shorter side, 128 pixels, is 8/7 of the crop's 112, so the image is not resized."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -190,7 +190,7 @@ def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # tolerance, because the crop rounds pixels to whole numbers
+    grey_level = 1 / 127.5  # in [-1, 1]; the crop rounds pixels to whole grey levels
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )
@@ -242,7 +242,7 @@ def test_a_dataset_that_is_not_prepared(tmp_path):
 def test_a_usage_error_is_reported_without_tensorflow(project, tmp_path):
     """The benchmark reports a missing folder without an import of TensorFlow.
 
-    The test runs the benchmark from a directory outside the project.
+    The benchmark must also work if the working directory is outside the project.
     """
     code = (
         "import runpy, sys; sys.modules['tensorflow'] = None\n"

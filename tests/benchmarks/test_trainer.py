@@ -11,7 +11,7 @@ SMALL = ["--model", "vit_mini_fe", "--batch-size", "2", "--steps", "1", "--round
 
 
 def rows(capsys, *arguments):
-    """Runs the benchmark; returns the rows by name, and the lines with the model and the data.
+    """Runs the benchmark; returns the rows by name, and the lines about the model and the data.
 
     Each row is a tuple of the measured numbers and the required ratio, such as ">= 0.95".
     """

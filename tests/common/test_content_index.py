@@ -38,7 +38,7 @@ def reads(monkeypatch):
 
 @pytest.fixture
 def clock_ahead(monkeypatch):
-    """Sets the clock 10 seconds ahead, so that the index trusts the modification times of files."""
+    """Sets the clock 10 seconds ahead, so that the files do not seem to have just changed."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + LATER)
 
@@ -85,7 +85,7 @@ def test_a_change_with_the_same_size_and_time_is_found(folder, index, clock_ahea
 
 
 def test_a_file_that_had_just_changed_is_read_again(folder, index, reads):
-    """A file that has just changed may change again without a change of its modification time.
+    """A file that has just changed may change again and keep the same modification time.
 
     The modification time stays the same if both changes are within the same tick of the clock.
     """

@@ -60,7 +60,8 @@ TRAINER = TrainerSettings(
 )
 def test_settings_survive_the_conversion_to_json(settings):
     text = to_custom_config(settings)
-    # TFX passes the JSON text to executors, and the decoded text to functions such as `run_fn`.
+    # `from_custom_config` must accept both JSON text, which TFX passes to executors, and decoded
+    # JSON, which TFX passes to functions such as `run_fn`.
     assert from_custom_config(type(settings), text) == settings
     assert from_custom_config(type(settings), json.loads(text)) == settings
 
@@ -97,8 +98,10 @@ def test_a_missing_key_is_refused():
 
 
 def test_settings_need_no_tensorflow(project):
-    """The process that builds the pipeline should not have to import TensorFlow for its
-    settings."""
+    """The process that builds the pipeline imports node settings, but should not need TensorFlow.
+
+    Importing TensorFlow takes seconds.
+    """
     code = (
         "import sys\n"
         "import components.model_pusher.settings, trainer.training.settings\n"

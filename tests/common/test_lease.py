@@ -109,11 +109,11 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 
 
 def test_a_lease_by_the_url_of_a_bucket():
-    """`ram://` stands for a bucket.
+    """TensorFlow's file system `ram://` stands for a bucket.
 
-    The renewal interval is so long that no lease is renewed, because a renewal would write the file
-    a second time. A second write to `ram://` appends to the file, but a bucket would replace the
-    object.
+    The renewal interval is so long that the test renews no lease: a renewal would write the file a
+    second time. In a bucket, the second write would replace the object, but in `ram://` it would
+    append to the file.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

@@ -11,12 +11,12 @@ from common.lock import hold_lock, logger
 
 
 def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
-    def find_records():  # ignores other loggers, since threads of earlier tests may log as well
+    def find_records():  # ignores other loggers, because threads of earlier tests may log
         return [record for record in caplog.records if record.name == logger.name]
 
     target = tmp_path / "model"
     with (tmp_path / ".model.lock").open("w") as other, caplog.at_level(logging.WARNING):
-        fcntl.flock(other, fcntl.LOCK_EX)  # flock also blocks other open files of this process
+        fcntl.flock(other, fcntl.LOCK_EX)  # also blocks `hold_lock` in this process
         has_got_it = threading.Event()
 
         def wait():

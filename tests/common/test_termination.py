@@ -12,7 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("foreground")
 START = "from common.termination import end_on_signals; end_on_signals('program')\n"
-# Like TensorFlow, this loop catches exceptions of the Python code that it calls, and continues.
+# This loop catches every exception and continues, because TensorFlow does the same with exceptions
+# of the Python code that it calls.
 SWALLOWS = """
 print("ready", flush=True)
 while True:
@@ -21,7 +22,8 @@ while True:
     except BaseException:
         pass
 """
-# While OpenSSL computes the hash, other threads run, but the main thread executes no Python code.
+# While OpenSSL computes the hash, other threads run, but the main thread executes no Python code,
+# and therefore no signal handler.
 LONG_CALL = """
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)

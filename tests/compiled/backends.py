@@ -1,12 +1,13 @@
 """Stand-ins for Vertex AI and Kubeflow Pipelines.
 
-The stand-ins prepare the inputs of a container, and record the outputs of the container.
+Each stand-in prepares the inputs of a container before the container runs, and records the outputs
+of the container afterwards.
 
 - `VertexAi` follows Vertex AI's documentation: each artifact has a type and a resource name.
-- `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the file in
-  backend/src/v2 and the function that the code imitates. Release 2.14.3 behaves the same unless a
-  comment says otherwise. docs/kubeflow.md describes a run with the driver and the launcher of each
-  of the two releases.
+- `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the Go function
+  that the code imitates, and its file in the directory backend/src/v2 of the repository
+  kubeflow/pipelines. Release 2.14.3 behaves like 2.17.0 unless a comment says otherwise.
+  docs/kubeflow.md describes runs with the drivers and launchers of both releases.
 
 A local directory stands for a pipeline root in a `gs://` bucket. The directories `/gcs`, `/minio`,
 `/s3` and `/tmp`, which the launcher uses in a real container, are in the folder that stands for the
@@ -44,7 +45,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def read(self, job: Path, root: str) -> tuple[Mapping[str, Any], str]:
-        """Reads the file `job`; returns the PipelineSpec, as JSON, and the pipeline root."""
+        """Reads a compiled pipeline; returns the PipelineSpec, as JSON, and the pipeline root."""
 
     @abc.abstractmethod
     def run_root(self, root: str, pipeline: str, run: str) -> str:
@@ -261,8 +262,9 @@ class KubeflowPipelines(Backend):
             shutil.rmtree(disk / scheme, ignore_errors=True)
 
     def _download(self, uri: str, local: Path) -> None:
-        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects with keys
-        # that begin with the artifact's key, such as `model_run` for the key `model`.
+        # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects whose
+        # keys begin with the artifact's key: for the key `model`, for example, also the object
+        # `model_run`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):
             begins = str(file).startswith(str(target))
@@ -359,7 +361,7 @@ def _copy(artifact: pb.RuntimeArtifact) -> pb.RuntimeArtifact:
 
 
 def _store_value(key: str, name: str, value: Any) -> Any:
-    """Returns a value of an artifact's metadata after a round trip through ML Metadata.
+    """Returns the value that the next step gets after ML Metadata has stored `value`.
 
     Source: metadata/converter.go, StructValueToMLMDValue and toRuntimeArtifact.
     """

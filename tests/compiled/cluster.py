@@ -8,10 +8,10 @@ implements what differs between Vertex AI and Kubeflow Pipelines. Comments name 
 backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files that this module
 imitates.
 
-A directory stands for a `gs://` bucket, which the containers read and write themselves. If the
-pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store, so the
-stand-in for the launcher copies artifacts to and from the container's disk. Each step has a disk of
-its own, and the launcher's copies are removed from the disk after the step.
+A directory stands for a `gs://` bucket, which the containers access directly, without the launcher.
+If the pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store,
+so the stand-in for the launcher copies artifacts to and from the container's disk. Each step has a
+disk of its own, and the launcher's copies are removed from the disk after the step.
 
 This module does not imitate machine types, retries, or mounted volumes: every container sees all
 directories of this machine. The real launcher also copies input artifacts from `gs://` to `/gcs`;
@@ -50,7 +50,7 @@ _KINDS = {
 
 
 class StepFailed(Exception):  # noqa: N818 (it reads better without the suffix Error)
-    """An error for a container with a nonzero exit status; the message is the end of its log."""
+    """A container had a nonzero exit status; the message is the end of the container's log."""
 
 
 @dataclasses.dataclass
@@ -71,7 +71,7 @@ class Step:
 
 
 def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, Any]:
-    """Returns the metadata of an output artifact of a task."""
+    """Returns the metadata of a task's output artifact."""
     return dict(steps[task].artifacts[output].metadata)
 
 
@@ -92,7 +92,7 @@ class Cluster:
         Args:
           job: the compiled pipeline: `.json` for Vertex AI, `.yaml` for Kubeflow Pipelines.
           containers: the object that runs the containers.
-          folder: the folder in which each container has a folder as its disk.
+          folder: the parent of the folders that stand for the disks of the containers.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
           surroundings: environment variables that a cluster adds, such as those for credentials.
           kubeflow: the release of Kubeflow Pipelines.
@@ -112,7 +112,7 @@ class Cluster:
         return self._backend.path(artifact.uri)
 
     def upload(self, job: Path, root: Path | str) -> None:
-        """Replaces the pipeline by another version, and keeps the cache."""
+        """Replaces the pipeline with another version; runs of both versions share the cache."""
         content, self._root = self._backend.read(job, str(root))
         self._spec = _spec(content)
         if self._root != str(root):

@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 
-# The following module imports TensorFlow and all of TFX's executors.
+# The module in the next import imports TensorFlow and all of TFX's executors.
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401
 from tfx.extensions.google_cloud_ai_platform import runner
 
@@ -46,7 +46,7 @@ def run_container(
     log: str,
     limit: int,
 ) -> None:
-    """Runs a container in this forked process, as if the process were a new Python process."""
+    """Gives this forked process the state of a new Python process, and runs a container in it."""
     signal.alarm(limit)
     os.chdir(directory)
     os.environ.clear()

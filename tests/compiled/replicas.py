@@ -1,4 +1,4 @@
-"""Runs the containers of a custom job on this machine, as Vertex AI does.
+"""Runs the containers of a custom job as Vertex AI does, but on this machine.
 
 Each container is a process with the command of its worker pool, in an empty directory. `TF_CONFIG`
 and `CLUSTER_SPEC` name all containers, in the format that Vertex AI documents for distributed
@@ -17,7 +17,8 @@ from google.cloud.aiplatform_v1.types import ContainerSpec, CustomJob, JobState
 
 from tests.compiled.containers import prepare_disk
 
-_TASKS = ("chief", "worker", "ps", "evaluator")  # task types of the worker pools, in order
+# The types of the tasks in TF_CONFIG, in the order of the worker pools.
+_TASKS = ("chief", "worker", "ps", "evaluator")
 
 
 class Replicas:

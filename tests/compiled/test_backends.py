@@ -1,4 +1,4 @@
-"""Tests that the stand-in sends the same inputs as Kubeflow Pipelines' driver and launcher.
+"""Tests that a container gets the same inputs from the stand-in as from Kubeflow Pipelines.
 
 `RECORDED` is the ExecutorInput that the container of StatisticsGen received in a run of the digits
 pipeline of docs/kubeflow.md, with the driver and the launcher of release 2.17.0. In `RECORDED`, ids
@@ -74,7 +74,8 @@ def declared(**schemas):
 def make_executor_input(backend, tmp_path):
     """Returns the ExecutorInput of StatisticsGen after ImageExampleGen has written `METADATA`.
 
-    Ids and paths are replaced as in `RECORDED`.
+    In the ExecutorInput, placeholders such as ROOT and SALT replace paths and ids, as in
+    `RECORDED`.
     """
     root, disk = tmp_path / "root", tmp_path / "disk"
     run_root = backend.run_root(str(root), "digits", "RUN")
@@ -97,7 +98,7 @@ def test_the_backend_sends_the_same_as_the_driver_of_2_17_0(tmp_path):
 
 
 def test_the_driver_of_2_14_3_names_no_output_and_has_another_output_file(tmp_path):
-    """The code of 2.14.3 is in backend/src/v2/driver/driver.go, lines 476 to 527."""
+    """Source: Kubeflow Pipelines 2.14.3, backend/src/v2/driver/driver.go, lines 476 to 527."""
     sent = make_executor_input(KubeflowPipelines("2.14.3"), tmp_path)
     assert sent["inputs"] == RECORDED["inputs"]
     assert sent["outputs"]["outputFile"] == "DISK/tmp/kfp_outputs/output_metadata.json"

@@ -1,8 +1,9 @@
 """Runs the compiled pipeline step by step, with the installed packages of the container image.
 
 These tests imitate runs on Kubeflow Pipelines; `test_custom_job.py` imitates a run on Vertex AI.
-`tests.compiled.cluster` stands for Kubeflow Pipelines, and its docstring tells what it does not
-imitate. A step can access neither the source tree nor the model cache of this machine.
+`tests.compiled.cluster` stands for Kubeflow Pipelines; the docstring of `tests.compiled.cluster`
+lists the behaviour that is not imitated. A step can access neither the source tree nor the model
+cache of this machine.
 """
 
 import dataclasses
@@ -29,17 +30,18 @@ def ran(steps):
 
 
 HEAD = ("--tune", "head", "--set", "gate.max_drop=1", "--data-check", "full")
-STORE = "minio://mlpipeline/digits"  # a folder in the bucket of a default installation
+STORE = "minio://mlpipeline/digits"  # a folder in the default bucket of Kubeflow Pipelines
 
 
 @dataclasses.dataclass
 class Kubeflow:
-    """Three runs on Kubeflow Pipelines, with artifacts in an object store that no step can read.
+    """Three runs on Kubeflow Pipelines, with artifacts in a store that only the launcher can read.
 
     Attributes:
       cluster: the stand-in for Kubeflow Pipelines.
-      arguments: the arguments with which the pipeline of the third run was compiled. The pipeline
-        of the first and the second run was compiled with the additional argument `--tuner`.
+      arguments: the command-line arguments with which the pipeline of the third of the three runs
+        was compiled. The pipeline of the first and the second run was compiled with the additional
+        argument `--tuner`.
       state: the folder `cloud.state_dir`, in a volume.
       runs: the steps of each run. The second run repeats the first run. The third run trains
         another model and requires an accuracy that no model reaches.

@@ -1,6 +1,6 @@
 """Tests of the commands and links in README.md and docs/.
 
-The tests check the text of commands, and run no tool of Google or Kubernetes.
+The tests check the text of the commands, and do not run gcloud or kubectl.
 """
 
 import re
@@ -32,7 +32,7 @@ def page(project, request):
 
 
 def blocks(document):
-    """Returns the code blocks of a page, with continued lines joined."""
+    """Returns the code blocks of a page; joins each line that ends with a backslash to the next."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", document, re.MULTILINE | re.DOTALL)).replace(
         "\\\n", " "
     )

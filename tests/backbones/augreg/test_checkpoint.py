@@ -123,8 +123,8 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
             # The loader infers the sizes of the model from the arrays in SIZES. If an array in
-            # SIZES has a wrong shape, the shape of another array seems to be wrong, and the message
-            # names the other array.
+            # SIZES has a wrong shape, the inferred sizes are wrong, and the message may name
+            # another array, whose shape does not match these sizes.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -202,7 +202,7 @@ def serving(service: JobService, folder: Path) -> Iterator[dict[str, str]]:
     """Runs a server for `service`; yields the environment variables of its clients.
 
     Args:
-      service: the object that implements the methods.
+      service: the object that implements the methods of the gRPC service.
       folder: the folder for the certificate and the credentials of a service account.
     """
     key = rsa.generate_private_key(65537, 2048)

@@ -179,8 +179,9 @@ class Running:
     """A job that runs until it is stopped, and can send SIGTERM to the client.
 
     The signal arrives 0.2 s after a request for the state, while the client waits. If the signal
-    arrived during a request, SystemExit could leave a lock of gRPC locked, and the service, which
-    runs in the same process, would wait for that lock.
+    arrived during a request, the SystemExit of the signal handler could interrupt gRPC while it
+    holds a lock. The service runs in the same process as the client, so it would then wait for this
+    lock for ever.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:

@@ -54,8 +54,8 @@ def others():
         lambda image: image,
         lambda image: image.resize((112, 84)),
         PIL.ImageOps.mirror,
-        lambda image: image.crop((4, 3, 156, 117)),  # each side loses 2.5 %
-        lambda image: image.crop((8, 6, 160, 120)),  # the left and the upper side lose 5 %
+        lambda image: image.crop((4, 3, 156, 117)),  # cuts 2.5 % off each of the four sides
+        lambda image: image.crop((8, 6, 160, 120)),  # cuts 5 % off the left and the top
     ],
     ids=["encoded again", "smaller", "mirrored", "cropped", "cropped at a corner"],
 )

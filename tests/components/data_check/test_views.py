@@ -11,7 +11,7 @@ def test_stored_views_are_those_of_the_image():
     with ViewsFile() as file:
         stored = [file.store(views.hashes, views.greys) for views in made[:2]]
         np.testing.assert_array_equal(stored[0].greys, made[0].greys)
-        # `store` must also work after a read from the file.
+        # The previous line has read from the file; `store` must still append to the file.
         stored.append(file.store(made[2].hashes, made[2].greys))
         for views, expected in zip(stored, made, strict=True):
             assert views.greys.shape == (VIEWS, SIDE**2)

@@ -20,7 +20,7 @@ _DAMAGED, _FORMAT, _LARGE, _RANGE = Reason.DAMAGED, Reason.FORMAT, Reason.TOO_LA
 
 
 def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
-    """Returns content and outcome of each file: WRITTEN, or the reason for quarantine."""
+    """Returns the content and the outcome of each file: WRITTEN, or the reason for quarantine."""
     jpeg = encode(gradient(60, 80), "JPEG", quality=90)
     progressive = encode(gradient(60, 80), "JPEG", progressive=True)
     png = encode(gradient(60, 80), "PNG")
@@ -71,7 +71,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "bomb.bmp": (bmp[:18] + struct.pack("<ii", 2**30, 2**30) + bmp[26:], _LARGE),
         "animation.webp": (image_files.animation("WEBP"), WRITTEN),
         "half.webp": (webp[: len(webp) // 2], _DAMAGED),
-        # other formats that Pillow decodes
+        # TIFF, ICO, PPM, JPEG 2000
         "pages.tif": (
             encode(gradient(), "TIFF", save_all=True, append_images=[gradient()]),
             WRITTEN,

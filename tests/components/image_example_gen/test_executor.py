@@ -115,8 +115,8 @@ def written(source, tmp_path_factory):
 def similar(tmp_path_factory):
     """Returns a folder with 30 images and two altered copies of each image.
 
-    The first copy of an image is mirrored, and a PNG instead of a JPEG. The second copy is smaller
-    than the image. The folder also contains a file that cannot be decoded.
+    The first copy of an image is mirrored, and is a PNG instead of a JPEG. The second copy has
+    fewer pixels than the image. The folder also contains a file that cannot be decoded.
     """
     folder = tmp_path_factory.mktemp("similar")
     for number in range(30):
@@ -153,11 +153,11 @@ def test_near_duplicates_are_in_one_split(similar, tmp_path):
 
 
 def divided_images(splits: dict[str, str]) -> int:
-    """Returns how many of the images of `similar` are in more than one split."""
+    """Returns how many images of `similar` have copies in more than one split."""
     of_image: dict[str, set[str]] = {}
     for name, split in splits.items():
-        # The copies of an image differ only in the last five characters of the file name, such as
-        # a.jpg or b.png.
+        # The file names of an image and its copies differ only in the last five characters, such as
+        # a.jpg and b.png.
         of_image.setdefault(name[:-5], set()).add(split)
     return sum(len(found) > 1 for found in of_image.values())
 
@@ -180,7 +180,7 @@ def test_files_of_the_artifact(written):
 
 
 def test_the_job_does_not_list_the_images(written):
-    """The Beam pipeline does not contain the file names, because runners limit its size."""
+    """The Beam pipeline contains no file names, because runners limit the size of a pipeline."""
     assert b"Spread" in jobs[written]
     assert b"again.jpg" not in jobs[written]
 
@@ -229,7 +229,7 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """The map entries of an example are sorted, since their order may differ between processes."""
+    """An example has sorted map entries, because their order may differ between processes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
@@ -285,7 +285,8 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     image = next(
         i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
     )
-    # The digest of this image assigns it to the test split.
+    # Ingestion assigns this image to the test split, because the image's digest determines the
+    # split.
     (folder / "c2" / "only.jpg").write_bytes(image)
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(

@@ -169,7 +169,10 @@ FILES |= {"canvas": image_files.partial_gif(), "bomb": image_files.png_bomb(1001
 
 @pytest.fixture(scope="module")
 def served():
-    """Returns the decoder of exported models, which returns None for a refused image."""
+    """Returns a function that decodes an image as exported models do.
+
+    The function returns None if exported models refuse the image.
+    """
     decode = tf.function(
         lambda encoded: decode_upright(encoded, limits(300, 10**6)).image,
         input_signature=[tf.TensorSpec([], tf.string)],
@@ -281,9 +284,9 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """The chunk sBIT determines the value of white, unless a pixel has more bits than sBIT states.
+    """The chunk sBIT, which states n bits, makes 2**n - 1 white if no value has more than n bits.
 
-    Ingestion and serving use the same value of white.
+    Ingestion and serving agree on the value of white.
     """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):
@@ -302,7 +305,8 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 def test_the_peak_of_16_bits_is_known(peak):
     """`normalise` returns the largest value of a 16-bit image.
 
-    If the largest value is below 4,096, the image may use only 12 bits.
+    If the largest value is below 4,096, the image may use only 12 bits, so that white is 4,095
+    instead of 65,535.
     """
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak

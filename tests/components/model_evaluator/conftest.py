@@ -6,7 +6,7 @@ from tests.components.model_evaluator.blessings import record
 
 @pytest.fixture
 def make_model(tmp_path):
-    """Returns a function that writes a Model artifact with classes a and b and returns its URI."""
+    """Returns a function that writes a model with the classes a and b, and returns its URI."""
 
     def make_model(name: str, weight: float = 0.0) -> str:
         directory = tmp_path / "Trainer" / name / "Format-Serving"

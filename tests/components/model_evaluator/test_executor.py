@@ -1,6 +1,7 @@
 """Tests of ModelEvaluator's executor, with a stand-in for TFMA.
 
-The tests check with which champion the executor compares the new model. tests/end_to_end runs TFMA.
+The tests check with which champion the executor compares the new model. tests/end_to_end runs the
+executor with the real TFMA.
 """
 
 import json

@@ -27,7 +27,7 @@ def test_the_surest_wrong_answers_come_first(predictions):
 
 
 def test_a_failure_is_logged_and_changes_nothing(predictions, tmp_path, caplog):
-    """Without the model, the report has no heat maps, and the run goes on."""
+    """If the model cannot be loaded, the report has no heat maps, and the run goes on."""
     arguments = {"model": str(tmp_path / "none"), "classes": ["a", "b"], "test_split": "none"}
     with caplog.at_level("WARNING", logger=logger.name):
         assert explain_mistakes(predictions, **arguments, seconds=30) is None

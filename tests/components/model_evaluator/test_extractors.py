@@ -53,7 +53,7 @@ def test_outputs_without_valid_are_unchanged():
 
 
 def test_modules_of_workers_name_nothing_that_only_tfx_components_adds_to_tfma(project):
-    """Beam's worker processes import TFMA, but not `tfx/components/__init__.py`."""
+    """Beam's workers do not import `tfx/components/__init__.py`, which adds names to TFMA."""
     added = {"EvalConfig", "ModelSpec", "SlicingSpec", "MetricsSpec", "MetricConfig"}
     added |= {"MetricThreshold", "GenericValueThreshold", "GenericChangeThreshold"}
     files = (project / "components" / "model_evaluator").glob("*.py")

@@ -17,7 +17,7 @@ def directory(tmp_path_factory):
 
 
 def load_with_tfma(directory):
-    """Loads a model as TFMA does in a Beam worker, where the model loader is a pickled copy."""
+    """Loads a model with a pickled copy of TFMA's model loader, as a Beam worker does."""
     model = tfma.default_eval_shared_model(
         eval_saved_model_path=directory,
         eval_config=tfma.EvalConfig(

@@ -27,7 +27,8 @@ def table(right, champion=None, label=None, **columns):
       right: whether the new model classifies each image correctly.
       champion: whether the champion classifies each image correctly.
       label: the class of each image; by default, all images are roses.
-      columns: values that replace the default columns, in which all probabilities are 1.
+      columns: the values of columns that differ from their defaults, by the name of the column. By
+        default, all probabilities are 1.
     """
     label = label or ["roses"] * len(right)
     other = {"roses": "tulips", "tulips": "roses"}
@@ -115,7 +116,7 @@ def test_a_class_without_a_test_image_does_not_meet_min_class_recall():
     found = verdict(predictions, source_images=(100, 7))
     assert found.blessed
     assert found.warnings == ("no test image of tulips: the recall of these classes is unknown",)
-    # If the dataset contains no image of a class, the class needs no test image.
+    # A class without any image in the whole dataset needs no test image.
     assert verdict(predictions, min_class_recall=0.7).blessed
     assert verdict(predictions, (100, 7), min_class_recall=0.7, min_test_images=0).blessed
 

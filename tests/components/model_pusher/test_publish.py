@@ -30,7 +30,7 @@ def push_whole(model, serving):
 
 
 def push_with_fault(model, serving, number: int, fault: str) -> str:
-    """Pushes a model in a child process, with a fault at one change of the serving directory.
+    """Pushes a model in a child process; a fault happens at one change to the serving directory.
 
     Args:
       model: the model to push.
@@ -40,8 +40,8 @@ def push_with_fault(model, serving, number: int, fault: str) -> str:
 
     Returns:
       "killed" if the fault killed the process; "failed" if the push raised an OSError; "pushed" if
-      the push succeeded despite the fault; "undisturbed" if the push ended before change number
-      `number`.
+      the push succeeded despite the fault; "undisturbed" if the push made fewer than `number`
+      changes, so that no fault happened.
     """
     child = os.fork()
     if child == 0:
@@ -93,8 +93,8 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    # A push makes more than eight changes: it writes the record, makes the folders, writes the
-    # files, and renames the version.
+    # The fault happened at more than eight different changes, because a push writes the record,
+    # makes the folders, writes the files, and renames the version.
     assert ends.count(end) > 8
     assert seen == {1, 2}
 

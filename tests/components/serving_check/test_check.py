@@ -66,7 +66,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(model, server_process):
-    """Returns test images with predictions by `model`; in a run, Evaluator predicts the classes."""
+    """Returns test images with the predictions of `model`, which in a run come from Evaluator."""
     asked = {"serving_default": {"image_bytes": list(IMAGES.values())}}
     outputs = server_process.ask(model, asked)["serving_default"]
     return [
@@ -107,7 +107,7 @@ def export_wrong(directory, answer=None, *, always_valid=False):
 
 
 def test_a_good_model_passes(server_process, model, images, monkeypatch):
-    """The test also sends the files in serving_suite, if the shared data have this folder."""
+    """If the shared data have a folder serving_suite, the test also sends the files in it."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")) / "serving_suite"
     suite = [
         Probe(str(path), path.read_bytes(), None)
@@ -120,8 +120,8 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    # Only requests of one image are timed: each larger batch is sent once, and the first batch of
-    # each size is not timed.
+    # Only requests of one image have a measured latency, because ServingCheck does not time the
+    # first request of each size, and sends each larger size only once.
     assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {
@@ -190,7 +190,7 @@ def test_a_model_that_cannot_be_served(server_process, tmp_path, images):
 
 
 def loop_forever(outputs):
-    """Adds an endless loop to the graph of the outputs; each iteration allocates 40 MB."""
+    """Makes an output depend on an endless loop, in which each iteration allocates 40 MB."""
     (end,) = tf.while_loop(
         lambda values: tf.reduce_sum(values[:1]) < 1e9,
         lambda values: (tf.concat([values, tf.ones([10_000_000])], 0),),
@@ -222,7 +222,7 @@ def test_a_model_that_uses_too_much_memory_is_stopped(tmp_path, images):
     ],
 )
 def test_a_process_that_crashes_or_hangs(images, tmp_path, end, reason):
-    """The serving process crashes or hangs in the first request, as with a faulty TensorFlow op."""
+    """The first request crashes the serving process or makes it hang, as a faulty op may do."""
     python = tmp_path / "python"
     shapes = {name: {"x": [None, 2, 2, 3]} for name in ("from_examples", "from_pixels")}
     python.write_text(

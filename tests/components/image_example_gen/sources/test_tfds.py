@@ -91,7 +91,7 @@ def rewrite(record, change):
 
 
 def serialize_features_in_reverse(_, example):
-    """Serializes an example with its features in reverse order, as another process may do."""
+    """Serializes an example with reversed features, because processes may use different orders."""
     features = sorted(example.features.feature.items(), reverse=True)
     parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
     return b"".join(part.SerializeToString() for part in parts)
@@ -117,7 +117,7 @@ def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
 
 
 def test_the_fingerprint_follows_the_images(data_dir, tmp_path, flowers_record):
-    """The fingerprint changes with an image, even if name, size and time of the file do not."""
+    """A changed image changes the fingerprint, even if the file keeps its name, size and time."""
     stat = flowers_record.stat()
     rewrite(flowers_record, flip_a_bit_of_one_image)
     os.utime(flowers_record, ns=(stat.st_atime_ns, stat.st_mtime_ns))
