@@ -1,4 +1,4 @@
-"""Decodes still WebP files.
+"""Decodes WebP files that are not animations.
 
 Sources: developers.google.com/speed/webp/docs/riff_container, RFC 6386 and RFC 9649.
 """
@@ -83,11 +83,11 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow before version 2.20 has no op for WebP. A server with TensorFlow before 2.20 must
-    # still be able to load the model, and report that a WebP is not valid. The op for WebP is in
-    # the function of a dataset, because TensorFlow checks such a function only when it creates the
-    # dataset. The dataset is in a function that is not inlined, so TensorFlow creates the dataset
-    # only when it calls that function.
+    # TensorFlow before version 2.20 has no op for WebP. A server with such a TensorFlow must still
+    # be able to load the exported model, and report that a WebP is not valid. So `Dataset.map`
+    # calls the op here: TensorFlow looks up the ops of a function that `map` calls only when it
+    # creates the dataset. And TensorFlow creates the dataset only when it calls `decode_frames`,
+    # because `decode_frames` is not inlined.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

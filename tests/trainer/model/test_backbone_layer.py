@@ -69,8 +69,8 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
     """The test starts a process with three logical CPUs, and trains with MirroredStrategy.
 
-    Three replicas reveal an inexact broadcast: if the replicas broadcast a float32 by adding three
-    thirds of it, the sum may differ from the float32.
+    Three replicas reveal a broadcast that is not exact: the sum of three rounded thirds of a
+    float32 may differ from the float32.
     """
     import subprocess
     import sys

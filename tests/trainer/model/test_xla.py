@@ -141,7 +141,8 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
+        # In tf.Module, `variables` and `trainable_variables` are Python properties, which a
+        # SavedModel does not store. Lists, which a SavedModel stores, replace these properties.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

@@ -41,7 +41,7 @@ def test_restoring_the_newest_checkpoint(training):
         slot.assign(-step)
         history = [step]
         saved.save(step, {"step": step, "history": history})
-        history.append("later")  # later changes are not saved
+        history.append("later")  # changes after `save` are not saved
         weight.assign(-1)
     saved.finish(30)
     weight, slot, saved = training()

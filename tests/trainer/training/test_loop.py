@@ -78,7 +78,7 @@ def test_training_learns_and_writes_its_history(fit_head, tmp_path):
 
 
 def summaries(log_dir):
-    """Returns the steps and values in the event file for TensorBoard."""
+    """Returns the pairs of step and value in TensorBoard's event file."""
     (events,) = log_dir.glob("events.out.tfevents.*")
     return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
 
@@ -97,7 +97,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # The mean pixel would be darker if values in [-1, 0] became black.
+        # If pixels with values in [-1, 0] became black, the mean would be lower.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
@@ -351,7 +351,7 @@ def initial_scale(monkeypatch, scale):
 
 
 def test_steps_that_overflow_are_left_out(fit_head, monkeypatch, caplog):
-    initial_scale(monkeypatch, 2.0**68)  # the squares of scaled gradients overflow float32
+    initial_scale(monkeypatch, 2.0**68)  # the squares of gradients at this scale overflow float32
     with caplog.at_level(logging.INFO):
         _, history = fit_head(epochs=20, precision="mixed_float16", ema=0.9)
     left_out = [record for record in history["steps"] if "gradient_norm" not in record]
