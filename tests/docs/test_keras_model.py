@@ -49,7 +49,7 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["mine.keras", "exported"])
 def backbone(request, project, folder, tmp_path_factory):
-    """Runs the page's code for the file `mine.keras` or for the SavedModel `exported`.
+    """Runs the code in docs/models.md for the file `mine.keras` or for the SavedModel `exported`.
 
     Returns:
       The SavedModel that the code writes.

@@ -1,7 +1,7 @@
 """Tests that after a change, exactly the nodes that depend on the change run again.
 
-The changes are edits of files in a copy of the project, which runs on a folder of digits with a
-tiny backbone.
+The tests edit files in a copy of the project, and run this copy on a folder of digits with a tiny
+backbone.
 """
 
 import json
@@ -134,7 +134,7 @@ def results(project, folder):
             "arguments": [*base, "--min-accuracy", "1"],
             "removals": [str(root / "metadata.sqlite")],
         },
-        # The step changes the class balance: it removes nine tenths of the images of two classes.
+        # This step changes the class balance: it removes nine tenths of the images of two classes.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
@@ -224,8 +224,8 @@ def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
     """Without the metadata store, execution numbers start with 1 again.
 
     TFX names the folder of a model after the number of Trainer's execution, and the new run has the
-    same numbers as the first run. The new run must not overwrite the first run's model. It must
-    still find the champion.
+    same numbers as the first run. The new run must not overwrite the first run's model. The new run
+    must still find the champion.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

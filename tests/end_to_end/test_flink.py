@@ -62,7 +62,8 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Returns a function that runs the pipeline with some flags and returns the run and the log."""
+    """Returns a function that runs the pipeline with the given flags, and returns the run and its
+    log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
@@ -154,7 +155,7 @@ with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
 )
 def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
     flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
-    mark = str(tmp_path)  # the TMPDIR of every process of the run, by which the test finds them
+    mark = str(tmp_path)  # TMPDIR of every process of the run; the test searches for this value
     program = subprocess.Popen(
         [sys.executable, "-c", COMPUTES, *flags],
         stdout=subprocess.PIPE,

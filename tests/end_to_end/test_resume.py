@@ -35,7 +35,7 @@ def model(tmp_path_factory):
     """Serves a SavedModel like those on TF-Hub.
 
     Yields:
-      The URL of the SavedModel, with a password and with the signature of a signed URL.
+      The URL of the SavedModel; it contains a password, and a signature as in a signed URL.
     """
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)

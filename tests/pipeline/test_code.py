@@ -262,7 +262,7 @@ def fingerprints(project, tmp_path_factory):
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
     # In the SavedModels of the TF-Hub collection, the variables are sorted by path, because the
-    # models were converted from JAX. This line sorts the shapes in the same way.
+    # models were converted from JAX. The next line sorts the shapes in the same way.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():
@@ -302,7 +302,8 @@ def test_exactly_the_keys_of_dependent_nodes_change(fingerprints, step):
 
 
 def test_only_the_registry_of_sources_imports_modules_by_name(project):
-    """Fingerprints follow import statements, so they would miss a call of `import_module`."""
+    """A fingerprint covers the modules that import statements name, so it would miss a module that
+    `import_module` imports."""
     files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
     found = {
         path.relative_to(project).as_posix()

@@ -28,7 +28,8 @@ def write_run(root, number, contents):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """Returns a pipeline root with three runs (refused, pushed, cached) and damaged files."""
+    """Returns a pipeline root with the reports of three runs (one refused, one pushed, one cached),
+    and with damaged files beside them."""
     root = tmp_path_factory.mktemp("runs") / "flowers"
     refused = Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9")
     contents = make_contents(CLASSES)

@@ -18,7 +18,7 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """Returns a configuration. A path is relative to the folder `places`; a URL stays unchanged.
+    """Returns a configuration whose paths are relative to the folder `places`.
 
     By default, the path of the dataset is `flowers`, that of the model `mine`, and that of the
     pipeline root `root`.

@@ -1,14 +1,14 @@
-"""Kills runs, interrupts them or fills their disk, and checks the next run.
+"""Kills runs, interrupts runs or simulates a full disk, and checks the next run.
 
     python -m tests.reliability.campaign --directory DIR --tune full [PART …]
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after N minutes at the latest (`--minutes N`); if it is repeated, it continues the
-campaign. The command writes each result as a line of DIR/results.jsonl. The argument `table` prints
-the content of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler
-for tests/reliability/fault.c.
+command ends after N minutes at the latest (`--minutes N`); if the command is repeated, it continues
+the campaign. The command writes each result as a line of DIR/results.jsonl. The argument `table`
+prints the content of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C
+compiler for tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The run after the killed
   run must end like an undisturbed run.

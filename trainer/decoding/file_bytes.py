@@ -1,4 +1,4 @@
-"""Reads numbers from the bytes of a file in graph ops."""
+"""Graph ops that read numbers from the bytes of a file."""
 
 import tensorflow as tf
 

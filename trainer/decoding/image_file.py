@@ -87,8 +87,8 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
       uint8 [h, w, 3], the same as `decode_upright` returns.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file is not an upright JPEG within the limits,
-        or is damaged.
+      InvalidArgumentError: raised when the graph runs, if the file is not an upright JPEG within
+        the limits, or is damaged.
     """
     file = FileBytes(encoded)
     frame = jpeg.read_plain_frame(file)
@@ -107,8 +107,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
       limits: the limits for the sizes of images, and the pixel value of white.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file has none of `FORMATS`, is damaged or cut
-        off, or has too many pixels.
+      InvalidArgumentError: raised when the graph runs, if the file has none of `FORMATS`, is
+        damaged or cut off, or has too many pixels.
     """
     file = FileBytes(encoded)
     is_format = tf.stack([_starts_with(file, format.magic) for format in FORMATS])
@@ -124,9 +124,9 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    Most datasets contain images of only one or two formats, so this function saves time: the graph
-    for one format takes only a third of the time that the graph for all formats takes to be traced
-    and to run for the first time.
+    This function saves time, because most datasets contain images of only one or two formats.
+    Tracing a graph and running it for the first time takes a third as long if the graph decodes
+    only one format instead of all formats.
 
     Args:
       format: the format, as `find_format` returns it.

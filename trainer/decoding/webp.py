@@ -85,8 +85,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     # TensorFlow before version 2.20 has no op for WebP. A server with such a TensorFlow must still
     # be able to load the exported model, and report that a WebP is not valid. So `Dataset.map`
-    # calls the op here: TensorFlow looks up the ops of a function that `map` calls only when it
-    # creates the dataset. And TensorFlow creates the dataset only when it calls `decode_frames`,
+    # calls the op here: TensorFlow does not look up the ops of a function for `map` before it
+    # creates the dataset. TensorFlow does not create the dataset before it calls `decode_frames`,
     # because `decode_frames` is not inlined.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (

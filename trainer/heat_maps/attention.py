@@ -1,14 +1,14 @@
 """Heat maps of a Vision Transformer, from its attention and the gradient of a class's log odds.
 
 Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
-layers. Rollout measures how much each patch contributes to the class token. Its map does not depend
-on the class, and if only a head is tuned, the map is the same for every head. The maps of this
-module depend on the class, because they weight the attention by the gradient of the log odds of the
-class (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
+layers. Rollout measures how much each patch contributes to the class token. The result does not
+depend on the class: if only a head is tuned, rollout makes the same map for every head. The maps of
+this module depend on the class, because they weight the attention by the gradient of the log odds
+of the class (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
 
-Five ways to choose patches were compared on 150 test digits with the ViT of the demo. In each case,
-a fifth of the patches is covered: those with the highest values in the map of a class, or random
-patches. The log odds of that class change as follows:
+Five ways to choose patches were compared on 150 test digits with the ViT of the demo. Each time, a
+fifth of the patches is covered: those with the highest values in the map of a class, or random
+patches. The list shows how the log odds of this class change:
 
 - If rollout chooses the patches, the log odds of the most probable class fall by 5.3, and those of
   the second most probable class rise by 1.1.

@@ -1,4 +1,5 @@
-"""Tests that Beam does less work in the context `quick_pipelines`, and returns the same results."""
+"""Tests that Beam does less work in the context `quick_pipelines` than outside it, and returns the
+same results."""
 
 import concurrent.futures.thread
 

@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """In each case, one request of `--rollback` succeeds, but its response is lost."""
+    """In each case, one request of the first `--rollback` succeeds, but the response is lost."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0

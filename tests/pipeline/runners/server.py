@@ -1,4 +1,4 @@
-"""A local web server that replaces an API in tests, and can fail on purpose."""
+"""A local web server that replaces an API in tests, and can simulate errors of the API."""
 
 import dataclasses
 import datetime

@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # ResolveInputs gets the machine options as arguments
+    assert one != other  # the arguments of ResolveInputs contain the machine options
 
 
 def test_machines_on_kubernetes(tmp_path):

@@ -3,8 +3,8 @@
 The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
 (`IgnoreErrorsDatasetOp` in
 tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function call in a
-graph fails, TensorFlow cancels the calls that run at the same time. It then sometimes reports the
-CancelledError of a cancelled call instead of the error of the call that failed.
+graph fails, TensorFlow cancels the calls that run at the same time. TensorFlow then sometimes
+reports the CancelledError of a cancelled call instead of the error of the call that failed.
 """
 
 import itertools
@@ -29,7 +29,8 @@ def called(node):
 
 
 def find_ancestors(nodes):
-    """Returns, for each node of a function, the names of the nodes that end before it starts."""
+    """Returns, for each node of a function, the names of the nodes that must end before the node
+    starts."""
     found = {}
     waiting = dict(nodes)
     while waiting:

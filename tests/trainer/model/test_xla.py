@@ -25,7 +25,7 @@ TINY = Architecture(
 
 @pytest.fixture
 def collection_model(tmp_path):
-    """Returns a model with `jit_compile=True` and saved gradients, as on TF-Hub."""
+    """Returns a model with `jit_compile=True` and saved gradients, like the models on TF-Hub."""
     write_collection_model(TINY, tmp_path / "collection")
     return load_backbone(tmp_path / "collection")
 

@@ -26,8 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# Transform decodes `CHUNK` images at a time. There are more images than that, and the exported
-# model decodes all of them at once.
+# There are more than `CHUNK` images, the number that Transform decodes at a time. The exported
+# model decodes all images at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 

@@ -102,7 +102,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """The images for TensorBoard do not start the input pipeline a second time."""
+    """Logging images for TensorBoard does not start the input pipeline a second time."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -404,7 +404,7 @@ def is_profiling(folder):
 
 
 def preempt_after(step, monkeypatch, number=signal.SIGTERM):
-    """Sends a signal to this process at the end of the epoch that ends with `step`."""
+    """Sends a signal to this process at the end of the epoch whose last step is `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self, preemption):
@@ -514,7 +514,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
 
 
 def test_a_local_run_with_nothing_to_save_ends_at_once(fit_head, local_run, monkeypatch, capfd):
-    """Before the end of the first step, there is nothing to save."""
+    """Before the end of its first step, a training has nothing to save."""
 
     def receive(*_, **__):
         local_run._receive(signal.SIGINT)
