@@ -44,7 +44,7 @@ def model(tmp_path_factory):
         path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
         body = archive(files_of(directory))
         # The first download breaks off, and leaves a partial file and a log line. The tests search
-        # both for secrets.
+        # the file and the log line for secrets.
         url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 

@@ -3,7 +3,7 @@
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
 which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
 node with the same key again. The tables in this file list the nodes whose fingerprints change.
-Later nodes also run again, because their inputs change, but are not listed.
+The nodes that read the outputs of these nodes also run again, but the tables do not list them.
 """
 
 import json

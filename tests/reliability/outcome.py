@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """An undisturbed run on an empty root.
+    """An undisturbed run on an empty pipeline root.
 
     Attributes:
       outcome: the outcome of the run.

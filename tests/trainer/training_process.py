@@ -81,7 +81,7 @@ def train(folder: Path, name: str) -> None:
 
 
 def check_broadcast(strategy: tf.distribute.Strategy) -> None:
-    """Asserts that each replica receives the first replica's numbers, bit by bit."""
+    """Asserts that each replica receives a bit-identical copy of the first replica's numbers."""
     generator = np.random.default_rng(0)
     sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
         -36, 38, 1000

@@ -154,8 +154,8 @@ class _Stored(NamedTuple):
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
     """Applies the background, the size limit and the orientation to a stored image.
 
-    The graph for each format leaves these operations to this function, so that the exported model
-    contains their ops only once: each op makes the model larger, and takes time when TensorFlow
+    The graphs for the formats leave out the ops of this function, so that the exported model
+    contains these ops only once. Each op makes the model larger, and takes time when TensorFlow
     builds the graph for a request.
     """
     image = stored.image

@@ -30,8 +30,8 @@ def read_header(file: FileBytes) -> Header:
             )
         ]
     ):
-        # The width and the height have 14 bits each. In a lossless image, the height follows
-        # directly after the width.
+        # The width and the height have 14 bits each. In a lossless image, the bits of the height
+        # follow directly after those of the width.
         bits = little_endian(chunk[9:12]) + 2**24 * (chunk[12] % 32)
         width, height = (
             tf.where(

@@ -246,7 +246,8 @@ def test_the_kernels_are_the_default_where_a_gpu_has_them(monkeypatch, given, fu
 
 @pytest.mark.skipif(not has_kernels(), reason="no GPU with cuDNN's kernels")
 def test_the_kernels_compute_attention():
-    """Outputs and gradients agree with attention in float32, up to bfloat16's rounding (0.3 %)."""
+    """Outputs and gradients agree with those of attention in float32, up to bfloat16's rounding
+    (0.3 %)."""
     tensors = [
         tf.cast(tf.random.stateless_normal([4, 197, 6, 64], [k, 0]), tf.bfloat16) for k in range(4)
     ]

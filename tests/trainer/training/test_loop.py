@@ -303,7 +303,8 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is old enough."""
+    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is at least
+    `seconds` old, or if the training ends."""
     save, saved = Loop._save, []
 
     def noted(self):

@@ -39,7 +39,7 @@ def test_a_schedule_without_warm_up():
     [
         ({"warmup_steps": 10}, 10),
         ({"warmup_steps": 70}, 70),
-        ({"warmup_steps": 100}, 80),  # at most half of the 160 steps
+        ({"warmup_steps": 100}, 80),  # the warm-up takes at most half of the 160 steps
         ({"warmup_epochs": 2.5}, 50),
         ({"steps": 1}, 0),
     ],
