@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Makes every write to a file fail, with errno EFBIG instead of ENOSPC.
+    """Makes every write to a file fail as on a full disk, but with errno EFBIG instead of ENOSPC.
 
     A process can still create empty files.
     """

@@ -79,7 +79,8 @@ class Storage(Api):
 def storage_with(
     objects: dict[str, bytes], patch: pytest.MonkeyPatch, folder: Path
 ) -> Iterator[Storage]:
-    """Runs the stand-in with the bucket `bucket` and these objects, and sets up Google's client."""
+    """Runs the stand-in, whose bucket `bucket` contains `objects`; makes Google's client use the
+    stand-in."""
     with serving(Storage()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))

@@ -31,9 +31,9 @@ def make_environment(project: Path, folder: Path) -> Path:
     """Makes a virtual environment with the project's wheel, as in the container image.
 
     The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
-    the environment that runs the tests. The project's own modules always come from the wheel,
-    because Python ignores .pth files, such as the file of an editable installation, in a directory
-    that a .pth file adds.
+    the environment that runs the tests. That environment may contain an editable installation of
+    the project, which consists of a .pth file. Python ignores .pth files in a directory that
+    another .pth file adds, so the project's own modules always come from the wheel.
 
     Returns:
       The `bin` directory of the environment.

@@ -4,9 +4,10 @@ import tensorflow as tf
 
 
 class ReusableModule(tf.Module):
-    """A model with one variable, to which a subclass adds `__call__`."""
+    """A model with one variable; subclasses add `__call__`."""
 
-    # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
+    # In tf.Module, `variables` and `trainable_variables` are Python properties, which a SavedModel
+    # does not store. Lists, which a SavedModel stores, replace these properties.
     variables = trainable_variables = None
 
     def __init__(self):

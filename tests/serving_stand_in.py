@@ -44,7 +44,8 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.grpc_port = self.http_port = 0
 
     def run(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        """Runs a request. A request that does not fit the signature fails as on the real server."""
+        """Runs a request; as on the real server, a request whose inputs do not fit the signature
+        fails."""
         signature = request.model_spec.signature_name or _DEFAULT
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         response = predict_pb2.PredictResponse()

@@ -1,4 +1,5 @@
-"""Runs exported models in TensorFlow Java, which loads them with the C++ loader in a Session."""
+"""Runs exported models in TensorFlow Java, which loads a model with TensorFlow's C++ loader and
+runs it in a Session."""
 
 import os
 import shutil
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Messages of Maven if it cannot reach the registry. Tests are skipped after one of these messages,
-# and fail after other errors, such as a wrong POM.
+# Error messages that Maven prints if it cannot reach the registry. After such an error, the tests
+# are skipped; after any other error, such as an error in the POM, the tests fail.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 
@@ -57,7 +58,8 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # The C++ loader logs the name of its source file for each model that it loads.
+        # For each model, the C++ loader writes a log line that contains the name of the loader's
+        # source file.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

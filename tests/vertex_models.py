@@ -2,8 +2,8 @@
 
 The stand-in parses requests with Google's own protos, and follows the rules of the API's reference:
 The first version of a model gets the alias `default`, which cannot be removed. An alias names one
-version at a time. The shares of an endpoint's traffic add up to 100. A deployed model with traffic
-cannot be removed.
+version at a time. The shares of an endpoint's traffic add up to 100. A deployed model that gets
+traffic cannot be undeployed.
 """
 
 import json
@@ -184,7 +184,7 @@ class VertexModels(Api):
 def serve_vertex_models(monkeypatch, folder):
     """Runs the stand-in, and sets the credentials with which Google's clients call it.
 
-    A mock replaces the function that copies a model to a bucket, and returns a gs:// URI.
+    A mock replaces the function that copies a model to a bucket; the mock only returns a gs:// URI.
     """
     with serving(VertexModels()) as server:
         account = write_account(folder, token_uri=f"{server.url}/token")

@@ -25,8 +25,8 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def model():
-    """Returns a Keras model with trainable weights, a batch norm's moving averages, and a dropout
-    seed."""
+    """Returns a Keras model with three kinds of variables: trainable weights, the moving averages
+    of a batch norm, and the seed of a dropout layer."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.Input((SIZE, SIZE, 3)),
@@ -49,7 +49,7 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["mine.keras", "exported"])
 def backbone(request, project, folder, tmp_path_factory):
-    """Runs the page's code for the file `mine.keras` or for the SavedModel `exported`.
+    """Runs the code in docs/models.md for the file `mine.keras` or for the SavedModel `exported`.
 
     Returns:
       The SavedModel that the code writes.

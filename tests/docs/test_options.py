@@ -34,7 +34,8 @@ def test_the_other_flags_are_those_of_the_command_line():
 
 
 def test_defaults_are_stated():
-    """The column of defaults has values, the words "the recipe's", or words from the help text."""
+    """The last column of the table of options states each default: a value, the words "the
+    recipe's", or words from the help text."""
     rows = {
         cells[1]: cells[-1]
         for line in write_reference().splitlines()

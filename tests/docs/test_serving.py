@@ -1,7 +1,7 @@
 """Tests of the requests and manifests in docs/serving.md.
 
 tests/serving_stand_in.py stands for TensorFlow Serving, whose binary is not on PyPI. The commands
-of the page build the requests, and tensorflow-serving-api's protos parse them.
+in docs/serving.md build the requests, and tensorflow-serving-api's protos parse them.
 """
 
 import json
@@ -46,7 +46,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns a folder with the files that the requests of the page send."""
+    """Returns a folder with the files that the requests in docs/serving.md send."""
     image = encode(gradient(), "JPEG")
     (tmp_path / "daisy.jpg").write_bytes(image)
     (tmp_path / "daisy.example").write_bytes(example_of(image))

@@ -1,4 +1,5 @@
-"""Runs the whole pipeline in this process, because each import of TFX takes many seconds."""
+"""Runs the whole pipeline in the process of the tests, because a new process would have to import
+TFX, which takes many seconds."""
 
 import dataclasses
 import os

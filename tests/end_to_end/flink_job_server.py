@@ -51,7 +51,7 @@ def get(directory: Path, beam: str) -> Path:
 
 
 def manifest(main: str, class_path: list[str]) -> str:
-    """Returns a jar's manifest with a main class and a class path relative to the jar."""
+    """Returns the manifest of a jar: its main class, and its class path, relative to the jar."""
     entries = [
         "Manifest-Version: 1.0",
         f"Main-Class: {main}",

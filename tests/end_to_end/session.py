@@ -7,8 +7,8 @@ new], …]}`. Other changes of files before the run have the keys `copies` ([[so
 `exchanges` ([[file, other file], …]), `removals` ([path, …]) and `damages` (a pattern of files).
 After each run, the program prints a line of JSON: the exit status, the nodes that were not taken
 from the cache, the path of the pushed model, and whether the model was compared with the champion.
-All runs share one import of TFX, which takes many seconds; each run imports the project's own
-modules anew.
+The program imports TFX only once, because this import takes many seconds. Before each run, the
+program imports the project's own modules again, because the edits change these modules.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def edit(file: str, old: str, new: str) -> None:
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
     # Python compiles a file again only if the file's size or its modification time, in whole
-    # seconds, has changed. So `edit` removes the compiled file.
+    # seconds, has changed. An edit may change neither, so `edit` removes the compiled file.
     Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
 
 

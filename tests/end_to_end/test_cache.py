@@ -1,7 +1,7 @@
 """Tests that after a change, exactly the nodes that depend on the change run again.
 
-The changes are edits of files in a copy of the project, which runs on a folder of digits with a
-tiny backbone.
+The tests edit files in a copy of the project, and run this copy on a folder of digits with a tiny
+backbone.
 """
 
 import json
@@ -20,7 +20,8 @@ from tests.conftest import TINY, digit_folders
 
 pytestmark = pytest.mark.slow
 
-# Backbone is an Importer, which TFX does not cache.
+# The results leave out Backbone, because this node runs each time: it is an Importer, which TFX
+# does not cache.
 LOOKING = {"Backbone"}
 FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
@@ -29,8 +30,8 @@ INSPECTED = {"ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator"
 EVERYTHING = {*INSPECTED, *FROM_TRANSFORM}
 
 
-# Edits that change no result of the run: edits of messages, of help texts and of comments, and
-# edits of the code for a model and for an image source that the run does not use.
+# Edits that change no result of the run: edits of messages, help texts and comments, and edits of
+# the code for a model and an image source that the run does not use.
 WORDING = [
     ["backbones/contract.py", "written by TensorFlow 1", "written by TensorFlow 1.x"],
     ["components/image_example_gen/enough_images.py", "no image for the split", "none for"],
@@ -133,7 +134,7 @@ def results(project, folder):
             "arguments": [*base, "--min-accuracy", "1"],
             "removals": [str(root / "metadata.sqlite")],
         },
-        # The step changes the class balance: it removes nine tenths of the images of two classes.
+        # This step changes the class balance: it removes nine tenths of the images of two classes.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
@@ -146,7 +147,8 @@ def test_the_first_run_runs_everything(results):
 
 
 def test_an_identical_second_run_computes_nothing(results):
-    """No node runs, although the first run's model has become the last blessed model."""
+    """No node runs: the model of the first run is now the last blessed model, but the second run
+    does not compare this model with itself."""
     assert results["second"]["ran"] == set()
 
 
@@ -161,9 +163,9 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """`--inspect` changes the limits of ExampleValidator and DataCheck, so only these nodes rerun.
+    """`--inspect` changes only the limits of ExampleValidator and DataCheck, so no other node runs.
 
-    With the limits of `--inspect`, no data can stop the run.
+    `--inspect` sets these limits so that no data can stop the run.
     """
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
@@ -221,8 +223,9 @@ def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
 def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
     """Without the metadata store, execution numbers start with 1 again.
 
-    The new run has the same execution numbers as the first run, but it must not overwrite the first
-    run's model. The new run finds the champion, although the metadata store is lost.
+    TFX names the folder of a model after the number of Trainer's execution, and the new run has the
+    same numbers as the first run. The new run must not overwrite the first run's model. The new run
+    must still find the champion.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

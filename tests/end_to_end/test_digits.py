@@ -39,7 +39,8 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pipeline, root):
-    # The patches make the console print a line for every new count of images.
+    # The patches shorten the time between two lines of the console, so that the console prints a
+    # line for every new count of images.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress_display, "_BETWEEN_LINES", 0)
         patch.setattr(image_progress, "_INTERVAL", 0.05)
@@ -173,7 +174,8 @@ def examples(run):
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """Returns the outputs of the pushed model in a Session, as in servers, for the test split."""
+    """Returns the outputs of the pushed model for the test split; the model runs in a Session, as
+    it does in a server."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(

@@ -44,7 +44,7 @@ def test_a_saved_model_without_the_interface(pipeline, tmp_path):
 
 @pytest.mark.usefixtures("no_network")
 def test_a_saved_model_whose_variables_are_missing(pipeline, tmp_path, tiny_backbone):
-    """The dataset is missing too, but the run checks the backbone first."""
+    """The dataset does not exist either, but the run checks the backbone before the dataset."""
     shutil.copytree(tiny_backbone, tmp_path / "model")
     (tmp_path / "model" / "variables" / "variables.index").unlink()
     data = str(tmp_path / "data")
@@ -99,16 +99,18 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
 
 
 def test_hostile_files(pipeline, tmp_path, tiny_backbone):
-    """Too many quarantined files stop the run; ingestion writes or quarantines every file.
+    """Ingestion writes or quarantines every file; the run stops, because too many files are
+    quarantined.
 
-    If more quarantined files are allowed, the next run completes without reading an image again.
+    The next run allows more quarantined files, and completes without reading an image again.
     """
     folder = class_folder(tmp_path / "data", images=40)
     outcomes = write_hostile_files(folder / "c0")
     for path in suite():
         (folder / "c1" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
     given = ["--model", str(tiny_backbone), "--dataset", str(folder), "--name", "hostile"]
-    # The generated images look alike, so DataCheck would stop the run without data.max_leak=1.
+    # The generated images look alike, so DataCheck would find leaks between the splits, and stop
+    # the run. The option data.max_leak=1 allows any number of leaks.
     given += ["--set", "train.steps=2", "--min-accuracy", "0", "--set", "data.max_leak=1"]
     given += ["--set", "report.heat_map_seconds=0"]
     stopped = pipeline(tmp_path / "root", *given)

@@ -1,4 +1,4 @@
-"""Tests that Beam's nodes write the same artifacts on a real Flink as with Beam's own runner.
+"""Tests that the nodes that use Beam write the same artifacts with Flink as with Beam's own runner.
 
 Flink runs inside Beam's job server, which `make flink-job-server` downloads; $VIT_FLINK_JAR names
 another job server.
@@ -32,7 +32,8 @@ def job_server(project, monkeypatch_module):
         pytest.skip(f"no job server at {jar} (make flink-job-server, or set VIT_FLINK_JAR)")
     if not shutil.which("java"):
         pytest.skip("no java, which Flink needs")
-    # Each node starts a JVM, so the JVM must start quickly and need little memory.
+    # Each node that uses Beam starts a JVM of its own. With these options, a JVM starts quickly and
+    # needs little memory.
     monkeypatch_module.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -Xmx2g")
     return jar
 
@@ -61,7 +62,8 @@ def dataset(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def run(pipeline, dataset, tiny_backbone, tmp_path_factory):
-    """Returns a function that runs the pipeline with some flags and returns the run and the log."""
+    """Returns a function that runs the pipeline with the given flags, and returns the run and its
+    log."""
 
     def run_with(name, *flags):
         root = tmp_path_factory.mktemp(name)
@@ -92,7 +94,7 @@ def records(directory: Path) -> list[bytes]:
 
 
 def test_every_node_of_beam_ran_on_flink(flink):
-    """Each node that uses Beam started a job server, and the jobs ended without failure."""
+    """Each node that uses Beam started a job server, and no job failed."""
     _, log = flink
     ran = [
         part.split(" ", 1)[0] for part in log.split("Component ") if "state changed to DONE" in part
@@ -153,7 +155,7 @@ with beam.Pipeline(argv=sys.argv[1:]) as pipeline:
 )
 def test_no_process_is_left_after_a_signal(job_server, tmp_path, number, status):
     flags = [*FLAGS, f"--flink_job_server_jar={job_server}"]
-    mark = str(tmp_path)  # value of the variable TMPDIR in every process of the run
+    mark = str(tmp_path)  # TMPDIR of every process of the run; the test searches for this value
     program = subprocess.Popen(
         [sys.executable, "-c", COMPUTES, *flags],
         stdout=subprocess.PIPE,

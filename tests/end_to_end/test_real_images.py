@@ -38,7 +38,10 @@ def assert_served(server_process, model, images: list[bytes]) -> None:
 
 
 def kernels(backbone: Path) -> set[bytes]:
-    """Returns the trainable matrices as bytes, without biases, some of which have no gradient."""
+    """Returns the trainable matrices of a backbone, each as bytes.
+
+    Biases are left out, because some of them have no gradient.
+    """
     variables = tf.saved_model.load(str(backbone)).trainable_variables
     return {variable.numpy().tobytes() for variable in variables if variable.shape.rank > 1}
 

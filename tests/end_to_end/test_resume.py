@@ -1,6 +1,6 @@
 """Tests a run that is terminated while Trainer runs, and the next run, which continues it.
 
-The pipeline contains a Tuner, which ends before the first run is terminated.
+The pipeline also contains a Tuner, which has finished when the first run is terminated.
 """
 
 import base64
@@ -35,7 +35,7 @@ def model(tmp_path_factory):
     """Serves a SavedModel like those on TF-Hub.
 
     Yields:
-      The URL of the SavedModel, with a password and with the signature of a signed URL.
+      The URL of the SavedModel; it contains a password, and a signature as in a signed URL.
     """
     directory = tmp_path_factory.mktemp("backbone") / "published"
     write_collection_model(dataclasses.replace(TINY, depth=1), directory)
@@ -43,8 +43,8 @@ def model(tmp_path_factory):
         patch.setenv("no_proxy", "127.0.0.1")
         path = f"/published.tar.gz?X-Goog-Signature={SIGNATURE}"
         body = archive(files_of(directory))
-        # The first download breaks off, so that there are a partial file and a log line to search
-        # for secrets.
+        # The first download breaks off, and leaves a partial file and a log line. The tests search
+        # the file and the log line for secrets.
         url = server.answer(path, Answer(body=body, sent=len(body) // 2), Answer(body=body))
         yield url.replace("://", f"://{USER}:{PASSWORD}@")
 
@@ -78,7 +78,8 @@ def runs(pipeline, root, model):
 
     def save_and_be_asked(self):
         save(self)
-        # Tuner writes no checkpoints to this folder, so a checkpoint here means that Trainer runs.
+        # Tuner also trains models, but writes no checkpoints to this folder, so a checkpoint here
+        # comes from Trainer.
         if self._step == 4 and list((root / "checkpoints").glob("*")):
             signal.raise_signal(signal.SIGTERM)
 

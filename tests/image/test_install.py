@@ -33,8 +33,9 @@ def installed(project, tmp_path_factory):
     """Installs the project; returns the directory that is /opt/vit in the image.
 
     To save time and disk space, most packages are hard links to uv's cache, and only the project's
-    own packages are compiled to bytecode. As in the base image, the installation has no C or C++
-    compiler, but uv's cache may contain packages that were built with a compiler earlier.
+    own packages are compiled to bytecode. As in the base image, no C or C++ compiler is available
+    to the installation. The tests miss a package that needs a compiler if uv's cache contains a
+    build of that package.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():

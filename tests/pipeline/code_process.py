@@ -6,7 +6,8 @@ The working directory is a copy of the project. STEPS.json contains a list of st
 `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
-- shapes: the shapes of the backbone's variables, all of which have the name `Variable`.
+- shapes: the shapes of the backbone's variables. Every variable is named `Variable`, as in the
+  models of the TF-Hub collection.
 - edits: replacements of text in files of the project.
 - files: new files.
 
@@ -27,7 +28,7 @@ HOLDING_DATA = ("backbones", "components")
 def hash_code(source, shapes):
     # Python must import `pipeline`, `backbones` and `components` again, because `main` may have
     # edited their files. `common.fingerprint` stays loaded, because it caches parsed modules by
-    # their content.
+    # content, and so parses an edited module again.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -62,8 +63,8 @@ def main():
 
 
 if __name__ == "__main__":
-    # Write no .pyc files: Python would use an outdated .pyc file after an edit that changes neither
-    # the size of the module nor its mtime in whole seconds.
+    # If Python wrote .pyc files, it would use an outdated .pyc file after an edit that changes
+    # neither the size of the module nor its mtime in whole seconds.
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.getcwd())
     main()

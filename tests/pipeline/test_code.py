@@ -2,8 +2,8 @@
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
 which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
-node with the same key again. The tables in this file do not list nodes that run again only because
-their inputs change.
+node with the same key again. The tables in this file list the nodes whose fingerprints change.
+The nodes that read the outputs of these nodes also run again, but the tables do not list them.
 """
 
 import json
@@ -198,12 +198,12 @@ EDITS = {
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
-        # `INGESTION` is in the set because ImageExampleGen decodes images with TensorFlow's ops
+        # ImageExampleGen decodes images with TensorFlow's ops, so its fingerprint changes, too
         {*MODEL, *INGESTION, "serving_check", "report"},
     ),
     "keras": (FOLDER, TRAINING),
-    # Trainer's fingerprint does not depend on TFX, but another version of TFX changes the inputs of
-    # Trainer, so Trainer runs again.
+    # Trainer is not in this set, because its fingerprint does not depend on TFX. With another
+    # version of TFX, Trainer runs again only because its inputs change.
     "tfx": (
         FOLDER,
         {
@@ -233,7 +233,8 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_da
 
 
 def make_metadata(name):
-    """Returns path and content of a METADATA file for another version of the library `name`."""
+    """Returns the path and the content of a METADATA file that states another version of the
+    library `name`."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -260,8 +261,8 @@ def fingerprints(project, tmp_path_factory):
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # The SavedModels of the TF-Hub collection were converted from JAX, which sorts variables by
-    # path. So this line sorts the shapes by the paths of the variables.
+    # In the SavedModels of the TF-Hub collection, the variables are sorted by path, because the
+    # models were converted from JAX. The next line sorts the shapes in the same way.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():
@@ -301,7 +302,8 @@ def test_exactly_the_keys_of_dependent_nodes_change(fingerprints, step):
 
 
 def test_only_the_registry_of_sources_imports_modules_by_name(project):
-    """Fingerprints follow import statements, so they would miss a call of `import_module`."""
+    """A fingerprint covers the modules that import statements name, so it would miss a module that
+    `import_module` imports."""
     files = [path for name in ("components", "trainer") for path in (project / name).rglob("*.py")]
     found = {
         path.relative_to(project).as_posix()

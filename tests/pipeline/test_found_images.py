@@ -1,4 +1,4 @@
-"""Tests of the summary of the images that a run prints before its first node starts."""
+"""Tests of the summary that a run prints about its images before the first node starts."""
 
 import dataclasses
 

@@ -28,7 +28,8 @@ def write_run(root, number, contents):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """Returns a pipeline root with three runs (refused, pushed, cached) and damaged files."""
+    """Returns a pipeline root with the reports of three runs (one refused, one pushed, one cached),
+    and with damaged files beside them."""
     root = tmp_path_factory.mktemp("runs") / "flowers"
     refused = Verdict(blessed=False, reasons="accuracy 0.8 is below 0.9")
     contents = make_contents(CLASSES)
@@ -66,7 +67,8 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def root(original, tmp_path, monkeypatch):
-    """Returns a copy of `original` in `./runs`."""
+    """Copies the pipeline root `original` to the folder `runs` of the working directory; returns
+    the copy."""
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copytree(original, tmp_path / "runs" / "flowers"))
 
@@ -83,7 +85,8 @@ def test_the_runs_of_a_root(root, capsys):
     answers = make_contents(CLASSES).answers.accuracy
     assert f"{answers.value:.4f} ({answers.low:.2f} to {answers.high:.2f}" in first
     assert "pushed 17, all from the cache" in third
-    # The third run ended at the current time; only its report is from the cache.
+    # The report of the third run is from the cache. The history shows the time of the run, and not
+    # the date in the cached report.
     assert "2026-02-01" not in third
     assert pipeline_runner.main(["--history", "--name", "other"]) == 0
     assert capsys.readouterr().out == "no runs\n"
@@ -110,8 +113,8 @@ def test_two_runs_side_by_side(root, capsys):
     assert "<script" not in html
     assert f"Only flowers/12 is right: {only_second}" in html
     assert html.count("data:image/jpeg;base64,") >= only_second
-    # `--compare` also accepts the name of a pipeline, for the pipeline's newest run, and the path
-    # of a report or of the report's folder.
+    # Besides a run such as flowers/12, `--compare` accepts the name of a pipeline, which stands for
+    # its newest run, and the path of a report or of a report's folder.
     name = make_contents(CLASSES).settings.name
     folder = root / "Report" / "report" / "9"
     assert pipeline_runner.main(["--compare", str(folder), name]) == 0

@@ -18,9 +18,10 @@ def places(tmp_path):
 
 
 def make_config(places, **values):
-    """Returns a configuration with paths relative to `places`.
+    """Returns a configuration whose paths are relative to the folder `places`.
 
-    By default, the dataset is `flowers`, the model is `mine`, and the pipeline root is `root`.
+    By default, the path of the dataset is `flowers`, that of the model `mine`, and that of the
+    pipeline root `root`.
     """
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
@@ -78,7 +79,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # valid, because each run sets its own pipeline root
+    check_locations(config_of(**there))  # valid without a pipeline root, which each run sets
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

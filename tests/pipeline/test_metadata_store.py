@@ -52,7 +52,8 @@ def test_a_damaged_store_is_named(store, tmp_path, damage):
 
 
 def test_an_interrupted_transaction_is_no_damage(store, tmp_path):
-    """A process killed during a transaction leaves a journal, and SQLite restores the store."""
+    """A process that is killed during a transaction leaves a journal, from which SQLite restores
+    the store."""
     code = (
         "import os, sqlite3, sys\n"
         "store = sqlite3.connect(sys.argv[1], isolation_level=None)\n"

@@ -46,7 +46,8 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# Nodes with a property that changes with any input or setting of Tuner or Trainer.
+# Nodes that have a property which changes whenever an input or a setting of Tuner or Trainer
+# changes.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -137,7 +138,8 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """Local workers do not change the properties of Backbone, so TFX reuses the cached artifact."""
+    """With local workers, the property of Backbone stays the path of the backbone in the model
+    cache, so TFX reuses the artifact of earlier runs."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -200,7 +202,7 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    # an earlier version of the pipeline blessed the champion, and recorded no class counts
+    # a champion from an earlier version of the pipeline, which recorded no class counts
     assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 

@@ -23,7 +23,7 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
     second = find()
     assert second != first
     assert find() == second
-    # ImageExampleGen could not read c0/0.png in the second run.
+    # ImageExampleGen could not read c0/0.png in the second run, either.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
     # After both runs, c0/0.png is removed.

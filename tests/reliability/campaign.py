@@ -1,14 +1,14 @@
-"""Kills runs, interrupts them or fills their disk, and checks the next run.
+"""Kills runs, interrupts runs or simulates a full disk, and checks the next run.
 
     python -m tests.reliability.campaign --directory DIR --tune full [PART …]
     python -m tests.reliability.campaign --directory DIR --tune head [PART …]
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after `--minutes N` at the latest; the same command continues the campaign. The
-command writes each result as a line of DIR/results.jsonl. The argument `table` prints the content
-of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C compiler for
-tests/reliability/fault.c.
+command ends after N minutes at the latest (`--minutes N`); if the command is repeated, it continues
+the campaign. The command writes each result as a line of DIR/results.jsonl. The argument `table`
+prints the content of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C
+compiler for tests/reliability/fault.c.
 
 - `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The run after the killed
   run must end like an undisturbed run.
@@ -19,14 +19,15 @@ tests/reliability/fault.c.
 - `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
   the pipeline root, the serving directory or VIT_HOME. The campaign disturbs one run for each file
   that a run creates. Each run continues where the previous run ended. After the last disturbed run,
-  a run without a disturbance must end like an undisturbed run. If a run fails before it is
-  disturbed, the campaign blames the previous disturbance, records a failure, and restores the files
-  from before the previous disturbance. With `--tune head`, the campaign skips files that a run with
-  `--tune full` also creates, because the campaign tests these files with `--tune full`.
+  a run without a disturbance must end like an undisturbed run. If a run fails before its own
+  disturbance, the previous disturbance must have damaged files. In this case, the campaign records
+  a failure of the previous disturbance, and restores the files from before that disturbance. The
+  campaign with `--tune head` skips the files that a run with `--tune full` also creates, because
+  the campaign with `--tune full` tests them.
 
-A run ends like an undisturbed run if its status is 0, its accuracy and its verdict are those of a
-run on an empty pipeline root, and the only version in the serving directory has bit-identical
-weights.
+A run ends like an undisturbed run if its status is 0, if it prints the same accuracy and verdict as
+an undisturbed run on an empty pipeline root, and if the serving directory contains only one
+version, whose weights are bit-identical to those of the undisturbed run.
 """
 
 import argparse
@@ -48,7 +49,7 @@ _FAULTS = {"files-KILL": "KILL", "files-ENOSPC": "ENOSPC"}
 
 
 def main() -> None:
-    """Runs parts of the campaign."""
+    """Runs the disturbances that the command line names, or prints the table of results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     everything = (*_COUNTS, *_FAULTS)
     parser.add_argument("parts", nargs="*", default=everything, metavar="PART")
@@ -69,8 +70,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # Shells start background commands with SIGINT ignored. Without a handler, the pipelines that a
-    # background command starts would also ignore SIGINT.
+    # A shell makes its background commands ignore SIGINT, and the pipelines would inherit this from
+    # such a command. The handler prevents this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

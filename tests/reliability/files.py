@@ -44,7 +44,8 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """Returns the files that an undisturbed run creates, in order, as fault.c names them."""
+    """Returns the files that an undisturbed run creates, in the order of creation; fault.c logs
+    their names."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()
@@ -84,7 +85,8 @@ class _Chain:
         self.said = ""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Prepares the first run, which may continue the runs of an earlier command (`goes_on`)."""
+        """Prepares the files for the first run; with `goes_on`, this run continues the last run of
+        an earlier command."""
         self._workload.clear()
         if not goes_on:
             self._workload.keep(self._now)
@@ -92,8 +94,8 @@ class _Chain:
     def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
         """Disturbs a run when it creates `file`; yields (file, node, status, what went wrong).
 
-        If the run fails before it creates `file`, the disturbance of the previous run has damaged
-        files, so the method first yields a failure of the previous run.
+        If the run fails before it creates `file`, the disturbance of the previous run must have
+        damaged files. In this case, the method first yields a failure of the previous run.
         """
         self._workload.put_back(self._now)
         was_running, status = self._run(file)

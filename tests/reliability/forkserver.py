@@ -6,7 +6,8 @@ Requests are lines of JSON on stdin:
 - `{"id": …, "weights": DIRECTORY, "out": FILE}` writes the weights of a SavedModel to a .npy file.
 
 Answers are lines of JSON on stdout: `{"id": …, "process": …}` when a process has started, and
-`{"id": …, "status": …}` when it has ended. A negative status is the number of a signal.
+`{"id": …, "status": …}` when it has ended. If a signal killed the process, the status is the
+negative number of that signal.
 
     python -m tests.reliability.forkserver
 """
@@ -71,7 +72,10 @@ def answer(**values: Any) -> None:
 
 
 def run_request(request: dict[str, Any]) -> None:
-    """Executes a request in a forked process, with a process group of its own, as in a shell."""
+    """Executes a request in a forked process.
+
+    The process forms its own process group, like a command that a shell starts.
+    """
     os.setpgid(0, 0)
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """An undisturbed run on an empty root.
+    """An undisturbed run on an empty pipeline root.
 
     Attributes:
       outcome: the outcome of the run.
@@ -67,7 +67,8 @@ class Reference:
 
     @classmethod
     def of(cls, server: ForkServer, workload: Workload, **faults: str) -> "Reference":
-        """Runs the workload; `faults` are environment variables for the library fault.c."""
+        """Runs the workload on an empty pipeline root; `faults` are environment variables for the
+        library fault.c."""
         workload.clear()
         begun = time.monotonic()
         server.begin(workload, **faults)
@@ -77,7 +78,7 @@ class Reference:
 
 
 def node_of(workload: Workload) -> str:
-    """Returns the last node that the last run has started."""
+    """Returns the node that the newest run started last."""
     lines = workload.out.read_text(errors="replace").splitlines()
     nodes = [line.removesuffix(": started") for line in lines if line.endswith(": started")]
     return nodes[-1] if nodes else "before the first node"

@@ -84,7 +84,8 @@ def _disturb_import(campaign: Campaign, share: float, number: int) -> _Disturbed
 
 
 def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
-    """Checks the run, runs the pipeline again, and adds a result."""
+    """Checks how the disturbed run ended, runs the pipeline again without a disturbance, and adds
+    the result to the campaign's results."""
     workload = campaign.workload
     node = node_of(workload)
     wrong = []

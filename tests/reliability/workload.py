@@ -156,7 +156,7 @@ class ForkServer:
 
         Args:
           workload: the pipeline to run.
-          faults: environment variables of the preloaded library that causes faults.
+          faults: environment variables for fault.c, the preloaded library that causes faults.
         """
         environment = workload.environment | faults
         return self._ask(

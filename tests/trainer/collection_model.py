@@ -10,7 +10,8 @@ from backbones.augreg.vit import VisionTransformer
 
 
 class _ReusableSavedModelWrapper(tf.train.Checkpoint):
-    """The same class as in conversion.ipynb of github.com/sayakpaul/ViT-jax2tf."""
+    """Wraps a model in the same way as the class in conversion.ipynb of
+    github.com/sayakpaul/ViT-jax2tf."""
 
     def __init__(self, function, variables):
         super().__init__()

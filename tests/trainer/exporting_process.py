@@ -56,7 +56,7 @@ HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_facto
 # For each kind of model: the backbone, `--tune`, and hyperparameters. There is no MobileNet here,
 # because tests/end_to_end trains MobileNets.
 KINDS = {
-    # the training of this model is also interrupted and resumed
+    # a test also interrupts the training of this model, and resumes it
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),
@@ -140,8 +140,8 @@ def export(folder: Path, name: str) -> None:
     if tune == "head":
         records = folder / f"features-{backbone}"
         write_features(folder / "images", TransformGraph(str(graph)), records)
-    # The training has more than one step, because the first step does not change the backbone: the
-    # head starts at zero.
+    # The training has more than one step: in the first step, the weights of the head are zero, so
+    # the gradient of the backbone is also zero.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
     settings = TrainerSettings(
         training=TrainingSettings(

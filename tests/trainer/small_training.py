@@ -77,7 +77,8 @@ def write_images(folder: Path, count: int = 24) -> None:
 
 @dataclasses.dataclass
 class Task:
-    """The arguments of a training, without the model, which must be made in a strategy's scope."""
+    """The arguments of a training except the model, which must be created in the scope of a
+    strategy."""
 
     folder: Path
     hyperparameters: Hyperparameters

@@ -196,7 +196,7 @@ def test_a_table(classifier, files, capsys, tmp_path, format):
 
 
 def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, capsys):
-    """The next run classifies only the missing shards, if the given images are the same."""
+    """If the next run gets the same images, it classifies only the shards that are missing."""
     monkeypatch.setattr(bulk, "SHARD", 1)
     answered = []
 

@@ -1,4 +1,4 @@
-"""Tests that several devices or workers, and interruptions, do not change the trained weights."""
+"""Tests that the trained weights do not depend on devices, workers and interruptions."""
 
 import json
 import random
@@ -109,7 +109,7 @@ def test_two_workers(single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # the chief broadcasts the number 5
+        assert worker["of_worker"] == 5  # the chief broadcasts its number, 5
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 

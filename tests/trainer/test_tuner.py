@@ -22,7 +22,7 @@ from trainer.training.settings import TrainingSettings, TunerSettings
 
 @pytest.fixture
 def fn_args(tmp_path, tiny_backbone, monkeypatch):
-    """Returns the FnArgs that TFX passes to `tuner_fn`, for a head on 4 features."""
+    """Returns the FnArgs that TFX passes to `tuner_fn`, for a head with 4 input features."""
     data = tmp_path / "Split-train"
     data.mkdir()
     write_features(data)

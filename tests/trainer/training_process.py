@@ -81,7 +81,7 @@ def train(folder: Path, name: str) -> None:
 
 
 def check_broadcast(strategy: tf.distribute.Strategy) -> None:
-    """Asserts that each replica receives the first replica's numbers, bit by bit."""
+    """Asserts that each replica receives a bit-identical copy of the first replica's numbers."""
     generator = np.random.default_rng(0)
     sent = generator.normal(size=1000).astype(np.float32) * 10.0 ** generator.integers(
         -36, 38, 1000
@@ -131,7 +131,8 @@ class TrainingProcess(_CONTEXT.Process):
     def __init__(self, folder: Path, *names: str, devices: int = 1, **environment: str) -> None:
         """
         Args:
-          folder: the folder with the images and the backbone, and for the results.
+          folder: the folder that contains the images and the backbone, and to which the process
+            writes its results.
           *names: strategies or keys of `KINDS`; the process trains once for each name.
           devices: the number of logical devices.
           **environment: additional environment variables. SECONDS_A_STEP=S makes each step longer
@@ -162,7 +163,7 @@ class TrainingProcess(_CONTEXT.Process):
         """Waits for the end of the process, at most 300 s.
 
         Returns:
-          The exit status, None if the process is still running; and stderr.
+          The exit status, which is None if the process is still running, and the text on stderr.
         """
         self.join(300)
         return self.exitcode, self._errors.read_text()

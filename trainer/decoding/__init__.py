@@ -1,1 +1,1 @@
-"""Decodes images of several formats to upright RGB pixels in graph ops."""
+"""Graph ops that decode images of several formats to upright RGB pixels."""

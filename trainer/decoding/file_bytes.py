@@ -1,9 +1,9 @@
-"""Reads numbers from the bytes of a file in graph ops."""
+"""Graph ops that read numbers from the bytes of a file."""
 
 import tensorflow as tf
 
-# Number of zeros that are appended to a file, so that a window near the end of the file is
-# complete.
+# Number of zeros that `FileBytes` appends to a file, so that `FileBytes.window` returns all bytes
+# of a window near the end of the file.
 _PADDING = 64
 
 
@@ -66,7 +66,7 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
     """Returns the number that up to 4 bytes contain, the most significant byte last.
 
-    See `big_endian` for shapes and large numbers.
+    The shapes, and the result for large numbers, are those of `big_endian`.
     """
     return big_endian(tf.reverse(digits, [0]))
 

@@ -1,9 +1,9 @@
 """Decodes the first frame of GIF files (GIF89a specification, sections 17 to 23).
 
-This module passes only the first frame to TensorFlow's decoder, with opaque white in place of the
-transparent colour, and adds the rest of the canvas to the decoded frame. If TensorFlow's decoder
-got the whole file, it would decode all frames, make transparent pixels black, and use the size of
-the largest frame as the size of the canvas.
+This module replaces the transparent colour with opaque white, passes only the first frame to
+TensorFlow's decoder, and places the decoded frame on a white canvas. If TensorFlow's decoder got
+the whole file, it would decode all frames, make transparent pixels black, and use the size of the
+largest frame as the size of the canvas.
 """
 
 import tensorflow as tf
@@ -51,8 +51,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
             tf.where(own_colors > 0, own_colors, _palette_size(file.window(10, 1)[0])),
         ),
     )
-    # TensorFlow's decoder uses a canvas of the size of the frame, so the frame is moved to the
-    # upper left corner.
+    # TensorFlow's decoder makes the canvas as large as the frame, so the frame's position is set to
+    # the upper left corner.
     in_corner = tf.strings.join(
         [
             tf.strings.substr(opaque, 0, frame + 1),
@@ -106,7 +106,8 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     has no end.
 
     A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
-    sequence. Most sub-blocks have 255 bytes, so runs of such sub-blocks are skipped in one step.
+    sequence. Most sub-blocks have 255 bytes, so one step skips all sub-blocks of this length that
+    follow each other.
     """
     end_of_file = tf.constant([0], tf.uint8)
 
@@ -133,7 +134,8 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
 def _with_white(
     file: FileBytes, end: tf.Tensor, control: tf.Tensor, palette: tf.Tensor, colors: tf.Tensor
 ) -> tf.Tensor:
-    """Returns the bytes up to `end`, with opaque white in place of a transparent colour."""
+    """Returns the bytes of the file up to `end`; if a colour is transparent, opaque white replaces
+    it."""
     fields = file.window(control, 7)
     flags, index = fields[3], fields[6]
     color = palette + 3 * index

@@ -55,7 +55,8 @@ class Decoded(NamedTuple):
     Attributes:
       image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
         `Limits.max_side`.
-      is_as_stored: whether the file is a JPEG with exactly the pixels of `image`, bool [].
+      is_as_stored: whether the file is a JPEG whose decoded pixels became `image` without scaling,
+        turning or a change of colours, bool [].
     """
 
     image: tf.Tensor
@@ -74,7 +75,9 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes a JPEG with few ops, if it is upright and within the limits, as most images are.
+    """Decodes a JPEG that is upright and within the limits, as most images are.
+
+    This function has fewer ops than `decode_upright`.
 
     Args:
       encoded: the file, string [].
@@ -84,8 +87,8 @@ def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
       uint8 [h, w, 3], the same as `decode_upright` returns.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file is not an upright JPEG within the limits,
-        or is damaged.
+      InvalidArgumentError: raised when the graph runs, if the file is not an upright JPEG within
+        the limits, or is damaged.
     """
     file = FileBytes(encoded)
     frame = jpeg.read_plain_frame(file)
@@ -104,8 +107,8 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
       limits: the limits for the sizes of images, and the pixel value of white.
 
     Raises:
-      InvalidArgumentError: when the graph runs: the file has none of `FORMATS`, is damaged or cut
-        off, or has too many pixels.
+      InvalidArgumentError: raised when the graph runs, if the file has none of `FORMATS`, is
+        damaged or cut off, or has too many pixels.
     """
     file = FileBytes(encoded)
     is_format = tf.stack([_starts_with(file, format.magic) for format in FORMATS])
@@ -121,8 +124,9 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    Most datasets have images of only one or two formats, so this function saves time: tracing and
-    first running the graph of one format takes a third of the time of the graph of all formats.
+    This function saves time, because most datasets contain images of only one or two formats.
+    Tracing a graph and running it for the first time takes a third as long if the graph decodes
+    only one format instead of all formats.
 
     Args:
       format: the format, as `find_format` returns it.
@@ -134,7 +138,7 @@ def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]
 
 
 class _Stored(NamedTuple):
-    """The content of an image file.
+    """The decoded content of an image file, before the orientation and the size limit are applied.
 
     Attributes:
       image: the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `has_alpha`.
@@ -150,8 +154,9 @@ class _Stored(NamedTuple):
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
     """Applies the background, the size limit and the orientation to a stored image.
 
-    The graphs of the formats do not contain the ops of this function, because each op makes the
-    exported model larger, and takes time when TensorFlow builds the graph for a request.
+    The graphs for the formats leave out the ops of this function, so that the exported model
+    contains these ops only once. Each op makes the model larger, and takes time when TensorFlow
+    builds the graph for a request.
     """
     image = stored.image
     if image.shape[-1] != 3:  # `image` may have an alpha channel
@@ -179,17 +184,17 @@ def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
     )
-    with tf.init_scope():  # the traced graph must not become a part of the calling graph
+    with tf.init_scope():  # the traced graph must not become a part of the caller's graph
         return read.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     header = Header(*map(tf.convert_to_tensor, header))
-    # The decoder waits for the whole header, although it needs only a part of the header, so that
-    # no op reads the header while the decoder runs. If one function of a graph fails, TensorFlow
-    # cancels the functions that run at that time, and may report their CancelledError.
-    # `ignore_errors` of a dataset does not ignore CancelledError.
+    # The decoder needs only a part of the header, but waits for the whole header, so that no op
+    # reads the header while the decoder runs. If one function call in a graph fails, TensorFlow
+    # cancels the calls that run at that time, and may report their CancelledError. The
+    # transformation `ignore_errors` of tf.data does not ignore a CancelledError.
     with tf.control_dependencies([*header, *_check_size(header, limits.max_pixels)]):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
     return _Stored(image, header.exif, header.has_alpha, header.is_rgb_jpeg)

@@ -1,7 +1,7 @@
 """Decodes JPEG files.
 
-The markers are described in ITU-T T.81, annex B, and the EXIF in the segment APP1 in Exif 2.32,
-section 4.7.2.
+ITU-T T.81, annex B, describes the markers. Exif 2.32, section 4.7.2, describes the segment APP1,
+which contains the EXIF.
 """
 
 from typing import NamedTuple
@@ -11,9 +11,9 @@ import tensorflow as tf
 from trainer.decoding.file_bytes import FileBytes, big_endian, equals
 from trainer.decoding.header import Header
 
-# With TensorFlow's default method, INTEGER_FAST, the mean error of the pixel values in an image can
-# reach 18 of 255, if the JPEG quality is above 92. With INTEGER_ACCURATE, the mean error is 1.4 of
-# 255 at quality 98. INTEGER_ACCURATE is not slower than INTEGER_FAST.
+# With INTEGER_FAST, TensorFlow's default, the mean error of an image's pixel values can reach 18 of
+# 255, if the JPEG quality is above 92. With INTEGER_ACCURATE, the mean error is 1.4 of 255 at
+# quality 98. INTEGER_ACCURATE is not slower than INTEGER_FAST.
 DCT_METHOD = "INTEGER_ACCURATE"
 
 # The kinds of markers, by the content that follows the marker. _SEGMENT: a segment with a length.
@@ -24,7 +24,7 @@ _SEGMENT, _FRAME, _END, _BARE, _FILL, _RUBBISH = range(6)
 _KINDS = [
     *[_BARE] * 2,
     *[_SEGMENT] * (0xC0 - 2),
-    *[_FRAME] * 4,  # SOF0 to SOF15, except the segments DHT, JPG and DAC
+    *[_FRAME] * 4,  # SOF0 to SOF15 are frame headers; DHT, JPG and DAC between them are not
     _SEGMENT,
     *[_FRAME] * 3,
     _SEGMENT,
@@ -115,7 +115,8 @@ def read_plain_frame(file: FileBytes) -> Frame:
         segment = file.window(position, 6)
         kind = _kind_of(segment[1])
         is_other = tf.not_equal(segment[0], 0xFF) | equals(segment[4:6], b"Ex")
-        # The loop ends at a frame header, and keeps the position of this header.
+        # At a frame header, the loop ends, and the length is 0, so that the loop returns the
+        # header's position.
         length = tf.where(tf.equal(kind, _FRAME), 0, 2 + 256 * segment[2] + segment[3])
         return position + length, tf.where(is_other, _END, kind)
 

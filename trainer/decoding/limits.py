@@ -27,7 +27,6 @@ class Limits:
     def max_bytes(self) -> int:
         """An upper bound for the file size of an image of `max_pixels`, in bytes.
 
-        The bound allows for three channels of 16 bits without compression, and for 1 MiB of
-        metadata.
+        The bound is the size of three uncompressed channels of 16 bits, plus 1 MiB for metadata.
         """
         return 6 * self.max_pixels + 2**20

@@ -11,7 +11,7 @@ _MENTIONS_EXIF = r"(?s)\C*(eXIf|Raw profile type exif)\C*"
 _MOST_CHUNKS = 20000
 _WITH_ALPHA = [4, 6]  # colour types with an alpha channel
 _RGB = 2
-_DEPTH = 24  # position of the bit depth in the file; the colour type follows
+_DEPTH = 24  # position of the bit depth in the file; the next byte is the colour type
 
 
 def read_header(file: FileBytes) -> Header:
@@ -35,7 +35,8 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the positions of EXIF, ImageMagick's profile and tRNS, int32 []; -1 if missing."""
+    """Returns the positions of the chunk eXIf, of ImageMagick's text chunk with EXIF, and of the
+    chunk tRNS, int32 []; -1 for a chunk that is missing."""
     mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
 
     def step(
@@ -65,9 +66,9 @@ def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _decode_profile(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Returns the EXIF block in ImageMagick's profile, string []; empty if it is damaged.
+    """Returns the EXIF block in ImageMagick's text chunk, string []; empty if the text is damaged.
 
-    The profile consists of "exif", the number of bytes, and lines of hexadecimal digits.
+    The text consists of "exif", the number of bytes, and lines of hexadecimal digits.
     """
     length = big_endian(file.window(position - 8, 4))
     text = file.string(position + len(_PROFILE), length - len(_PROFILE))
@@ -89,20 +90,21 @@ _BYTES = [bytes([value]) for value in range(256)]
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    In a file with 16 bits per channel, white usually has the value 65535, and the result contains
+    In a file with 16 bits per channel, white usually has the value 65535; the result then contains
     the 8 higher bits of each value. If `max_value` is set, white has that value instead of 65535.
     If `max_value` is 0, and the file has an sBIT chunk of n bits and no value of more than n bits,
     white has the value 2^n - 1. (The standard requires such values to be scaled to 16 bits, but
     microscopes and scanners write the values as measured.)
 
-    An alpha channel is requested only if pixels may be transparent: for an opaque file with 1, 2 or
-    4 bits per channel, libpng would set alpha to 1, 3 or 15 instead of 255.
+    The function requests an alpha channel from TensorFlow's decoder only if pixels may be
+    transparent, because libpng sets the alpha of an opaque file with 1, 2 or 4 bits per channel to
+    1, 3 or 15 instead of 255.
 
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel; 0 to use 65535, or the value
-        that follows from sBIT.
+      max_value: the value of white in images with 16 bits per channel; if it is 0, white has the
+        value that follows from sBIT, or else 65535.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:
@@ -115,8 +117,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        # `_find_white` waits for the decoder, because no op may run while the decoder fails: see
-        # `image_file._decode_as`.
+        # `_find_white` waits for the decoder, because an op that ran at the same time would be
+        # cancelled if the decoder failed (see `image_file._decode_as`).
         with tf.control_dependencies([image]):
             white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white

@@ -1,4 +1,4 @@
-"""Decodes still WebP files.
+"""Decodes WebP files that are not animations.
 
 Sources: developers.google.com/speed/webp/docs/riff_container, RFC 6386 and RFC 9649.
 """
@@ -30,8 +30,8 @@ def read_header(file: FileBytes) -> Header:
             )
         ]
     ):
-        # The width and the height have 14 bits each. In a lossless image, the height follows
-        # directly after the width.
+        # The width and the height have 14 bits each. In a lossless image, the bits of the height
+        # follow directly after those of the width.
         bits = little_endian(chunk[9:12]) + 2**24 * (chunk[12] % 32)
         width, height = (
             tf.where(
@@ -83,11 +83,11 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow before version 2.20 has no op for WebP. A server with TensorFlow before 2.20 must
-    # still be able to load the model, and report that a WebP is not valid. The op for WebP is in
-    # the function of a dataset, because TensorFlow checks such a function only when it creates the
-    # dataset. The dataset is in a function that is not inlined, so TensorFlow creates the dataset
-    # only when it calls that function.
+    # TensorFlow before version 2.20 has no op for WebP. A server with such a TensorFlow must still
+    # be able to load the exported model, and report that a WebP is not valid. So `Dataset.map`
+    # calls the op here: TensorFlow does not look up the ops of a function for `map` before it
+    # creates the dataset. TensorFlow does not create the dataset before it calls `decode_frames`,
+    # because `decode_frames` is not inlined.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

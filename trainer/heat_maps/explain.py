@@ -1,4 +1,4 @@
-"""Computes heat maps of an exported model's predictions within a limit of time."""
+"""Computes heat maps of an exported model's predictions within a time limit."""
 
 import dataclasses
 import time
@@ -18,7 +18,7 @@ ATTENTION, OCCLUSION = "attention", "occlusion"
 
 
 class OutOfTimeError(Exception):
-    """The limit of time was reached."""
+    """The time limit is reached."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +83,8 @@ def explain(
 def _choose(
     signature: Any, check_time: Callable[[], None]
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Returns the method that suits the graph of a model, and the function that makes the maps."""
+    """Returns the name of the method, and the function that makes the maps: attention if the graph
+    of the model is that of a Vision Transformer, and occlusion otherwise."""
     try:
         return ATTENTION, AttentionMaps(signature)
     except UnknownGraphError as reason:

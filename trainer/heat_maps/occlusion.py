@@ -36,7 +36,7 @@ class OcclusionMaps:
           answer: index of the predicted class.
 
         Returns:
-          float [8, 8]: for each cell, how far the log odds of the class fall if a window that
+          float [8, 8]: for each cell, by how much the log odds of the class fall if a window that
           contains the cell is covered with the image's mean colour. The value of a cell is the mean
           fall over all windows that contain the cell, or 0 if the mean is negative.
         """

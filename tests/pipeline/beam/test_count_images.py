@@ -1,4 +1,4 @@
-"""Tests of counting images in a Beam pipeline that tfx_bsl builds for TFX's nodes."""
+"""Tests that images are counted in the Beam pipelines that tfx_bsl builds for TFX's nodes."""
 
 import apache_beam as beam
 import pytest
@@ -11,7 +11,8 @@ from pipeline.beam.engine import beam_arguments
 
 
 class Read(beam.PTransform):
-    """Creates five raw records, with the telemetry that tfx_bsl's `RawRecordBeamSource` adds."""
+    """Creates five serialized records, and adds the telemetry that tfx_bsl's `RawRecordBeamSource`
+    adds."""
 
     def expand(self, root):
         from tfx_bsl.tfxio import telemetry

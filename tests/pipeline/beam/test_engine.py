@@ -19,7 +19,7 @@ IMAGE = "--sdk_container_image=registry.example/vit:1"
 
 
 def beam_flags_of(text: str) -> list[str]:
-    """Returns the flags for Beam in the text of a command."""
+    """Returns the flags that the commands in `text` pass to Beam."""
     return [flag.strip("'\"") for flag in re.findall(r"--beam-arg=('[^']+'|\S+)", text)]
 
 
@@ -27,7 +27,8 @@ def expand_exports(text: str) -> str:
     """Replaces shell variables in `text` with the values from the `export` lines in `text`."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    # A value may contain a variable from an earlier line, so the last export is replaced first.
+    # A value may contain a variable from an earlier line, so the variable of the last line is
+    # replaced first.
     for name, value in reversed(exports):
         text = re.sub(rf"\${name}\b", value, text)
     return text
@@ -109,7 +110,8 @@ def test_the_documented_flags_are_known_to_beam(documented):
 def test_dataflow_accepts_the_documented_flags_and_requires_them(
     documented, document, missing, monkeypatch
 ):
-    # The patch skips Beam's check of the bucket, which would take minutes without a network.
+    # The patch skips Beam's check of the buckets for temporary files, which would take minutes
+    # without a network.
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     flags = [f for f in documented[document, "DataflowRunner"] if not missing or missing not in f]
     assert not any("$" in flag for flag in flags)

@@ -33,7 +33,8 @@ COMPILED = {"run.runner": "vertex"}
         (["--direct_num_workers=2", "--direct_running_mode=multi_processing"], {}),
         (["--runner=FlinkRunner", "--flink_master", "[local]", "--parallelism=2"], {}),
         (["--runner=SparkRunner", "--spark_master_url=local[2]"], COMPILED),
-        # Beam for Python does not know the flag --checkpointing_interval of the Flink job server.
+        # Flink's job server defines --checkpointing_interval; the options of Beam for Python do not
+        # contain this flag.
         (["--runner=FlinkRunner", "--flink_master=[local]", "--checkpointing_interval=9"], {}),
         (["--runner=FlinkRunner", "--flink_master=flink:8081", IMAGE], COMPILED),
         ([*DATAFLOW, IMAGE], COMPILED),
@@ -48,7 +49,7 @@ COMPILED = {"run.runner": "vertex"}
 def test_flags_that_work_pass(flags, options):
     handlers = list(logging.getLogger().handlers)
     check(*flags, **options)
-    # Beam's own logging setup would print to the screen
+    # Beam would add a log handler that prints to the screen
     assert logging.getLogger().handlers == handlers
 
 
@@ -87,7 +88,7 @@ def test_flags_that_cannot_work_are_refused(flags, expected):
 def test_a_compiled_pipeline_needs_a_region(monkeypatch):
     """Without --region, Beam uses the region in gcloud's configuration on the local machine.
 
-    A compiled pipeline runs on a cluster, which has no configuration of gcloud.
+    A compiled pipeline runs on a cluster, where gcloud is not configured.
     """
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]

@@ -1,4 +1,5 @@
-"""Tests that Beam does less work in `quick_pipelines`, with the same results."""
+"""Tests that Beam does less work in the context `quick_pipelines` than outside it, and returns the
+same results."""
 
 import concurrent.futures.thread
 
@@ -24,7 +25,7 @@ class _Counts(beam.DoFn):
 class _Reads(beam.DoFn):
     reads = 0
 
-    def __dir__(self):  # counts the calls of `get_dofn_specs`, which lists the methods with dir()
+    def __dir__(self):  # counts the calls of Beam's get_dofn_specs, which calls dir()
         type(self).reads += 1
         return super().__dir__()
 
@@ -40,7 +41,7 @@ def test_views_are_kept_and_see_later_values():
         assert view.streaming
         assert not others.view_as(StandardOptions).streaming
         options.view_as(TypeOptions).runtime_type_check = True
-        # `view_as` also works on a view, and the new view shares the values of `options`.
+        # A view of a view also shares the values of `options`.
         assert view.view_as(TypeOptions).runtime_type_check
         assert not others.view_as(TypeOptions).runtime_type_check
     assert options.view_as(StandardOptions) is not view

@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """In each case, one request of `--rollback` succeeds, but its response is lost."""
+    """In each case, one request of the first `--rollback` succeeds, but the response is lost."""
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0
@@ -136,8 +136,8 @@ def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     statuses = [command("--rollback")[0]]
     if statuses == [1]:
         statuses.append(command("--rollback")[0])
-    # If only the response to the last request is lost, the rollback is complete, and the second
-    # `--rollback` fails, because no earlier version is left.
+    # If the lost response is that of the last request, the rollback is already complete. A second
+    # `--rollback` then fails, because no earlier version is left.
     assert statuses == [1, 0 if number < 4 else 1]
     assert vertex.aliases() == {"default": "2", "withdrawn": "3"}
     assert vertex.traffic() == {"2": 100}
@@ -184,8 +184,8 @@ STEPS = {
 }
 
 
-# Each request in `STEPS` is refused with status 403, and the upload also with every other status in
-# `REFUSALS`.
+# The server refuses each request in `STEPS` with status 403, and the upload also with every other
+# status in `REFUSALS`.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 
@@ -199,7 +199,8 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     if arguments:
         assert command()[0] == 0
     before = vertex.traffic()
-    # If the server answers with status 401, the client repeats the request twice.
+    # After status 401, the client repeats the request up to twice, so the server refuses it three
+    # times.
     vertex.fail(method, end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*arguments)
     assert exit_status == 1

@@ -82,6 +82,7 @@ def test_options_without_an_effect_are_refused(runner, settings, message):
 
 @pytest.mark.parametrize("runner", ["local", "beam", *COMPILED_RUNNERS])
 def test_default_values_are_accepted_with_every_runner(runner):
-    """The configuration file of a run has every key, most of them with the default value."""
+    """The configuration file of a run has every key, most of them with the default value, so a
+    default value must never be refused as an option without an effect."""
     config = config_of(runner)
     assert read_config(config.to_json()) == config

@@ -7,7 +7,7 @@ from pipeline.report.image_progress import ImageProgress
 
 
 class RecordingConsole:
-    """A stand-in for the console that records the counts instead of showing them."""
+    """A stand-in for the console that records the counts of images instead of showing them."""
 
     def __init__(self):
         self.counts = []

@@ -1,4 +1,4 @@
-"""A local web server that replaces an API in tests, and can fail on purpose."""
+"""A local web server that replaces an API in tests, and can simulate errors of the API."""
 
 import dataclasses
 import datetime
@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# HTTP statuses that the server returns on purpose, and, for each status, a part of the error
-# message that the command line must print. Status 0 means that the server closes the connection
-# without a response.
+# HTTP statuses with which the server simulates errors, and, for each status, a part of the error
+# message that the command line must print. The number 0 stands for a server that closes the
+# connection without a response.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -22,14 +22,15 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# After a status in `FINAL`, the client gives up. After a status in `PASSING`, the client repeats
-# read-only requests.
+# A status in `FINAL` ends a command that waits for a run or lists schedules. After a status in
+# `PASSING`, which stands for a temporary error, the client repeats a read-only request.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
 
 def _cron(*values: str) -> re.Pattern[str]:
-    """Returns a pattern for cron expressions; each of `values` is a pattern for one field."""
+    """Returns a pattern for cron expressions; each of `values` is a pattern for the numbers of one
+    field."""
     parts = [rf"(\*|({value})(-({value}))?)(/\d+)?" for value in values]
     return re.compile(" ".join(f"{part}(,{part})*" for part in parts), re.IGNORECASE)
 
@@ -54,7 +55,7 @@ class Request:
       method: the HTTP method, such as GET.
       path: the path without the query.
       query: the first value of each parameter, by name.
-      headers: the headers by names in lower case.
+      headers: the value of each header, by the header's name in lower case.
       body: the bytes of the body.
     """
 
@@ -72,7 +73,8 @@ class Request:
 class ApiError(Exception):
     """A handler raises this error to answer with an HTTP error status.
 
-    A message of type bytes is the whole body of the response.
+    If the message is a string, `Api.error` makes the body of the response from it; if the message
+    is of type bytes, it is the whole body.
     """
 
     def __init__(self, status: int, message: str | bytes) -> None:
@@ -105,8 +107,8 @@ class Api:
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
         """Fails the next `times` requests whose path ends with `end`.
 
-        The server responds with the HTTP status `status`; for 0, it closes the connection without
-        a response.
+        The server responds with the HTTP status `status`. If `status` is 0, the server closes the
+        connection without a response.
         """
         self._failures += [(method, end, status)] * times
 
@@ -132,7 +134,8 @@ class Api:
             return error.status, error.message
 
     def check(self, request: Request) -> None:
-        """Refuses invalid requests to any route, for example, those without a token."""
+        """Refuses a request that is invalid for every route, for example, a request without a
+        token."""
 
     def error(self, status: int, message: str) -> Any:
         """Returns the body of an error response, to be sent as JSON."""

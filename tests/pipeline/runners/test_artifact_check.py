@@ -16,7 +16,8 @@ def contents(tmp_path):
 
 @pytest.fixture
 def examples(tmp_path, contents):
-    """Makes an artifact of one file, records the file in `contents`, and returns the folder."""
+    """Writes an artifact that consists of one file, records it in `contents`, and returns its
+    folder."""
     folder = tmp_path / "ImageExampleGen" / "examples" / "1"
     folder.mkdir(parents=True)
     (folder / "shard").write_bytes(b"images")
@@ -67,7 +68,8 @@ def test_an_existing_folder_is_never_overwritten(tmp_path):
 
 
 class Store:
-    """A stand-in for TFX's metadata handle and for the store of ML Metadata."""
+    """A stand-in for TFX's metadata handle, and for its attribute `store`, the store of ML
+    Metadata."""
 
     def __init__(self):
         self.store = self

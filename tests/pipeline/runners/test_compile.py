@@ -223,7 +223,7 @@ def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
     assert sum(waits) < seconds
 
 
-# PackagedSchema or SchemaGen provides the schema, depending on the dataset.
+# The schema comes from PackagedSchema for tf_flowers, and from SchemaGen for the bucket.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
     keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
@@ -270,7 +270,7 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # ResolveInputs gets the machine options as arguments
+    assert one != other  # the arguments of ResolveInputs contain the machine options
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -321,7 +321,8 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """The compiled pipeline has no pipeline root, so ResolveInputs checks the root of each run."""
+    """The pipeline is compiled without a pipeline root, so ResolveInputs checks the root that each
+    run sets."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

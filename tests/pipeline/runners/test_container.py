@@ -40,7 +40,8 @@ def type_of(executor_input):
 def test_an_input_without_a_type_gets_the_declared_one():
     """Kubeflow Pipelines sends the type `{"instanceSchema": ""}`.
 
-    `ToRuntimeArtifact` in backend/src/v2/metadata/client.go writes this type.
+    The function that writes this type is `ToRuntimeArtifact` in backend/src/v2/metadata/client.go
+    of kubeflow/pipelines.
     """
     for nothing in ({"instanceSchema": ""}, {"schemaTitle": ""}, {}, None):
         assert type_of(complete_input(nothing)) == {"instanceSchema": SCHEMA}
@@ -73,7 +74,8 @@ def test_a_report_is_an_html_file_with_a_class_of_tfx():
 
 
 def test_flags_for_beam_are_not_abbreviations_of_the_entry_points_flags(monkeypatch):
-    """Beam's flag `--exec=1` must not be read as `--executor_class_path=1`."""
+    """The entry point must not read Beam's flag `--exec=1` as an abbreviation of
+    `--executor_class_path=1`."""
     given = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
     sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}

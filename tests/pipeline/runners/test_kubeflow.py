@@ -5,9 +5,10 @@ and recurring runs in memory, and parses uploads with kfp's own protos. Like the
 the local server refuses a second pipeline with the same name, an unknown version, unknown
 parameters, and a cron expression without six fields.
 
-The local server also replaces the server of the dashboard, which forwards gRPC-Web requests to ML
-Metadata. The gRPC-Web frames and errors in the local server's responses were recorded from ML
-Metadata behind Envoy, with the configuration of Envoy in Kubeflow Pipelines 2.17.0.
+The local server also replaces the web server of the dashboard. The real web server forwards
+gRPC-Web requests to ML Metadata. The gRPC-Web frames and errors in the local server's responses
+were recorded from ML Metadata behind Envoy, with the configuration of Envoy in Kubeflow Pipelines
+2.17.0.
 """
 
 import json
@@ -39,7 +40,7 @@ from tests.pipeline.runners.server import (
 ROOT = "/apis/v2beta1"
 
 # The fields of kubernetes_executor_config.proto that the pipeline uses, with their JSON names. The
-# proto itself cannot be used, because the package kfp-kubernetes is not installed.
+# tests cannot use the proto itself, because the package kfp-kubernetes is not installed.
 KUBERNETES_FIELDS = {
     "nodeSelector": {"labels"},
     "tolerations": {"key", "operator", "value", "effect"},
@@ -89,7 +90,7 @@ class Kubeflow(Api):
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
         self.task = "Trainer"
-        self.artifacts = {}  # properties of artifacts in ML Metadata, by run and URI
+        self.artifacts = {}  # for each run, the properties of its artifacts in ML Metadata, by URI
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -181,7 +182,8 @@ class Kubeflow(Api):
         return self.runs[name] | {"state": state, "run_details": details}
 
     def ask_metadata(self, request, method):
-        """Answers a request to ML Metadata; the answer is empty if the context is unknown."""
+        """Answers a request to ML Metadata; the response is empty if the request names an unknown
+        context."""
         assert request.headers["content-type"] == "application/grpc-web+proto"
         flag, length = struct.unpack(">BI", request.body[:5])
         assert (flag, length) == (0, len(request.body) - 5)
@@ -313,15 +315,15 @@ def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
     assert executors["Pusher_executor"] == {"pvcMount": [MOUNT]}
 
 
-# The JSON of `mount_pvc`, as in kubernetes_platform/python/test/unit/test_volume.py of
-# kubeflow/pipelines.
+# The JSON that `mount_pvc` of kfp-kubernetes writes, from the test
+# kubernetes_platform/python/test/unit/test_volume.py of kubeflow/pipelines.
 MOUNT = {"mountPath": "/state", "pvcNameParameter": {"runtimeValue": {"constant": "vit-state"}}}
 ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Returns a function that writes two runs to ML Metadata; only one of them pushed a model."""
+    """Returns a function that records two runs in ML Metadata, of which one pushed a model."""
 
     def write_verdict(pushed, reason=""):
         for run, was_pushed in (("r1", not pushed), ("r0", pushed)):

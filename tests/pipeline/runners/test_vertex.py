@@ -236,7 +236,7 @@ def test_a_followed_run_that_fails(command, vertex):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert "the run ended in the state failed; see https://console.cloud.google.com" in err
-    vertex.jobs.clear()  # a second job within the same second would have the same name
+    vertex.jobs.clear()  # a job in the same second would get the name of the first job
     vertex.task = "ExampleValidator"
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
@@ -286,7 +286,8 @@ def test_a_schedule_is_created_listed_and_deleted(command, vertex):
 @pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
-    # After status 401, the client gets another token and repeats the request, up to twice.
+    # After status 401, the client gets a new token and repeats the request, up to twice. So the
+    # server refuses the request three times.
     end = "/schedules" if times else "/pipelineJobs"
     vertex.fail("POST", end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*PIPELINE, *times)
@@ -402,7 +403,7 @@ def test_invalid_credentials(command, monkeypatch, tmp_path, content, expected):
 
 
 def test_without_a_network(command, monkeypatch, tmp_path):
-    """The client asks Google's token server for an access token, but cannot reach the server."""
+    """The client needs an access token, but cannot reach Google's token server."""
     account = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
     (tmp_path / "login.json").write_text(json.dumps(account | {"refresh_token": "t"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))

@@ -71,10 +71,10 @@ def png_bomb(side: int) -> bytes:
 
 
 def transparent(mode: str = "RGBA") -> PIL.Image.Image:
-    """Returns a gradient whose alpha grows from left to right.
+    """Returns a gradient whose alpha grows from left to right, unless `mode` is "P".
 
-    An image of mode "P" has no alpha channel. The upper half of a "P" image has the palette's first
-    colour, which the caller can declare transparent when saving the image.
+    An image of mode "P" has a palette, and no alpha channel. The upper half of a "P" image has the
+    palette's first colour; a caller that saves the image can declare this colour transparent.
     """
     image = gradient()
     alpha = PIL.Image.linear_gradient("L").rotate(90).resize(image.size)

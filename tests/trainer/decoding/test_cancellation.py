@@ -2,9 +2,9 @@
 
 The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
 (`IgnoreErrorsDatasetOp` in
-tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function of a graph
-fails, TensorFlow cancels the functions that run at the same time, and sometimes reports the
-CancelledError of a cancelled function instead of the error of the function that failed.
+tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function call in a
+graph fails, TensorFlow cancels the calls that run at the same time. TensorFlow then sometimes
+reports the CancelledError of a cancelled call instead of the error of the call that failed.
 """
 
 import itertools
@@ -29,7 +29,8 @@ def called(node):
 
 
 def find_ancestors(nodes):
-    """Returns, for each node of a function, the names of the nodes that end before it starts."""
+    """Returns, for each node of a function, the names of the nodes that must end before the node
+    starts."""
     found = {}
     waiting = dict(nodes)
     while waiting:
@@ -55,8 +56,8 @@ def find_races(graph):
 
     for function, nodes in functions.items():
         ancestors = find_ancestors(nodes)
-        # The functions of datasets are left out, because TensorFlow cancels such a function only
-        # together with its dataset.
+        # The functions that a dataset calls are left out, because TensorFlow cancels these
+        # functions only together with the dataset.
         calls = [node for node in nodes.values() if called(node) and "Dataset" not in node.op]
         for one, other in itertools.combinations(calls, 2):
             is_ordered = one.name in ancestors[other.name] or other.name in ancestors[one.name]

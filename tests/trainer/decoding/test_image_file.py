@@ -73,7 +73,7 @@ def test_files_of_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert difference(image, images[0]) < 8  # JPEG compression changed each file differently
+        assert difference(image, images[0]) < 8  # each file was compressed separately
 
 
 CARRIERS = {
@@ -222,7 +222,7 @@ def test_files_that_are_refused_by_their_headers(decode, encoded, message):
 
 @pytest.mark.parametrize("kind", ["progressive jpeg", "png with alpha", "gif", "lossless webp"])
 def test_a_file_that_is_cut_off_is_refused(decode, kind):
-    """A file that lacks more than its last 40 bytes is refused."""
+    """A file is refused if more than its last 40 bytes are missing."""
     encoded = encode(gradient(), "GIF") if kind == "gif" else KINDS[kind]
     for length in range(0, len(encoded) - 40, max(1, len(encoded) // 60)):
         with pytest.raises(tf.errors.InvalidArgumentError):
@@ -231,8 +231,8 @@ def test_a_file_that_is_cut_off_is_refused(decode, kind):
 
 @pytest.mark.parametrize("kind", ["grey jpeg", "progressive jpeg", *list(KINDS)[5:]])
 def test_flipped_bytes_are_an_error_or_pixels(decode, kind):
-    """A damaged file is decoded or raises InvalidArgumentError, without a crash or an endless
-    loop."""
+    """Decoding a damaged file returns pixels or raises InvalidArgumentError; it neither crashes nor
+    loops forever."""
     encoded = KINDS[kind]
     for position in RNG.integers(0, len(encoded), 25):
         damaged = bytearray(encoded)

@@ -77,6 +77,6 @@ def test_relevance_is_the_product_of_the_layers():
     gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # Token 2 has the relevance 1 / 2 for the class token, and half of that relevance comes from
-    # token 4.
+    # In the last layer, token 2 gets the relevance 1 / 2. The first layer passes half of this
+    # relevance on to token 4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

@@ -69,8 +69,8 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
     """The test starts a process with three logical CPUs, and trains with MirroredStrategy.
 
-    Three replicas reveal an inexact broadcast: if the replicas broadcast a float32 by adding three
-    thirds of it, the sum may differ from the float32.
+    Three replicas reveal a broadcast that is not exact: if a broadcast adds a third of a float32
+    from each replica, rounding may make the sum differ from the float32.
     """
     import subprocess
     import sys

@@ -2,7 +2,8 @@
 
 On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
 what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). One test compares
-the kernel calls in a compiled program with the kernel calls that JAX 0.9.0 compiles.
+the kernel calls in a program compiled from TensorFlow with those in a program that JAX 0.9.0
+compiled.
 """
 
 import json
@@ -47,7 +48,8 @@ JAX = {
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
-    """Writes a backbone with uneven attention in two precisions; returns a directory for each."""
+    """Writes a backbone with uneven attention, once for each of two precisions; returns the
+    directory for each precision."""
     folder = tmp_path_factory.mktemp("backbones")
     arrays = random_arrays(SMALL, seed=0)
     for name in arrays:
@@ -116,12 +118,12 @@ def test_features_and_gradients_agree_with_the_plain_backbone(backbones, monkeyp
         return np.linalg.norm(difference) / np.linalg.norm(np.concatenate(exact))
 
     assert distance(fused) < 1.2 * distance(unfused) + 1e-4
-    # The gradients must not agree only because all of them are zero.
+    # If all gradients were zero, their agreement would prove nothing.
     assert max(np.linalg.norm(g) for g in exact[1:]) > 0
 
 
 def test_all_blocks_but_the_last_are_fused(backbones, monkeypatch):
-    """The last block is not fused, because it computes a single query per image."""
+    """The last block does not call the kernels, because it computes only one query per image."""
     monkeypatch.setattr(fused_attention, "forward", as_cudnn_forward)
     calls = []
     attend = fused_attention._attend
@@ -244,7 +246,8 @@ def test_the_kernels_are_the_default_where_a_gpu_has_them(monkeypatch, given, fu
 
 @pytest.mark.skipif(not has_kernels(), reason="no GPU with cuDNN's kernels")
 def test_the_kernels_compute_attention():
-    """Outputs and gradients agree with attention in float32, up to bfloat16's rounding (0.3 %)."""
+    """Outputs and gradients agree with those of attention in float32, up to bfloat16's rounding
+    (0.3 %)."""
     tensors = [
         tf.cast(tf.random.stateless_normal([4, 197, 6, 64], [k, 0]), tf.bfloat16) for k in range(4)
     ]

@@ -28,7 +28,7 @@ def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     from sklearn.preprocessing import StandardScaler
 
     train, validation = split(0, classes), split(1, classes)
-    # copies, because the probe overwrites the features
+    # the probe gets copies of the data, because it overwrites the features
     given = split(0, classes), split(1, classes)
     model = make_probe(4, max(classes) + 1)
     fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
@@ -46,7 +46,8 @@ def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
 
 
 def test_label_smoothing_after_a_probe_costs_little_for_a_class_without_an_example(tmp_path):
-    """With a smoothing of 0.1 over four classes, a logit of -1e4 would add 250 to the loss."""
+    """If the logit of a class without an example were -1e4, a label smoothing of 0.1 over four
+    classes would add 250 to the loss."""
     model = make_probe(4, 4)
     fit_linear_probe(
         model.get_layer("head"), split(0, [0, 1, 3]), split(1, [0, 1, 3]), log_dir=str(tmp_path)

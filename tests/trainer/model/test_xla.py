@@ -25,7 +25,7 @@ TINY = Architecture(
 
 @pytest.fixture
 def collection_model(tmp_path):
-    """Returns a model with `jit_compile=True` and saved gradients, as on TF-Hub."""
+    """Returns a model with `jit_compile=True` and saved gradients, like the models on TF-Hub."""
     write_collection_model(TINY, tmp_path / "collection")
     return load_backbone(tmp_path / "collection")
 
@@ -141,7 +141,8 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # Lists replace two properties of tf.Module, because a SavedModel stores no properties.
+        # In tf.Module, `variables` and `trainable_variables` are Python properties, which a
+        # SavedModel does not store. Lists, which a SavedModel stores, replace these properties.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

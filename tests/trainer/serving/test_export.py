@@ -26,8 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# These are more images than Transform decodes in one chunk. The exported model decodes all images
-# at once.
+# There are more than `CHUNK` images, the number that Transform decodes at a time. The exported
+# model decodes all images at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -91,7 +91,8 @@ def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, 
 def test_all_signatures_return_the_same(answers_of, name):
     answers = answers_of(name)
     for outputs in answers.values():
-        # TensorFlow Serving splits the outputs of a batch along the first dimension.
+        # TensorFlow Serving splits the outputs of a batch along the first dimension, so this
+        # dimension must count the images.
         assert {value.shape[0] for value in outputs.values()} == {len(IMAGES)}
         assert outputs["probabilities"].shape == (len(IMAGES), len(CLASSES))
         assert_same({"": outputs}, {"": answers["serving_default"]})

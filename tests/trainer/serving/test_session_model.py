@@ -84,7 +84,7 @@ def test_a_keras_layer_is_not_restored(tmp_path):
 
 
 def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
-    """`ServedClassifier` also uses `collect_state`, to export a backbone.
+    """The test calls `collect_state`, with which `ServedClassifier` exports a backbone.
 
     The lookup table of the module reads its words from a file.
     """

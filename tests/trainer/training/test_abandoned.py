@@ -6,7 +6,7 @@ HOUR = 3600
 
 
 def test_checkpoints_of_abandoned_trainings_are_bounded(tmp_path):
-    """Directories that are older than a day, and not among the three newest, are removed."""
+    """A directory is removed if it is older than a day and not among the three newest."""
     now = 1_000_000_000
     ages = {"a": 20, "b": 30, "present": 900, "c": 40, "d": 50, "e": 60}
     for name, hours in ages.items():
@@ -15,7 +15,7 @@ def test_checkpoints_of_abandoned_trainings_are_bounded(tmp_path):
         file = tmp_path / name / "newest" / "checkpoint"
         file.touch()
         os.utime(file, (now - hours * HOUR,) * 2)
-    (tmp_path / "begun").mkdir()  # a training without a checkpoint so far
+    (tmp_path / "begun").mkdir()  # a training that has not written a checkpoint yet
     remove_abandoned(str(tmp_path), str(tmp_path / "present"), now=now)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c", "present", "begun"}
 

@@ -1,4 +1,4 @@
-"""Tests of the checkpoints of two runs with the same inputs, and of a killed run."""
+"""Tests of the checkpoint directories of two runs with the same inputs, and of a killed run."""
 
 import os
 import subprocess
@@ -72,7 +72,8 @@ def test_a_killed_run_is_continued_first(tmp_path, project):
 
 
 def test_a_directory_that_was_taken_over_is_left_alone(tmp_path, monkeypatch):
-    """In a bucket, another run takes over the lease of a run whose machine was paused too long."""
+    """If the machine of a run is paused too long, the run's lease in a bucket expires, and another
+    run takes over the lease."""
     monkeypatch.setattr("common.lease._DiskLease.take", lambda path: _bucket_lease(str(path)))
     with lease_directory(str(tmp_path / "abc"), ONE) as directory:
         _, saved = checkpoints(directory)

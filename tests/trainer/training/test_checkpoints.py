@@ -41,7 +41,7 @@ def test_restoring_the_newest_checkpoint(training):
         slot.assign(-step)
         history = [step]
         saved.save(step, {"step": step, "history": history})
-        history.append("later")  # later changes are not saved
+        history.append("later")  # changes after `save` are not saved
         weight.assign(-1)
     saved.finish(30)
     weight, slot, saved = training()
@@ -99,7 +99,8 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, le
     ids=["fewer", "more", "other shapes"],
 )
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, others):
-    """A checkpoint does not fit the model if, for example, their numbers of classes differ."""
+    """A checkpoint does not fit the model if, for example, it was written for another number of
+    classes."""
     variables = [tf.Variable(value) for value in others]
     Checkpoints(str(tmp_path), variables, variables, kept=1).save(3, {})
     own = [tf.Variable(np.zeros([2])), tf.Variable(np.zeros([3]))]

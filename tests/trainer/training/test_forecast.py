@@ -7,7 +7,8 @@ from trainer.training.forecast import Forecaster
 
 @pytest.fixture
 def forecast(caplog):
-    """Returns a function that returns the logged forecasts for a training with batch size 32."""
+    """Returns a function that simulates a training with batch size 32, and returns the logged
+    forecasts."""
 
     def forecast(durations, *, tune="full", is_on_cpu=True, total=735):
         caplog.clear()

@@ -21,7 +21,7 @@ def test_tensorboard_has_the_name_and_the_options_beside_the_recipe(tmp_path):
     history = History(str(tmp_path), 10, {}, label)
     history.add_epoch(5, {"val_accuracy": 0.5})
     history.write()
-    # TensorBoard names a run after the folder that contains the files of the run.
+    # TensorBoard names a run after the folder that contains the event file.
     (file,) = tmp_path.rglob("events.out.tfevents.*")
     assert file.parent.name == "mine,epochs=3,clip_norm=None,mixup=0.2"
     values = [value for event in summary_iterator(str(file)) for value in event.summary.value]

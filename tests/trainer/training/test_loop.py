@@ -78,7 +78,7 @@ def test_training_learns_and_writes_its_history(fit_head, tmp_path):
 
 
 def summaries(log_dir):
-    """Returns the steps and values in the event file for TensorBoard."""
+    """Returns the pairs of step and value in TensorBoard's event file."""
     (events,) = log_dir.glob("events.out.tfevents.*")
     return [(e.step, value) for e in summary_iterator(str(events)) for value in e.summary.value]
 
@@ -97,12 +97,12 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # The mean pixel would be darker if values in [-1, 0] became black.
+        # If pixels with values in [-1, 0] became black, the mean would be lower.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """The images for TensorBoard do not start the input pipeline a second time."""
+    """Logging images for TensorBoard does not start the input pipeline a second time."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -303,7 +303,8 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is old enough."""
+    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is at least
+    `seconds` old, or if the training ends."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -351,7 +352,7 @@ def initial_scale(monkeypatch, scale):
 
 
 def test_steps_that_overflow_are_left_out(fit_head, monkeypatch, caplog):
-    initial_scale(monkeypatch, 2.0**68)  # the squares of scaled gradients overflow float32
+    initial_scale(monkeypatch, 2.0**68)  # the squares of gradients at this scale overflow float32
     with caplog.at_level(logging.INFO):
         _, history = fit_head(epochs=20, precision="mixed_float16", ema=0.9)
     left_out = [record for record in history["steps"] if "gradient_norm" not in record]
@@ -404,7 +405,7 @@ def is_profiling(folder):
 
 
 def preempt_after(step, monkeypatch, number=signal.SIGTERM):
-    """Sends a signal to this process at the end of the epoch that ends with `step`."""
+    """Sends a signal to this process at the end of the epoch whose last step is `step`."""
     end = Loop._end_epoch
 
     def end_epoch(self, preemption):
@@ -514,7 +515,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
 
 
 def test_a_local_run_with_nothing_to_save_ends_at_once(fit_head, local_run, monkeypatch, capfd):
-    """Before the end of the first step, there is nothing to save."""
+    """Before the end of its first step, a training has nothing to save."""
 
     def receive(*_, **__):
         local_run._receive(signal.SIGINT)

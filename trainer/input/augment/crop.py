@@ -1,4 +1,4 @@
-"""Random cropping, as for Inception networks."""
+"""Random cropping, as in the training of Inception networks."""
 
 import tensorflow as tf
 

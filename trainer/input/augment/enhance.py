@@ -1,10 +1,10 @@
 """Brightness, contrast, colour and sharpness, each as a blend of an image with a degraded image.
 
-The functions agree with Pillow's `ImageEnhance`, and so with torchvision's jitter, but do not
-round. All functions take an image, float32 [H, W, 3] in [0, 255], and a factor of at least 0, which
-is a Python number or float32 []. Factor 0 returns the degraded image, and factor 1 the image
-itself; a factor above 1 exaggerates the difference between the two images. Results are clipped to
-[0, 255].
+The functions compute the same as Pillow's `ImageEnhance`, and therefore as torchvision's
+`ColorJitter`, but do not round the results. All functions take an image, float32 [H, W, 3] in [0,
+255], and a factor of at least 0, which is a Python number or float32 []. Factor 0 returns the
+degraded image, and factor 1 the image itself; a factor above 1 exaggerates the difference between
+the two images. Results are clipped to [0, 255].
 
 `tf.image.adjust_brightness`, `adjust_contrast` and `adjust_saturation` are different operations:
 the first adds a number, the second uses the mean of each channel, the third works in HSV.
@@ -23,8 +23,8 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Changes contrast: blends the image with the grey of its mean luma."""
-    # The mean is rounded as in Pillow. Rounding also hides differences that come from the order in
-    # which threads add up pixels.
+    # The mean is rounded as in Pillow. Without rounding, the mean would depend slightly on the
+    # order in which threads add up the pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
     return _blend(mean, image, factor)
 
@@ -50,7 +50,7 @@ def _luma(image: tf.Tensor) -> tf.Tensor:
 
 def _smooth(image: tf.Tensor) -> tf.Tensor:
     """Smooths like Pillow's `ImageFilter.SMOOTH`: (5 * pixel + sum of its 8 neighbours) / 13."""
-    # Sums of slices take a tenth of the time of a depthwise convolution on a CPU.
+    # On a CPU, sums of slices take a tenth as long as a depthwise convolution.
     three = image[:-2] + image[1:-1] + image[2:]
     nine = three[:, :-2] + three[:, 1:-1] + three[:, 2:]
     inner = (nine + 4.0 * image[1:-1, 1:-1]) / 13.0

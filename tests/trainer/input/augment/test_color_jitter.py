@@ -23,7 +23,7 @@ def test_a_grey_image_becomes_uniformly_lighter_or_darker():
     assert np.all((values >= 59) & (values <= 141))
     assert values.min() < 63
     assert values.max() > 137
-    assert abs(values.mean() - 100) < 4  # 3.5 standard errors
+    assert abs(values.mean() - 100) < 4  # 4 is 3.5 standard errors of the mean
 
 
 def test_a_tiny_strength_changes_little(pil_image):

@@ -17,7 +17,7 @@ def coordinates(height, width):
 
 
 def window(height, width, seed, area):
-    """Crops an image; returns top, left, height and width of the window."""
+    """Crops a test image; returns the top, left, height and width of the window."""
     image = crop(encode(coordinates(height, width), "PNG"), tf.constant(seed), area).numpy()
     left, top = image[0, 0, :2].astype(int)
     expected = np.asarray(coordinates(height, width))

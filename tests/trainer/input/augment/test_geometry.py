@@ -20,7 +20,7 @@ def affine(pil_image, *coefficients):
 
 # For a shear with slope a, Pillow needs an offset of -a / 2 pixels, because the coordinates of a
 # pixel are those of its corner in Pillow, and those of its centre in TensorFlow. A rotation around
-# the centre of the image needs no offset.
+# the centre of the image needs no offset, because the centre is the same point in both libraries.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
     ("ours", "pillows"),
@@ -35,7 +35,7 @@ def affine(pil_image, *coefficients):
 def test_results_are_those_of_pillow(pil_image, ours, pillows, amount):
     result = ours(as_float(pil_image), tf.constant(amount)).numpy()
     same = np.all(result == np.asarray(pillows(pil_image, amount)), axis=-1)
-    # If a coordinate lies between two pixels, Pillow and TensorFlow may choose different pixels.
+    # If a point lies halfway between two pixels, Pillow and TensorFlow may choose different pixels.
     assert same.mean() > 0.98
 
 

@@ -23,7 +23,8 @@ def test_label_mass_is_conserved(mixup, cutmix):
         assert images.dtype == labels.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=0), 1, rtol=1e-6)
-        # The mean of a mixed image is the mean of the class numbers, weighted by the mixed label.
+        # All pixels of an input image have the value of its class, so the mean of a mixed image is
+        # the mean of the classes, weighted by the mixed label.
         means = tf.reduce_mean(images, axis=[1, 2, 3])
         np.testing.assert_allclose(means, tf.linalg.matvec(labels, tf.range(5.0)), atol=1e-5)
 
@@ -52,7 +53,8 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
         for other in range(BATCH):  # the rectangle has the same place in every image
             np.testing.assert_array_equal(images[other, :, :, 0] != other, pasted)
     assert max(shares) > 0.6
-    # Beta(1, 1) has the mean 0.5, but rectangles are smaller where the image's edge cuts them off
+    # the drawn shares have the mean of Beta(1, 1), 0.5, but the image's edge makes some rectangles
+    # smaller than drawn
     assert 0.2 < np.mean(shares) < 0.5
 
 
