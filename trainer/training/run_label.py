@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-_LONGEST = 150  # largest length of a folder name, in characters; file systems allow 255
+_LONGEST = 150  # the largest length of a folder name, in characters
 
 Value = bool | int | float | str | None
 

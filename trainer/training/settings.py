@@ -66,7 +66,8 @@ class TrainingSettings:
 class TrainingInputs:
     """The fingerprints and settings that determine the inputs of a training.
 
-    A killed training resumes from its checkpoints only if none of its TrainingInputs has changed.
+    A killed training resumes from its checkpoints only if all values of the TrainingInputs are the
+    same as before.
 
     Attributes:
       source_fingerprint: fingerprint of the images.
@@ -74,8 +75,8 @@ class TrainingInputs:
         images down.
       max_pixels: the largest allowed number of pixels of an image; ImageExampleGen quarantines
         larger images.
-      max_value: the pixel value of white in images of more than 8 bits per channel; 0 to use the
-        value that each file states.
+      max_value: the pixel value of white in images of more than 8 bits per channel; 0 if the value
+        of white is read from each file.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.

@@ -65,7 +65,10 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats `channels`, float32 [3], W times, because [W, 3] broadcasts much faster than [3]."""
+    """Repeats a value for each channel, float32 [3], along a row, to [W, 3].
+
+    TensorFlow combines [H, W, 3] with [W, 3] much faster than with [3].
+    """
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
