@@ -20,9 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The key of the image's hash in a transformed example. The hash shows to which image a transformed
-# example belongs. Neither file names nor the order can show it, because transformed examples
-# contain no file names, and Beam writes transformed examples in arbitrary order.
+# The key of the hash of the encoded image in a transformed example. Transformed examples contain no
+# file names, and Beam writes them in arbitrary order, so only the hash shows to which image a
+# transformed example belongs.
 IMAGE_HASH = "image_hash"
 
 # The number of images that the graph processes at once in Transform and Evaluator. Evaluator
@@ -103,7 +103,7 @@ class FrozenBackbone(tf.Module):
     """Preprocessing followed by a backbone: maps encoded images to features.
 
     Transform saves the FrozenBackbone in the SavedModel of the transform graph. For `--tune head`,
-    the exported model takes the FrozenBackbone from there, and calls its function `from_pixels`.
+    the exported model calls the function `from_pixels` of this FrozenBackbone.
     """
 
     def __init__(self, directory: str, input_range: str) -> None:

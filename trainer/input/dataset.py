@@ -22,9 +22,9 @@ _SHUFFLE_BUFFER = 1024
 # files in turn.
 _INTERLEAVED, _TURN = 8, 4
 # If there are at least `_FILES_PER_WORKER` files for each worker, the files are divided among the
-# workers, and each worker reads only its own files. If there are fewer files, dividing them would
-# give some workers many more examples than others, so every worker reads all files, and skips the
-# examples of the other workers.
+# workers, and each worker reads only its own files. If there are fewer files for each worker,
+# dividing the files would give some workers many more examples than others, so every worker reads
+# all files, and skips the examples of the other workers.
 _FILES_PER_WORKER = 4
 # AutoGraph is turned off to save time: it would rewrite the source of each function that a dataset
 # calls, and would parse the whole module for each function. This module does not need AutoGraph,
@@ -46,9 +46,9 @@ class TrainingData:
     - MixUp and CutMix mix only images of the same worker, so the mixed pairs of images depend on
       the number of workers.
     - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
-      own files. In each epoch, the files are divided among the workers in a different way. In an
-      epoch, a worker whose files contain fewer images than those of other workers reads a few
-      images twice, and a worker whose files contain more images leaves a few images out.
+      own files. The files are divided among the workers anew in each epoch. In an epoch, a worker
+      whose files contain fewer images than those of other workers reads a few images twice, and a
+      worker whose files contain more images leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -152,8 +152,8 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # `flat_map` traces this function into a graph of its own. Here, `set_seed` sets only
-            # the seed of this graph, not TensorFlow's global seed. 1 is added because `set_seed(0)`
+            # `flat_map` traces this function into a graph of its own, so `set_seed` sets only the
+            # seed of this graph, not TensorFlow's global seed. 1 is added because `set_seed(0)`
             # would make `shuffle` fail: TensorFlow would use the symbolic tensor `epoch` in a
             # Python condition.
             tf.random.set_seed(self.seed + 1)
@@ -218,7 +218,7 @@ def validation_batches(
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
-    """Returns each batch of the validation split once, in a fixed order, preprocessed by the graph.
+    """Returns the batches of the validation split, each batch once and in a fixed order.
 
     Args:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").

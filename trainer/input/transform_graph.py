@@ -37,8 +37,8 @@ class TransformGraph(tf.Module):
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
         calls the backbone in a loop over chunks of images. This loop does not run in a Session, in
-        which servers run models, so the exported model calls the backbone on all images at once.
-        The features are the same.
+        which servers run models, so the exported model calls the backbone without a loop, on all
+        images at once, and computes the same features as the graph.
         """
         return self._loaded.frozen_backbone
 

@@ -181,7 +181,7 @@ def _layout(minor_to_major: Iterable[int]) -> str:
 def _backend_config(
     output: tf.TensorSpec, tokens: int, scale: float, dimensions: dict[str, tuple]
 ) -> dict[str, Any]:
-    """Returns the configuration of the custom call, for JSON.
+    """Returns the backend configuration of the custom call, as a dictionary of JSON values.
 
     The fields are those of the protocol buffer GpuBackendConfig in
     xla/service/gpu/backend_configs.proto.

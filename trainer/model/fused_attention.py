@@ -34,15 +34,16 @@ def fuse_attention(function: Any) -> Any:
 
     Args:
       function: a concrete function with one input of a known shape. cuDNN's kernels replace only
-        attention that consists of the same operations as in the backbones of `backbones.augreg`.
+        attention that consists of the same operations as the attention in the backbones of
+        `backbones.augreg`.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # `watch_variable` tells gradient tapes that the copied graph uses the variable. Without
-            # it, no gradients of the variable could be computed.
+            # A gradient tape computes gradients of the variable only if `watch_variable` has told
+            # the tape that the copied graph uses the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):

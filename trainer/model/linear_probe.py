@@ -32,9 +32,9 @@ def fit_linear_probe(
     The function tries several strengths of regularisation, and uses the strength with the best
     validation accuracy.
 
-    Logistic regression is fitted to standardised features. Its coefficients are then converted, so
-    that the head takes features that are not standardised. Classes without examples get a
-    probability of almost 0.
+    Logistic regression is fitted to standardised features. The coefficients of the regression are
+    then converted into weights of the head, so that the head takes features that are not
+    standardised. Classes without examples get a probability of almost 0.
 
     Args:
       head: the head of a model that `trainer.model.classifier` built.
@@ -79,7 +79,7 @@ def _set_head(
 ) -> None:
     kernel, bias = head.get_weights()
     coefficients, intercepts = probe.coef_, probe.intercept_
-    if len(probe.classes_) == 2:  # scikit-learn returns a single row for two classes
+    if len(probe.classes_) == 2:  # for two classes, `coef_` has one row, not two
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # The mean logit of the classes with examples is subtracted from the logits of these classes,

@@ -17,16 +17,16 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
     `compile_with_xla` replaces each call of a function with the body of the function. Without this
-    replacement, XLA would compile a training step again for every batch if the step computes
-    gradients of a SavedModel:
+    replacement, XLA would treat the images and the weights as constants if a training step computes
+    gradients of a SavedModel. XLA would then compile the step again for every batch, because it
+    compiles a function again whenever a constant has a new value.
 
     XLA requires that some operands, such as the axes of a transposition, are compile-time
     constants. The forward pass of a SavedModel is a function call, and the outputs of this call
     include axes that the backward pass needs. If an output of a call must be a constant, XLA treats
     all inputs of the call as constants (`BackwardsConstAnalysis` in
-    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the forward pass are the images and
-    the weights. Both change in every training step, and XLA compiles a function again if a constant
-    changes.
+    tensorflow/compiler/tf2xla/const_analysis.cc). In the forward pass, these inputs are the images
+    and the weights.
 
     Args:
       function: a function whose arguments and results are tensors or nested structures of tensors.
@@ -91,7 +91,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # makes Grappler process small graphs, too
+    rewrites.min_graph_nodes = -1  # also optimizes small graphs, which Grappler skips by default
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -102,7 +102,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
         # The attribute `_class` names other nodes, which must run on the same device as this node.
-        # Some of these nodes may be placeholders that were removed above, so the attribute is
+        # Some of the named nodes may be placeholders that were removed above, so `_class` is
         # removed, too.
         node.attr.pop("_class", None)
     del inlined.node[:]
@@ -111,7 +111,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
 
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Registers the functions that Grappler created for branches and loop bodies with TensorFlow.
+    """Registers with TensorFlow the functions that Grappler created for branches and loop bodies.
 
     Each function gets a unique name, because Grappler may use the same name for two functions with
     different bodies, for example for two batch sizes.

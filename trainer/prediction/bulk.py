@@ -1,7 +1,7 @@
 """Classifies many images with Beam's RunInference; an interrupted job can be resumed.
 
 The list of files is divided into shards. The predictions of each finished shard are written to a
-file in the folder `OUTPUT.parts`, to which all Beam workers need write access. If the job is
+file in the folder `OUTPUT.parts`. All Beam workers need write access to this folder. If the job is
 killed, the next run classifies only the remaining shards. At the end, the files of the shards are
 merged into the output file. The Beam pipeline does not shuffle data, so its use of memory does not
 grow with the number of images.
@@ -30,9 +30,9 @@ from trainer.serving.classifier import Classifier
 SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
 # Without --allow_unsafe_triggers, the DirectRunner would first try to download Beam's Prism engine.
-# With this flag, the DirectRunner uses Beam's Python engine immediately. The flag has no other
-# effect, because the pipeline has no triggers. A flag --runner among the user's flags overrides
-# --runner=DirectRunner.
+# With --allow_unsafe_triggers, the DirectRunner uses Beam's Python engine immediately.
+# --allow_unsafe_triggers has no other effect, because the pipeline has no triggers. A flag --runner
+# among the user's flags overrides --runner=DirectRunner.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
@@ -133,8 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # The Beam pipeline gets a copy of the job without the list of files, which may be long.
-    # Otherwise, the list would become part of Beam's graph.
+    # The Beam pipeline gets a copy of the job without the list of files, because the copy becomes
+    # part of Beam's graph, and the list may be long.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
@@ -183,7 +183,8 @@ class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
 
 
 class _WriteShards(beam.DoFn):
-    """Writes the predictions of a shard to a file, as soon as all of them have arrived.
+    """Writes the predictions of a shard to a file, as soon as all predictions of the shard have
+    arrived.
 
     Beam fuses the pipeline's steps from reading to writing, so all predictions of a shard arrive in
     the same bundle.

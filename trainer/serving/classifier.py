@@ -22,9 +22,9 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for image sizes that apply to off-the-shelf classifiers: the defaults of the pipeline's
-# options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own limits for
-# image sizes.
+# Off-the-shelf classifiers use these limits for image sizes, which are the defaults of the
+# pipeline's options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own
+# limits for image sizes.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].

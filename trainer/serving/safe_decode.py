@@ -74,9 +74,9 @@ def _map_valid(
     which the mapped function fails. Each element of the dataset contains its index in the batch, so
     that `_map_valid` can find out which elements were dropped.
 
-    Two functions take less time than one: TensorFlow instantiates the function that `Dataset.map`
-    calls again in every request, and instantiating a function with many ops takes longer.
-    `general`, which has many ops, is instantiated only if `common` fails for an item of the batch.
+    There are two functions to save time. In every request, TensorFlow instantiates the function
+    that `Dataset.map` calls, which takes longer if the function has many ops. `general`, which has
+    many ops, is instantiated only if `common` fails for an item of the batch.
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`, which succeeds for most
@@ -115,8 +115,8 @@ def _map_some(
     """Returns the indices of the items for which `function` succeeds, and the results for them.
 
     The results are collected with `batch` instead of `Dataset.reduce`, because a call of
-    `Dataset.reduce` takes 6 ms. TensorFlow's rewriting of the dataset's graph would take another 4
-    ms, so `quick_options` turns the rewriting off.
+    `Dataset.reduce` takes 6 ms. `quick_options` turns off TensorFlow's rewriting of the dataset's
+    graph, which takes 4 ms.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -186,7 +186,7 @@ def _start(python: str | Path, on_cpu: bool) -> _Started:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # -1 hides all GPUs. An empty value of CUDA_VISIBLE_DEVICES would hide them only from some
+        # CUDA_VISIBLE_DEVICES=-1 hides all GPUs. An empty value would hide them only from some
         # versions of the driver.
         env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
     )

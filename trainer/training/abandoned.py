@@ -19,7 +19,7 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
 
     A training that reaches its end removes its own checkpoints after the export of the model. The
     checkpoints of an interrupted training remain, so that a later run can resume the training. If
-    the settings or the data change before the later run, no run resumes the training, so this
+    the settings or the data change before a later run, no run resumes the training, so this
     function removes the checkpoints.
 
     Args:

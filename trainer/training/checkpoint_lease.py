@@ -98,9 +98,9 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _list_existing_numbers(preferred: str) -> list[int]:
-    """Returns the number in the name of each existing directory for this training.
+    """Returns the numbers of the existing directories for the checkpoints of this training.
 
-    The number of a name without a number is 0.
+    The directory `preferred` has the number 0, and `preferred-1` has the number 1.
 
     To save requests to a bucket, the function lists the parent directory, instead of checking
     whether each of the possible directories exists.

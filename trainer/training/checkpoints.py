@@ -70,8 +70,9 @@ class Checkpoints:
 
     Only complete checkpoints are restored. To save a checkpoint, TensorFlow first writes the
     checkpoint's data files, and then replaces the file `checkpoint`, which contains the name of the
-    newest checkpoint, in an atomic operation. The order of the two writes is the same for
-    checkpoints that are saved in the background, because a single thread performs both writes.
+    newest checkpoint, in an atomic operation. A checkpoint that is saved in the background is
+    written in the same order, because a single thread writes the data files and the file
+    `checkpoint`.
     """
 
     def __init__(
@@ -96,8 +97,8 @@ class Checkpoints:
             other workers save to a temporary directory.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
-          in_background: whether training continues while a checkpoint is written. Before a write in
-            the background, TensorFlow copies the variables to the host's memory.
+          in_background: whether training continues while a checkpoint is written. TensorFlow then
+            writes the checkpoint from a copy of the variables in the host's memory.
         """
         self._lease = lease
         self.in_background = in_background
@@ -144,8 +145,8 @@ class Checkpoints:
             run took over the directory. Checkpoints that were complete before the error remain.
         """
         # The background thread may still be writing the previous checkpoint. `sync` waits for the
-        # thread before `self._notes` changes. Otherwise, the thread could write the notes of this
-        # step into the previous checkpoint.
+        # thread before `self._notes` changes. Without this wait, the thread could write the notes
+        # of this step into the previous checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)

@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # if a training has more steps, its curves have at least this number of points
+_POINTS = 500  # smallest number of points in a curve, unless the training has fewer steps
 
 
 class History:
@@ -31,8 +31,8 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the curves up to the step from which training resumes, as in the attribute
-            `values`; empty for a new training.
+          values: the curves up to the step from which training resumes, in the format of the
+            attribute `values`; empty for a new training.
           label: the name of the training in TensorBoard.
         """
         self._directory = directory
@@ -64,7 +64,7 @@ class History:
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:
-        """Adds the speed of training to TensorBoard."""
+        """Adds the speed of training to TensorBoard, but not to the curves in `history.json`."""
         with self._writer.as_default(step=step):
             tf.summary.scalar("train/images_per_second", images_per_second)
 

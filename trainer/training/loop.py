@@ -34,8 +34,8 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-# A checkpoint is saved at the end of an epoch only if the last checkpoint is at least this old, in
-# seconds.
+# A checkpoint is saved at the end of an epoch only if the last checkpoint is at least
+# `SECONDS_BETWEEN_CHECKPOINTS` seconds old.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
@@ -202,9 +202,9 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # If the dataset is small, the features of the validation split are kept in memory.
-            # Otherwise, each validation would start the `tf.data.Dataset` again, which takes
-            # several times as long as computing the metrics of a few features.
+            # If the dataset is small, the features of the validation split are kept in memory,
+            # because starting a `tf.data.Dataset` for each validation takes several times as long
+            # as computing the metrics of a few features.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -339,9 +339,9 @@ class Loop:
         """Validates the model after an epoch.
 
         If there is only one worker, and its process receives a signal to end, the validation is
-        abandoned. The next run then validates the model before it continues the training. If there
-        are several workers, they finish the validation even after a signal, because all workers
-        must take part in each validation step.
+        abandoned. After an abandoned validation, the next run validates the model before it
+        continues the training. If there are several workers, they finish the validation even after
+        a signal, because all workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:
@@ -356,7 +356,8 @@ class Loop:
 
     def _save(self) -> None:
         # `read` raises an error if a loss is not finite. `read` is called before the checkpoint is
-        # saved, so that no checkpoint contains weights that were trained with such a loss.
+        # saved, so that no checkpoint contains weights that were trained with a loss that is not
+        # finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

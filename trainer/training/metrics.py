@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 # each read waits for the device.
 _INTERVAL = 0.5
 # The training ends with an error if the gradients overflow float16 in more than `_OVERFLOWS`
-# consecutive steps. A few overflows are normal, because the loss scale starts at 2^15, and each
-# overflow makes the optimizer halve the loss scale.
+# consecutive steps. A few overflows at the start of a training are normal, because the loss scale
+# starts at 2^15, and the optimizer halves the loss scale after each overflow.
 _OVERFLOWS = 20
 
 

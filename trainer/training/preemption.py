@@ -83,9 +83,9 @@ def catch_termination_signals() -> Iterator[Preemption]:
     arrives. If there are unsaved steps, `common.termination` waits until this context is left, and
     then ends the process.
 
-    In other programs, such as a training in the cloud, this function installs signal handlers. Only
-    the main thread can install signal handlers, so no signals are recorded if this function is
-    called in a different thread.
+    Outside a run of the pipeline on this machine, for example in the cloud, this function installs
+    signal handlers. Only the main thread can install signal handlers, so no signals are recorded if
+    this function is called in a different thread.
     """
     preemption = Preemption()
     if termination.ends_on_signals():

@@ -14,7 +14,9 @@ Value = bool | int | float | str | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options whose values differ from the run's recipe.
+    """The name of a run, and the options whose values differ from those in the run's recipe.
+
+    `pipeline.recipes` contains the recipes.
 
     Attributes:
       name: the pipeline's name.

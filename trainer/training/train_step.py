@@ -23,7 +23,7 @@ _NOT_COMPILED = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.InternalError,
-    tf.errors.NotFoundError,  # XLA raises it if a custom call has no implementation
+    tf.errors.NotFoundError,  # from XLA, if a custom call has no implementation
 )
 _NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -199,7 +199,7 @@ class Stepper:
     def _clip(
         self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Clips gradients of the scaled loss.
+        """Clips the gradients of the scaled loss.
 
         Loss scaling multiplies gradients by `scale`, so the largest allowed norm is multiplied by
         `scale`, too.

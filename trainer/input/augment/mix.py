@@ -18,8 +18,7 @@ def mix(
     Args:
       images: float32 [B, H, W, 3], of any range.
       labels: probabilities (one-hot or smoothed), float32 [B, C].
-      seed: int32 or int64 [2], different for every batch. Equal numbers of either type lead to the
-        same result.
+      seed: int32 or int64 [2], different for every batch. The type has no effect on the result.
       mixup: alpha of MixUp's Beta distribution; 0 for no MixUp.
       cutmix: alpha of CutMix's Beta distribution; 0 for no CutMix.
 
@@ -76,7 +75,7 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
     # With a small alpha, the two numbers from the Gamma distribution may be too small for float32.
-    # If both are too small even for float64, both are 0, and `divide_no_nan` returns 0.
+    # If both numbers are too small even for float64, both become 0, and `divide_no_nan` returns 0.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 
@@ -86,8 +85,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _next_elements(batch: tf.Tensor) -> tf.Tensor:
-    """Rotates a batch by one, so that the next element replaces each element.
-
-    The first element replaces the last element.
-    """
+    """Replaces each element of a batch with the next one, and the last element with the first."""
     return tf.roll(batch, shift=-1, axis=0)

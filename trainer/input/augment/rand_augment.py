@@ -20,7 +20,7 @@ Operation = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `layers` randomly drawn operations. Only the drawn operations are computed.
+    """Applies `layers` randomly drawn operations.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].
@@ -49,8 +49,8 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     the same here. AutoAugment's largest magnitude is 10; this function also takes larger
     magnitudes, up to 30. Some operations do not become stronger with the magnitude. Posterize and
     Solarize are strongest at magnitude 0, at which Posterize keeps one bit. Color, Contrast,
-    Brightness and Sharpness leave the image unchanged at magnitude 5; they weaken the colour,
-    contrast, brightness or sharpness below 5, and strengthen it above 5.
+    Brightness and Sharpness reduce colour, contrast, brightness or sharpness at magnitudes below 5,
+    leave the image unchanged at 5, and increase the same property above 5.
 
     There are three differences from big_vision's code:
 

@@ -65,7 +65,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats a value for each channel, float32 [3], along a row, to [W, 3].
+    """Broadcasts the values of the three channels, float32 [3], to a row of pixels, [W, 3].
 
     TensorFlow combines [H, W, 3] with [W, 3] much faster than with [3].
     """
