@@ -1,4 +1,4 @@
-"""Lets Trainer and Tuner run the preprocessing graph that Transform wrote.
+"""The preprocessing graph that Transform wrote, for use in Trainer and Tuner.
 
 If only the head is tuned, the exported model contains the backbone from the preprocessing graph.
 """

@@ -15,7 +15,7 @@ _HOURS = 24
 
 
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
-    """Removes the checkpoints of abandoned trainings of a pipeline.
+    """Removes the checkpoints of a pipeline's abandoned trainings.
 
     A training that reaches its end removes its own checkpoints after the export of the model. The
     checkpoints of an interrupted training remain, so that a later run can resume the training. If
@@ -23,7 +23,8 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
     function removes the checkpoints.
 
     Args:
-      root: the directory of the checkpoints of all trainings, on this machine or in a bucket.
+      root: the directory that contains the checkpoints of all trainings, on this machine or in a
+        bucket.
       current: the checkpoint directory of the training that is about to begin; this directory is
         kept.
       now: the current time, in seconds since the epoch; None to read the clock.

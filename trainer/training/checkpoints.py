@@ -28,7 +28,7 @@ def checkpoint_directory(root: str, **determined_by: Any) -> str:
     execution, so the next run would not find the checkpoints.
 
     Args:
-      root: the directory for the checkpoints of all trainings of a pipeline.
+      root: the directory that contains the checkpoints of all the pipeline's trainings.
       determined_by: all inputs and settings on which the trained weights depend, as JSON values.
     """
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()

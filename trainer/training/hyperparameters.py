@@ -17,8 +17,8 @@ from common.options import (
     option,
 )
 
-# The options that a user may change before a training is resumed, because they do not change the
-# result of the training.
+# A user may change these options before an interrupted training is resumed, because these options
+# do not change the result of the training.
 OPERATIONAL = (
     "strategy",
     "jit_compile",

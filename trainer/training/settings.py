@@ -25,8 +25,9 @@ class TrainingSettings:
       tune: with "full", the backbone and the head are trained; with "head", only the head is
         trained.
       classes: the class names, in the order of the model's outputs.
-      hyperparameters: the options `train.…`.
-      augmentation: the options `augment.…`, which have an effect only with tune "full".
+      hyperparameters: the options whose keys begin with `train.`.
+      augmentation: the options whose keys begin with `augment.`, which have an effect only with
+        tune "full".
       input_range: the range of pixel values that the backbone expects, as a key of
         `backbones.input_range.INPUT_RANGES`.
     """
@@ -117,7 +118,7 @@ class TrainerSettings:
       serving: the settings of the exported model.
       inputs: the fingerprints of the training's inputs.
       label: the name of the training in TensorBoard; it has no effect on the model.
-      checkpoints: the directory of the checkpoints of all trainings of the pipeline.
+      checkpoints: the directory that contains the checkpoints of all the pipeline's trainings.
       code_fingerprint: fingerprint of the code of `trainer.train` and of all modules that it
         imports.
     """
