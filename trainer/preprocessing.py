@@ -20,9 +20,9 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# The key of the hash of the encoded image in a transformed example. Transformed examples contain no
-# file names, and Beam writes them in arbitrary order, so only the hash shows to which image a
-# transformed example belongs.
+# The key under which a transformed example contains a hash of the encoded image. Transformed
+# examples contain no file names, and Beam writes them in arbitrary order, so only the hash shows to
+# which image a transformed example belongs.
 IMAGE_HASH = "image_hash"
 
 # The number of images that the graph processes at once in Transform and Evaluator. Evaluator

@@ -25,8 +25,8 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     constants. The forward pass of a SavedModel is a function call, and the outputs of this call
     include axes that the backward pass needs. If an output of a call must be a constant, XLA treats
     all inputs of the call as constants (`BackwardsConstAnalysis` in
-    tensorflow/compiler/tf2xla/const_analysis.cc). In the forward pass, these inputs are the images
-    and the weights.
+    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the call that computes the forward
+    pass are the images and the weights.
 
     Args:
       function: a function whose arguments and results are tensors or nested structures of tensors.

@@ -28,8 +28,8 @@ _SCRIPT = Path(__file__).with_name("session_model.py")
 class ServingProcess:
     """A context manager that runs `trainer/serving/session_model.py` in a separate process.
 
-    A server has TensorFlow, but no code of this project. So the process, too, imports TensorFlow
-    but no code of this project. Importing TensorFlow takes seconds, so a single process answers all
+    The process imports TensorFlow but no code of this project, because a server does not have the
+    code of this project. Importing TensorFlow takes seconds, so a single process answers all
     requests, even for different models. A model stays loaded until there is a request for a
     different model.
 

@@ -12,8 +12,9 @@ in tensorflow/cc/saved_model/loader.cc. This module does the same in Python, wit
 the object graph of the SavedModel, and does not run the restore operation. So a model that
 `tf.saved_model.load` can load may fail in a server, and vice versa.
 
-This file imports TensorFlow and NumPy but no code of this project, which servers do not have.
-`trainer.serving.serving_process` communicates with a process that runs this file.
+This file imports TensorFlow and NumPy but no code of this project, because servers do not have the
+code of this project. `trainer.serving.serving_process` communicates with a process that runs this
+file.
 """
 
 import os
@@ -188,11 +189,11 @@ def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answers pickled requests, one after the other, until the stream of requests ends.
 
     Before it reads the first request, this function writes the list of all top-level modules that
-    the process has imported. The list tells the parent process that the import of TensorFlow is
-    complete. A request is (directory, {signature: inputs}), or (directory, None) for the shapes of
-    the model's inputs. An answer is ("answers", {signature: outputs}), ("answers", {signature:
-    input shapes}) or ("error", message). A model stays loaded until there is a request for a
-    different model.
+    the process has imported. The list of modules tells the parent process that the import of
+    TensorFlow is complete. A request is (directory, {signature: inputs}), or (directory, None) for
+    the shapes of the model's inputs. An answer is ("answers", {signature: outputs}), ("answers",
+    {signature: input shapes}) or ("error", message). A model stays loaded until there is a request
+    for a different model.
     """
     modules = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
     pickle.dump(modules, answers)

@@ -47,8 +47,8 @@ def lease_directory(
 
     Args:
       preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
-        different run has the lease of the directory at `preferred`, a number is appended to the
-        path.
+        different run has the lease of this directory, the path of the leased directory is
+        `preferred` with a number at the end.
       strategy: the strategy of the training. The chief takes the lease, and sends the number in the
         directory's name to the other workers, so that all workers use the same directory.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.

@@ -162,8 +162,8 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            # The background thread failed to write the last checkpoint. So the checkpoint is
-            # written again in the foreground, where a failure raises an error.
+            # The background thread failed to write the last checkpoint. The checkpoint is written
+            # again in the foreground, where a failure raises an error.
             self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
