@@ -9,11 +9,12 @@ preprocessed as in the pipeline: they are rotated according to their EXIF data, 
 background if they are transparent, resized, and scaled to [-1, 1].
 
 Without --output, the command prints a line for each image, with the most probable classes and their
-probabilities. With --output, the command runs Beam, on the engine that --beam-arg names, and writes
-the predictions to a table (.csv, .jsonl or .parquet). If a command with --output was interrupted,
-run the same command again to classify the remaining images. The table has a row for each image; if
-an image cannot be classified, the row contains the reason. OUTPUT.quarantine.jsonl lists all images
-that cannot be classified.
+probabilities. With --output, the command runs a Beam pipeline, and writes the predictions to a
+table (.csv, .jsonl or .parquet). --beam-arg passes a flag to Beam: for example,
+--beam-arg=--runner=FlinkRunner makes Beam run the pipeline on Flink. If a command with --output was
+interrupted, run the same command again to classify the remaining images. The table has a row for
+each image; if an image cannot be classified, the row contains the reason. OUTPUT.quarantine.jsonl
+lists all images that cannot be classified.
 
 Exit status: 0 if all images were classified; 1 if some images could not be classified, with a
 message on stderr; 2 if an option is wrong or there is no such classifier.

@@ -20,13 +20,14 @@ IMAGE = "image"
 LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
-# In each transformed example, the feature `IMAGE_HASH` contains a hash of the encoded image. Only
-# the hash shows to which image a transformed example belongs: transformed examples contain no file
-# names, and Beam writes transformed examples in arbitrary order.
+# The key under which a transformed example contains a hash of the encoded image. Transformed
+# examples contain no file names, and Beam writes them in arbitrary order, so only the hash shows to
+# which image a transformed example belongs.
 IMAGE_HASH = "image_hash"
 
-# The number of images that Transform and Evaluator process at once. Beam passes up to 1,000 images
-# at once to Evaluator, and the pixels of 1,000 images would take 600 MB.
+# The number of images that the graph processes at once in Transform and Evaluator. Evaluator
+# receives up to 1,000 images at once from Beam. If the graph processed 1,000 images at once, their
+# pixels would take 600 MB.
 CHUNK = 32
 
 
@@ -101,8 +102,8 @@ def value_range(image: tf.Tensor) -> tf.Tensor:
 class FrozenBackbone(tf.Module):
     """Preprocessing followed by a backbone: maps encoded images to features.
 
-    The SavedModel of the transform graph contains the FrozenBackbone. The exported model calls the
-    FrozenBackbone's function `from_pixels`.
+    Transform saves the FrozenBackbone in the SavedModel of the transform graph. For `--tune head`,
+    the exported model calls the function `from_pixels` of this FrozenBackbone.
     """
 
     def __init__(self, directory: str, input_range: str) -> None:
@@ -135,7 +136,7 @@ class FrozenBackbone(tf.Module):
 def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf.Tensor:
     """Maps encoded images, string [B], to the frozen backbone's features, float32 [B, D].
 
-    The backbone is saved in the SavedModel of the transform graph, as the attribute
+    The FrozenBackbone is saved in the SavedModel of the transform graph, as the attribute
     `frozen_backbone`.
     """
     # This import is local, because other users of this module do not need TensorFlow Transform.
@@ -144,32 +145,34 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     def make() -> FrozenBackbone:
         return FrozenBackbone(directory, input_range)
 
-    # Transform traces this function several times. All traces share one FrozenBackbone, so that the
-    # functions of the FrozenBackbone are traced only once.
+    # TensorFlow Transform traces this function several times. `make_shared` returns the same
+    # FrozenBackbone each time, so that TensorFlow traces the functions of the FrozenBackbone only
+    # once.
     key = "frozen_backbone", directory, input_range
     frozen = tft.make_and_track_object(lambda: make_shared(key, make), name="frozen_backbone")
     return _in_chunks(frozen.from_bytes, encoded, read_shapes(directory).features)
 
 
 def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Calls `function` on a batch of `CHUNK` images: `images`, and grey images as padding.
+    """Pads `images` with grey images to a batch of `CHUNK` images, and calls `function` on the
+    batch.
 
     Beam forms batches of any size, but the features of an image must not depend on the size of its
-    batch. On CPUs, the batch size determines the order in which a matrix product adds numbers.
-    Between different batch sizes, the features of a ViT differed by up to 2.5e-6, and the features
-    of a MobileNet by up to 2.5e-5. If the batch size is constant, the features of an image are
-    bit-identical, whatever the other images in the batch and their order are (measured with a
-    MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad its batches, since
-    padding would slow down requests with one image.
+    batch. On CPUs, the batch size determines the order in which a matrix product adds numbers, and
+    so the rounding errors. A different batch size changed the features of a ViT by up to 2.5e-6,
+    and the features of a MobileNet by up to 2.5e-5. With a constant batch size, the features of an
+    image were bit-identical, independent of the other images in the batch and of the order of the
+    images (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad
+    batches, because padding would slow down requests with one image.
 
     Args:
       function: the backbone, which maps [B, H, W, 3] to [B, D].
       images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
     batch = tf.shape(images)[0]
-    # The grey images are added with `tf.concat`, because `tf.pad` would add no images: TensorFlow
-    # 2.21 merges `tf.pad` with a following convolution (oneDNN's PadWithConv2D), which pads only
-    # height and width.
+    # The grey images are added with `tf.concat` instead of `tf.pad`. TensorFlow 2.21 merges
+    # `tf.pad` with a following convolution into oneDNN's PadWithConv2D, which pads only height and
+    # width, and so would add no images.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch

@@ -25,8 +25,9 @@ def run_fn(fn_args: Any) -> None:
       fn_args: `tfx.components.FnArgs`. With tune "full", `train_files` and `eval_files` contain raw
         examples; with tune "head", they contain transformed examples. `transform_graph_path` is the
         directory of the transform graph. `base_model` is the directory of the backbone; see
-        `backbone_directory`. `hyperparameters` is the result of the Tuner, if the pipeline has a
-        Tuner. `custom_config` has the fields of `trainer.training.settings.TrainerSettings`.
+        `backbone_directory`. `hyperparameters` contains the options that Tuner has found, if the
+        pipeline has a Tuner. `custom_config` has the fields of
+        `trainer.training.settings.TrainerSettings`.
 
     Raises:
       InputError: the settings contradict each other, or do not fit the data or the machine.

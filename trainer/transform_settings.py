@@ -2,9 +2,9 @@
 
 This module does not import TensorFlow, so that importing the module is fast.
 
-Transform does not import the settings of Trainer, because Transform's cache key contains a
-fingerprint of all code that Transform imports. If Transform imported the settings of Trainer, a new
-option of training would make Transform run again.
+Transform's cache key contains a fingerprint of all code that Transform imports. If Transform
+imported the settings of Trainer, a new training option would change the fingerprint, and Transform
+would run again. So this module does not import the settings of Trainer.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ class TransformSettings:
         backbone.
       input_range: the range of pixel values that the backbone expects, as a key of
         `backbones.input_range.INPUT_RANGES`.
-      check_input_range: whether Transform checks, on some training images, that no other range of
-        pixel values suits the backbone better than `input_range`.
+      check_input_range: whether Transform checks, on some training images, that `input_range` suits
+        the backbone at least as well as every other range of pixel values.
       code_fingerprint: fingerprint of Transform's code.
-      backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty,
-        because the directory must not be part of Transform's cache key. The executor of
-        BackboneTransform sets `backbone`.
+      backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty, so
+        that the path of the directory does not become part of Transform's cache key. The executor
+        of BackboneTransform sets `backbone` later.
     """
 
     tune: Literal["full", "head"]

@@ -23,7 +23,8 @@ OBJECTIVE = "val_accuracy"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """Returns the tuner, which runs trials of `TrainingJob.fit` with Bayesian optimisation.
+    """Returns the tuner, which runs `TrainingJob.fit` in each trial, and chooses the options of the
+    trials by Bayesian optimisation.
 
     Args:
       fn_args: `tfx.components.FnArgs`, as for `trainer.train.run_fn`, but the `custom_config` has
@@ -90,7 +91,7 @@ def _choice(
 
 
 class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """KerasTuner's Bayesian optimisation, except that the first trial uses the default values."""
+    """KerasTuner's Bayesian optimisation, but with the default values in the first trial."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the hyperparameters of the next trial, in the format of KerasTuner."""

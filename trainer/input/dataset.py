@@ -12,22 +12,23 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # the import needs TensorFlow Transform, but training must work without it
+if TYPE_CHECKING:  # training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# The size of the shuffle buffer, in records. A record contains an encoded image or features, and no
-# decoded pixels, so the shuffle buffer takes about 100 MB if the images are photographs.
+# The size of the shuffle buffer, in records. The buffer takes about 100 MB if the records contain
+# encoded photographs.
 _SHUFFLE_BUFFER = 1024
-# The number of files that are read at the same time, and the number of records that are taken from
-# one file before the next file has its turn.
+# `_INTERLEAVED` files are read at the same time, and `_TURN` records are taken from each of these
+# files in turn.
 _INTERLEAVED, _TURN = 8, 4
-# If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its own
-# files. With fewer than `_FILES_PER_WORKER` files for each worker, each worker reads all files: if
-# each worker read only its own files, some workers would have many more examples than others.
+# If there are at least `_FILES_PER_WORKER` files for each worker, the files are divided among the
+# workers, and each worker reads only its own files. If there are fewer files for each worker,
+# dividing the files would give some workers many more examples than others, so every worker reads
+# all files, and skips the examples of the other workers.
 _FILES_PER_WORKER = 4
-# AutoGraph is turned off, because it would rewrite the source of each function that a dataset
-# calls, and would parse this module for each rewrite. No function of this module needs AutoGraph,
-# because none has Python's `if` or `for` over a tensor.
+# AutoGraph is turned off to save time: it would rewrite the source of each function that a dataset
+# calls, and would parse the whole module for each function. This module does not need AutoGraph,
+# because no function has a Python `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
@@ -45,9 +46,9 @@ class TrainingData:
     - MixUp and CutMix mix only images of the same worker, so the mixed pairs of images depend on
       the number of workers.
     - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
-      own files, which change from epoch to epoch. In an epoch, a worker whose files contain fewer
-      images than those of other workers reads a few images twice, and a worker whose files contain
-      more images leaves a few images out.
+      own files. The files are divided among the workers anew in each epoch. In an epoch, a worker
+      whose files contain fewer images than those of other workers reads a few images twice, and a
+      worker whose files contain more images leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -74,7 +75,7 @@ class TrainingData:
 
     @property
     def is_small(self) -> bool:
-        """Whether all records fit into the shuffle buffer, and so into memory."""
+        """Whether the shuffle buffer, which is in memory, can hold all records."""
         return self.examples <= _SHUFFLE_BUFFER
 
     @property
@@ -86,19 +87,23 @@ class TrainingData:
     def batches(
         self, batch_size: int, *, parts: int = 1, start: int = 0, worker: int = 0, workers: int = 1
     ) -> tf.data.Dataset:
-        """Returns the batches of one worker; its devices take the batches in turn.
+        """Returns the batches of one worker.
+
+        The devices of the worker take the batches in turn.
 
         Args:
           batch_size: the number of images in the batch of one device.
-          parts: the number of batches that a worker takes in one step; MixUp and CutMix mix
-            images across all batches of the step.
+          parts: the number of batches that the devices of the worker take in one training step.
+            MixUp and CutMix may mix images from different batches of the same step.
           start: the position of the first example in the order of the repeated training split.
-          worker: the index of the worker; each worker reads every `workers`th example.
+          worker: the index of the worker. Of each group of `workers` successive examples, each
+            worker takes one.
           workers: the number of workers.
 
         Returns:
           Pairs of inputs and labels. Inputs are float32 [B, H, W, 3] in [-1, 1], or [B, D] for tune
-          "head"; labels are float32 [B, C], the share of each class in each image.
+          "head"; labels are float32 [B, C], the probability of each class, which MixUp and CutMix
+          may have blended.
         """
         records = self._records(start, worker, workers)
         if self.augmentation.mixup or self.augmentation.cutmix:
@@ -106,15 +111,16 @@ class TrainingData:
             share = parts * batch_size
             whole = examples.batch(share, drop_remainder=True)
             batches = whole.map(
-                # The number of the step is the seed, so all workers draw the same mixture.
+                # The seed of `mix` is computed from the number of the training step, which is the
+                # same on all workers, so all workers draw the same random numbers.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
                 num_parallel_calls=2,  # each call needs memory for the pixels of a batch
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            # The function that parses a record also drops the position, because a separate `map`
-            # would cost time for every image.
+            # The same `map` parses the record and drops its position, because a second `map` would
+            # take time for every image.
             examples = records.map(
                 lambda position, record: self._parse(position, record)[1:],
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -125,16 +131,19 @@ class TrainingData:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
-        """Returns one worker's records with their positions, as pairs, from position `start` on.
+        """Returns pairs of a position and a record: the records of one worker, from position
+        `start` on.
 
-        A worker reads the records at the positions `worker`, `worker + workers`, ….
-        `first_turn(epoch)` returns how many of the worker's positions lie before the start of the
-        epoch.
+        A position is the index of an example in the order of the repeated training split.
+
+        A worker reads the records at the positions `worker`, `worker + workers`, `worker + 2 *
+        workers` and so on. `first_turn(epoch)` returns the number of records that this worker reads
+        in all epochs before `epoch`.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # If all records fit into the shuffle buffer, they are read only once, since they stay in
-        # memory anyway.
+        # If all records fit into the shuffle buffer, `cache` keeps them in memory, so that the
+        # files are read only in the first epoch.
         cached = _read_records(files).cache() if self.is_small else None
         if workers > 1 and (self.is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)
@@ -143,9 +152,10 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # In this function, `set_seed` sets the seed of the function's graph, and leaves
-            # TensorFlow's global seed as it is. The seed must not be 0: if it were 0, TensorFlow
-            # would compare the tensor `epoch` with 0 while it builds the graph, which fails.
+            # `flat_map` traces this function into a graph of its own, so `set_seed` sets only the
+            # seed of this graph, not TensorFlow's global seed. 1 is added because `set_seed(0)`
+            # would make `shuffle` fail: TensorFlow would use the symbolic tensor `epoch` in a
+            # Python condition.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -184,7 +194,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # negative, unlike the seeds of images
+        seed = self._seed(-1 - step)  # negative, and so different from the seeds of images
         return mix(
             images,
             self._one_hot(labels),
@@ -208,7 +218,7 @@ def validation_batches(
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
-    """Returns each batch of the validation split once, in a fixed order, preprocessed by the graph.
+    """Returns the batches of the validation split, each batch once and in a fixed order.
 
     Args:
       files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
@@ -216,7 +226,8 @@ def validation_batches(
       tune: "full" or "head".
       classes: the number of classes.
       batch_size: the number of images in a batch; the last batch may be smaller.
-      worker: the index of this worker; each worker takes every `workers`th example.
+      worker: the index of this worker. Of each group of `workers` successive examples, each worker
+        takes one.
       workers: the number of workers.
 
     Returns:
@@ -253,7 +264,9 @@ def _list_files(patterns: Sequence[str]) -> list[str]:
 
 
 def _interleave_records(files: tf.data.Dataset) -> tf.data.Dataset:
-    """Reads several files in parallel, in an order that depends on the order of the files alone."""
+    """Reads several files in parallel. The order of the records depends only on the order of the
+    files.
+    """
     return files.interleave(
         _read_records,
         cycle_length=_INTERLEAVED,

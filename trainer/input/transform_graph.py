@@ -1,4 +1,4 @@
-"""Lets Trainer and Tuner run the preprocessing graph that Transform wrote.
+"""The preprocessing graph that Transform wrote, for use in Trainer and Tuner.
 
 If only the head is tuned, the exported model contains the backbone from the preprocessing graph.
 """
@@ -36,8 +36,8 @@ class TransformGraph(tf.Module):
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
-        calls the backbone in a loop over chunks of images, but servers run models in a Session,
-        where this loop does not run. The exported model calls the backbone without a loop, on all
+        calls the backbone in a loop over chunks of images. This loop does not run in a Session, in
+        which servers run models, so the exported model calls the backbone without a loop, on all
         images at once, and computes the same features as the graph.
         """
         return self._loaded.frozen_backbone
@@ -52,7 +52,8 @@ class TransformGraph(tf.Module):
 
         Args:
           encoded: encoded images, string [B].
-          output: the name of the output: `PIXELS` or `FEATURES` of `trainer.preprocessing`.
+          output: the name of the output, `PIXELS` or `FEATURES`, which are constants of
+            `trainer.preprocessing`.
         """
         function = self._loaded.transform_fn
         specs = tf2_utils.get_structured_inputs_from_func_graph(function.graph)

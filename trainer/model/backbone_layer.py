@@ -16,16 +16,16 @@ class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train the backbone's variables.
 
     The layer wraps each restored `tf.Variable` in a `keras.Variable`, without copying the values.
-    If a layer only stored the restored object as an attribute, Keras would train none of the
-    object's variables, and would give no warning. `keras.layers.TFSMLayer` is not suitable, because
-    optimizers with slots reject the names of its variables. `hub.KerasLayer` is not suitable,
-    because it requires Keras 2.
+    If a layer has a `tf.Variable` as an attribute, Keras neither trains the variable nor gives a
+    warning. `keras.layers.TFSMLayer` cannot be used, because optimizers with slot variables reject
+    the names of the layer's variables. `hub.KerasLayer` cannot be used, because it requires Keras
+    2.
 
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 
     Attributes:
-      fuses_attention: whether cuDNN's kernels compute attention. `fuses_attention` may be True
-        only if XLA compiles the call of this layer for a GPU.
+      fuses_attention: whether cuDNN's kernels compute attention. `fuses_attention` may be True only
+        while XLA compiles a call of this layer for a GPU.
     """
 
     def __init__(

@@ -58,8 +58,8 @@ def backward(scale: float, *inputs: tf.Tensor) -> list[tf.Tensor]:
 
     Args:
       scale: the factor by which attention scores are multiplied before the softmax.
-      inputs: six tensors: queries, keys and values; the softmax statistics that `forward` returned;
-        the gradient of the attended values; and the attended values.
+      inputs: six tensors, in this order: queries, keys, values, the softmax statistics that
+        `forward` returned, the gradient of the attended values, and the attended values.
 
     Returns:
       The gradients of queries, keys and values, [B, T, N, H].
@@ -101,17 +101,18 @@ def _call(
       target: the name of the custom-call target.
       inputs: the operands of the custom call.
       transposed: the shapes and types of the attention outputs, which are the first results of the
-        custom call. The attention outputs have the shape [B, N, T, H], but their memory has the
+        custom call. The shapes are [B, N, T, H], but the kernel writes the outputs to memory in the
         order [B, T, N, H].
-      more: the shapes and types of the remaining results, except cuDNN's workspace.
+      more: the shapes and types of the results after the attention outputs, except cuDNN's
+        workspace.
       scale: the factor by which attention scores are multiplied before the softmax.
-      dimensions: a tuple for each matrix product: the contracting dimensions of the left and the
-        right operand, the batch dimensions of the left operand, and the batch dimensions of the
-        right operand.
+      dimensions: the dimension numbers of each matrix product, by name. Each value is a tuple of
+        three pairs: the contracting dimensions of the left and the right operand, the batch
+        dimensions of the left operand, and the batch dimensions of the right operand.
 
     Returns:
-      The results of the custom call, without cuDNN's workspace. The attention outputs are
-      transposed to [B, T, N, H].
+      The results of the custom call, without cuDNN's workspace. The attention outputs have the
+      shape [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
@@ -180,7 +181,11 @@ def _layout(minor_to_major: Iterable[int]) -> str:
 def _backend_config(
     output: tf.TensorSpec, tokens: int, scale: float, dimensions: dict[str, tuple]
 ) -> dict[str, Any]:
-    """Returns the message GpuBackendConfig of xla/service/gpu/backend_configs.proto, as JSON."""
+    """Returns the backend configuration of the custom call, as a dictionary of JSON values.
+
+    The fields are those of the protocol buffer GpuBackendConfig in
+    xla/service/gpu/backend_configs.proto.
+    """
     batch, heads = output.shape[:2]
     return {
         "operation_queue_id": "0",

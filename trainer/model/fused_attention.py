@@ -33,15 +33,17 @@ def fuse_attention(function: Any) -> Any:
     """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function with one input of a known shape. Attention is replaced only if
-        the function computes it with the same operations as the backbones of `backbones.augreg`.
+      function: a concrete function with one input of a known shape. cuDNN's kernels replace only
+        attention that consists of the same operations as the attention in the backbones of
+        `backbones.augreg`.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # Without `watch_variable`, a gradient tape would ignore the variable.
+            # A gradient tape computes gradients of the variable only if `watch_variable` has told
+            # the tape that the copied graph uses the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
@@ -77,7 +79,7 @@ def _match(softmax: tf.Operation) -> _Attention | None:
 def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
     """Finds the operation that computes the first input of `operation`.
 
-    The result is None if the found operation is not of the type `kind`.
+    The result is None if that operation is not of the type `kind`.
     """
     found = operation.inputs[0].op if operation else None
     return found if found is not None and found.type == kind else None
@@ -86,8 +88,8 @@ def _producer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
 def _consumer(operation: tf.Operation | None, kind: str) -> tf.Operation | None:
     """Finds the operation that uses the first output of `operation`.
 
-    The result is None if several operations use the output, or if the found operation is not of the
-    type `kind`.
+    The result is None if several operations use the output, or if the only operation that uses the
+    output is not of the type `kind`.
     """
     consumers = operation.outputs[0].consumers() if operation else []
     return consumers[0] if len(consumers) == 1 and consumers[0].type == kind else None
@@ -99,7 +101,10 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """Returns the tensor, [B, T, N, H], that is transposed to `heads`, [B, N, T, H]."""
+    """Returns the tensor, [B, T, N, H], whose transposition is `heads`, [B, N, T, H].
+
+    The result is None if `heads` is not the output of such a transposition.
+    """
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None
 

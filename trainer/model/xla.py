@@ -16,18 +16,20 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    With `tf.function(jit_compile=True)` alone, XLA would compile a training step again for every
-    batch if the step computes gradients of a SavedModel, because XLA would treat the images and the
-    weights as constants. XLA requires constants for some operands, such as the axes of a
-    transposition. The forward pass of a SavedModel is a function call, and the outputs of the call
-    include the axes that the backward pass needs. If an output of a call must be a constant, XLA
-    treats all inputs of the call as constants (`BackwardsConstAnalysis` in
-    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the forward pass are the images and
-    the weights, which change in every training step. To avoid compiling again, `compile_with_xla`
-    replaces each call with the body of the called function.
+    `compile_with_xla` replaces each call of a function with the body of the function. Without this
+    replacement, XLA would treat the images and the weights as constants if a training step computes
+    gradients of a SavedModel. XLA would then compile the step again for every batch, because it
+    compiles a function again whenever a constant has a new value.
+
+    XLA requires that some operands, such as the axes of a transposition, are compile-time
+    constants. The forward pass of a SavedModel is a function call, and the outputs of this call
+    include axes that the backward pass needs. If an output of a call must be a constant, XLA treats
+    all inputs of the call as constants (`BackwardsConstAnalysis` in
+    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the call that computes the forward
+    pass are the images and the weights.
 
     Args:
-      function: a function from nested tensors to nested tensors.
+      function: a function whose arguments and results are tensors or nested structures of tensors.
     """
 
     @tf.function(jit_compile=True)
@@ -47,7 +49,7 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
       inputs: the arguments of the function.
 
     Returns:
-      The function's nested outputs.
+      The outputs of the function, in their nested structure.
     """
     graph_def, used = _inline_calls(function)
     graph = tf.compat.v1.get_default_graph()
@@ -65,20 +67,20 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     """Replaces each call in the graph of a concrete function with the body of the called function.
 
-    Branches and loops remain functional operations, such as `If` and `While`, because XLA requires
-    this form.
+    Branches and loops remain operations such as `If` and `While`, which refer to functions, because
+    XLA requires this form of branches and loops.
 
     Returns:
-      The graph, without the placeholders for the function's inputs; and the names of all operations
-      whose outputs the graph uses or the function returns. From the names of the operations, the
-      caller finds out which inputs of the function are used.
+      The graph, without the placeholders of the function's inputs; and the names of the operations
+      whose outputs are used in the graph or returned by the function. The caller needs the names to
+      find out which placeholders were used.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
         nodes = owner.node if owner is graph_def else owner.node_def
         for node in nodes:
-            # Grappler does not inline calls with the attribute `_XlaMustCompile`, so the attribute
-            # is removed.
+            # Grappler does not inline a call that has the attribute `_XlaMustCompile`, so the
+            # attribute is removed from all calls.
             node.attr.pop(_MUST_COMPILE, None)
             node.attr.pop("_lower_using_switch_merge", None)
     for called in graph_def.library.function:
@@ -89,7 +91,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
     rewrites = config.graph_options.rewrite_options
-    rewrites.min_graph_nodes = -1  # by default, Grappler skips small graphs
+    rewrites.min_graph_nodes = -1  # also optimizes small graphs, which Grappler skips by default
     rewrites.optimizers.append("function")
     rewrites.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     inlined = tf_optimizer.OptimizeGraph(config, meta_graph)
@@ -99,8 +101,9 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` of a node names the nodes that must run on the same device as the
-        # node. `_class` is removed, because it may name a removed placeholder.
+        # The attribute `_class` names other nodes, which must run on the same device as this node.
+        # Some of the named nodes may be placeholders that were removed above, so `_class` is
+        # removed, too.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)
@@ -108,7 +111,7 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
 
 
 def _register_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Registers, in TensorFlow, the functions that Grappler created for branches and loop bodies.
+    """Registers with TensorFlow the functions that Grappler created for branches and loop bodies.
 
     Each function gets a unique name, because Grappler may use the same name for two functions with
     different bodies, for example for two batch sizes.

@@ -1,10 +1,10 @@
 """Classifies many images with Beam's RunInference; an interrupted job can be resumed.
 
 The list of files is divided into shards. The predictions of each finished shard are written to a
-file in the folder `OUTPUT.parts`, to which all Beam workers need write access. If the job is
+file in the folder `OUTPUT.parts`. All Beam workers need write access to this folder. If the job is
 killed, the next run classifies only the remaining shards. At the end, the files of the shards are
-merged into the output file. The Beam pipeline has no shuffle, so its use of memory does not grow
-with the number of images.
+merged into the output file. The Beam pipeline does not shuffle data, so its use of memory does not
+grow with the number of images.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ from trainer.serving.classifier import Classifier
 
 SHARD = 256  # number of images in a shard
 _LIST, _JOB = "files.json", "job.json"
-# By default, the DirectRunner first tries to download Beam's Prism engine. With
-# --allow_unsafe_triggers, the DirectRunner uses Beam's Python engine immediately.
-# --allow_unsafe_triggers has no other effect, because the pipeline has no triggers. If the user
-# gives a flag --runner, Beam uses the user's runner instead of the DirectRunner.
+# Without --allow_unsafe_triggers, the DirectRunner would first try to download Beam's Prism engine.
+# With --allow_unsafe_triggers, the DirectRunner uses Beam's Python engine immediately.
+# --allow_unsafe_triggers has no other effect, because the pipeline has no triggers. A flag --runner
+# among the user's flags overrides --runner=DirectRunner.
 _DIRECT = ("--runner=DirectRunner", "--allow_unsafe_triggers")
 
 
@@ -133,8 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # The pipeline gets a copy of the job without the list of files, because the list may be long
-    # and would become part of Beam's graph.
+    # The Beam pipeline gets a copy of the job without the list of files, because the copy becomes
+    # part of Beam's graph, and the list may be long.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (
@@ -158,7 +158,7 @@ def _positions(shard: int, count: int) -> range:
 
 
 class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
-    """Lets RunInference load and call the classifier."""
+    """Tells RunInference how to load and to call the classifier."""
 
     def __init__(self, model: str, batch_size: int, top: int) -> None:
         super().__init__()
@@ -183,10 +183,11 @@ class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
 
 
 class _WriteShards(beam.DoFn):
-    """Writes a shard as soon as all its predictions have arrived.
+    """Writes the predictions of a shard to a file, as soon as all predictions of the shard have
+    arrived.
 
-    All predictions of a shard arrive in one Beam bundle, because Beam fuses the pipeline's steps
-    from reading to writing.
+    Beam fuses the pipeline's steps from reading to writing, so all predictions of a shard arrive in
+    the same bundle.
     """
 
     def __init__(self, job: BulkJob, count: int) -> None:
@@ -217,8 +218,8 @@ class _WriteShards(beam.DoFn):
 
 def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
     bad: list[tuple[str, str]] = []
-    # The temporary file keeps the suffix of the output file, since the suffix determines the
-    # format.
+    # The temporary file has the suffix of the output file, because `open_table` chooses the format
+    # by the suffix.
     stem, dot, ending = job.output.rpartition(".")
     partial = f"{stem}.partial{dot}{ending}"
     with open_table(partial) as write:
@@ -240,7 +241,7 @@ def _merge_shards(job: BulkJob) -> list[tuple[str, str]]:
 def _without_memory_warnings() -> Iterator[None]:
     """A context that hides RunInference's warning that it cannot measure memory.
 
-    RunInference logs the warning about memory if its model manager cannot be imported.
+    RunInference logs this warning if the module of its model manager cannot be imported.
     """
 
     def is_other(record: logging.LogRecord) -> bool:

@@ -47,8 +47,8 @@ def _parquet(path: str) -> Iterator[Write]:
     import tensorflow as tf
 
     writers: list[pa.parquet.ParquetWriter] = []
-    # PyArrow cannot write to TensorFlow's file objects, so the table is first written to a local
-    # file.
+    # The table is first written to a local file and then copied to `path`, which may be in a
+    # bucket. PyArrow cannot write to the file objects of `tf.io.gfile`.
     with tempfile.TemporaryDirectory() as folder:
         local = f"{folder}/table.parquet"
 

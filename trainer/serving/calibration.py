@@ -41,12 +41,13 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
 
 
 def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature with the lowest negative log likelihood of the labels.
+    """Returns the temperature for which the labels have the lowest negative log likelihood.
 
     The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
     (2017), section 4.2. Unlike in the paper, the logarithm of the temperature has a standard normal
-    prior, which counts as much as one image. Without the prior, the best temperature would be 0 if
-    all images were classified correctly, which is likely for a small validation split.
+    prior, whose weight is that of a single image. Without this prior, the likelihood would be
+    highest at temperature 0 if all images were classified correctly, which is likely for a small
+    validation split.
     """
     import scipy.optimize
 
@@ -61,7 +62,8 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: float) -> float:
-    """Returns the lowest threshold above which the required share of predictions is correct.
+    """Returns the lowest threshold for which a share of at least `precision` of the accepted
+    predictions is correct.
 
     Args:
       confidences: probability of each prediction, [N].
@@ -70,7 +72,8 @@ def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: flo
 
     Returns:
       The mean of the lowest accepted and the highest rejected probability; 0 if all predictions are
-      accepted; `NOTHING_ACCEPTED` if no threshold reaches the precision.
+      accepted; `NOTHING_ACCEPTED` if the share of correct predictions is too low for every
+      threshold.
     """
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]
@@ -96,7 +99,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns the negative log likelihood of the labels, [N].
 
-    Probabilities below 1e-7 count as 1e-7.
+    Probabilities below 1e-7 are replaced with 1e-7, so that the logarithm is finite.
     """
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7))
 
@@ -107,7 +110,7 @@ def bins_of(confidences: np.ndarray) -> np.ndarray:
 
 
 def calibration_bins(confidences: np.ndarray, is_right: np.ndarray) -> np.ndarray:
-    """Groups predictions into bins by their probability, and computes three sums for each bin.
+    """Groups predictions into bins by their probability, and returns statistics of each bin.
 
     Returns:
       float64 [3, 15]: for each bin, the number of predictions, the sum of their probabilities, and

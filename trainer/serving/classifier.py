@@ -22,9 +22,9 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# The limits for image sizes that apply to off-the-shelf classifiers: the defaults of the pipeline's
-# options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own limits for
-# image sizes.
+# Off-the-shelf classifiers use these limits for image sizes, which are the defaults of the
+# pipeline's options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own
+# limits for image sizes.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
@@ -82,15 +82,16 @@ class Classifier:
           `accepted`, bool [B]: whether an exported model accepts the prediction.
         """
         outputs = self._from_bytes(encoded)
-        # Models that early versions of the pipeline exported have no outputs `valid` and
-        # `accepted`: for these models, every image counts as valid and accepted.
+        # Early versions of the pipeline exported models without the outputs `valid` and `accepted`.
+        # For such a model, every image counts as valid and accepted.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The attribute `_backbone` keeps the backbone alive, because a traced function does not.
+        # The attribute `_backbone` holds a reference to the backbone, because a traced function
+        # does not hold one, and Python would delete the backbone's variables.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))
@@ -154,7 +155,7 @@ def likeliest(probabilities: np.ndarray, count: int) -> np.ndarray:
 def map_ahead(function: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
     """Applies `function` to `items` in threads; yields the results in the order of the items.
 
-    The threads process at most `ahead` items whose results the caller has not taken yet.
+    The threads work ahead of the caller, by at most `ahead` items.
     """
     with ThreadPoolExecutor() as pool:
         waiting: deque[Future[U]] = deque()

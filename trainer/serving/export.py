@@ -61,8 +61,8 @@ class ServedClassifier:
 
         Args:
           directory: the directory in which to write the SavedModel.
-          more_signatures: the name and the traced function of each additional signature. Benchmarks
-            add signatures to compare different implementations.
+          more_signatures: the name and the traced function of each additional signature. Only
+            benchmarks use this argument, to compare different implementations of a signature.
         """
         images = tf.TensorSpec([None, *self._image_shape, 3], tf.float32, name=INPUT[FROM_PIXELS])
         signatures = {
@@ -73,9 +73,9 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = collect_state(self._backbone)
-        # Like Keras's ExportArchive, this method saves the `tf.Variable`s of the Keras layer
-        # instead of the layer: servers load the model in a Session, which does not restore objects
-        # of the class `keras.Variable`.
+        # The `tf.Variable`s of the Keras layer are saved instead of the layer itself, as in Keras's
+        # ExportArchive. Servers load the model in a Session, which does not restore variables that
+        # are saved as `keras.Variable`.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
         write_classes(directory, self._classes)
@@ -119,11 +119,13 @@ class ServedClassifier:
 
 
 def collect_state(module: tf.Module) -> list[Any]:
-    """Returns the variables, tables and files of a module and its submodules, but no functions.
+    """Returns the variables, tables and files of a module and its submodules, without their
+    functions.
 
-    A SavedModel of the whole backbone would contain all functions of the backbone, including the
-    training graph, which can be larger than the inference graph. If only variables, tables and
-    files are saved, the SavedModel contains no functions except those that its signatures call.
+    If the module itself were saved, the SavedModel would contain all functions of the module,
+    including the training graph of a backbone, which can be larger than the inference graph. If
+    only variables, tables and files are saved, the SavedModel contains only the functions that its
+    signatures call.
     """
     kinds = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
     return [

@@ -12,8 +12,8 @@ from common.errors import InputError
 from common.files import write_whole
 from trainer.serving.calibration import Calibration
 
-# The class names and the calibration are also stored in the graph of an exported model. The JSON
-# files with the class names and the calibration are for programs that do not load the graph.
+# Programs that do not load the graph of an exported model read the class names and the calibration
+# from these JSON files. The graph also contains the class names and the calibration.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 

@@ -14,7 +14,7 @@ def _read() -> list[tuple[str, str]]:
     return [(wordnet_id, name) for wordnet_id, name in (line.split(" ", 1) for line in lines)]
 
 
-# 1,000 ids ("n01440764", …) and 1,000 names ("tench", …), all different.
+# Each of the 1,000 classes has a unique id ("n01440764", …) and a unique name ("tench", …).
 WORDNET_IDS, NAMES = zip(*_read(), strict=True)
 
 

@@ -1,4 +1,4 @@
-"""Decodes a batch of images; images that cannot be decoded do not affect other images."""
+"""Decodes a batch of images, even if some of the images cannot be decoded."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from trainer.decoding.limits import Limits
 from trainer.decoding.quick_options import quick_options
 from trainer.preprocessing import resize, value_range
 
-# The number of images that are decoded at the same time.
+# The number of images of a batch that are decoded at the same time.
 _PARALLEL = 8
 
 Shape = tuple[int, int, int]
@@ -19,10 +19,10 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 class BatchDecoder:
     """Decodes, resizes and scales encoded images, as ImageExampleGen and Transform do.
 
-    BatchDecoder has two decoders: a small one for plain JPEGs, and a large one for all formats. The
-    decoder for all formats is a `tf.function` that all signatures of a model call, so the model
-    contains it only once. The decoder for plain JPEGs is inlined into each signature, because a
-    function call would take additional time in each request.
+    BatchDecoder has two decoders: a small graph for plain JPEGs, and a large graph for all formats.
+    The large graph is a `tf.function` that several signatures of a model call, so that the model
+    contains this graph only once. The small graph is a part of each signature that decodes images,
+    because calling a function would take additional time in each request.
     """
 
     def __init__(self, limits: Limits, height: int, width: int) -> None:
@@ -70,15 +70,17 @@ def _map_valid(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps a function over a batch, and marks the items for which the function fails.
 
-    In a graph, an error can be caught only by `Dataset.ignore_errors`, which drops the elements
-    that fail. Each element of the dataset contains its index in the batch, so that `_map_valid` can
-    find out which elements were dropped. `_map_valid` takes two functions to save time: in every
-    request, TensorFlow instantiates the function of a dataset again, which takes longer if the
-    function has more ops. The larger function, `general`, is instantiated only for a batch in which
-    `common` fails.
+    In a TensorFlow graph, only `Dataset.ignore_errors` catches errors. It drops the elements for
+    which the mapped function fails. Each element of the dataset contains its index in the batch, so
+    that `_map_valid` can find out which elements were dropped.
+
+    There are two functions to save time. In every request, TensorFlow instantiates the function
+    that `Dataset.map` calls, which takes longer if the function has many ops. `general`, which has
+    many ops, is instantiated only if `common` fails for an item of the batch.
 
     Args:
-      common: a function with few ops, from string [] to float32 of `shape`.
+      common: a function with few ops, from string [] to float32 of `shape`, which succeeds for most
+        items.
       general: a function with the same input and output types as `common`, for items for which
         `common` fails.
       items: string [B].
@@ -113,8 +115,8 @@ def _map_some(
     """Returns the indices of the items for which `function` succeeds, and the results for them.
 
     The results are collected with `batch` instead of `Dataset.reduce`, because a call of
-    `Dataset.reduce` takes 6 ms. `quick_options` keeps TensorFlow from rewriting the dataset's
-    graph, which would take 4 ms.
+    `Dataset.reduce` takes 6 ms. `quick_options` turns off TensorFlow's rewriting of the dataset's
+    graph, which takes 4 ms.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -127,7 +129,7 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, the dataset is empty, and the result is the batch
-    # `nothing`.
+    # If `function` fails for all items, `mapped` contains no batch. The empty batch `nothing` is
+    # appended so that the dataset always has a first batch, which is the result.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

@@ -28,9 +28,10 @@ _SCRIPT = Path(__file__).with_name("session_model.py")
 class ServingProcess:
     """A context manager that runs `trainer/serving/session_model.py` in a separate process.
 
-    Like a server, the process imports TensorFlow, but no code of this project. Importing TensorFlow
-    takes seconds, so one process answers all requests, even for different models. A model stays
-    loaded until there is a request for a different model.
+    The process imports TensorFlow but no code of this project, because a server does not have the
+    code of this project. Importing TensorFlow takes seconds, so a single process answers all
+    requests, even for different models. A model stays loaded until there is a request for a
+    different model.
 
     Attributes:
       modules: the names of the top-level modules that the process imported at its start.
@@ -57,7 +58,7 @@ class ServingProcess:
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
         self._process, self._log = started.process, started.log
         # The time limit for a request does not include the import of TensorFlow, which takes
-        # seconds to minutes whatever the model.
+        # seconds to minutes, independent of the model.
         with Watchdog(self._process, None) as unbounded:
             self.modules: frozenset[str] = frozenset(self._receive("TensorFlow", unbounded))
 
@@ -95,8 +96,9 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # If the process has ended, writing to its stdin raises BrokenPipeError. BrokenPipeError
-            # is ignored here, because `_receive` reports why the process has ended.
+            # If the process has ended, writing to its stdin raises BrokenPipeError. This error is
+            # ignored, because `_receive` raises an InputError with the reason why the process has
+            # ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -145,21 +147,22 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that `serving_process_ahead` started, and that no ServingProcess has used yet. Each
-# key of the dictionary is a pair: the path of the Python interpreter, and `on_cpu`.
+# The processes that `serving_process_ahead` has started for a later ServingProcess. Each key
+# consists of two arguments of ServingProcess: `python` and `on_cpu`.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
 @contextlib.contextmanager
 def serving_process_ahead() -> Iterator[Callable[[], None]]:
-    """A context in which the process of a later `ServingProcess` can be started in advance.
+    """A context in which the caller can start a process before it creates the `ServingProcess` that
+    needs the process.
 
     The process imports TensorFlow, which takes seconds, while the caller does other work.
 
     Yields:
-      A function that starts the process. The next `ServingProcess` that is created with
-      `python=sys.executable` and `on_cpu=True` uses the started process. At the end of the context,
-      a process that no `ServingProcess` has used is killed.
+      A function that starts the process. The next `ServingProcess` with `python=sys.executable` and
+      `on_cpu=True` uses this process instead of starting its own. If there is no such
+      `ServingProcess`, the end of the context kills the process.
     """
     key = sys.executable, True
 
@@ -183,8 +186,8 @@ def _start(python: str | Path, on_cpu: bool) -> _Started:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # CUDA_VISIBLE_DEVICES is set to -1 to hide all GPUs, because an empty value does not hide
-        # them from every version of the driver.
+        # CUDA_VISIBLE_DEVICES=-1 hides all GPUs. An empty value would hide them only from some
+        # versions of the driver.
         env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
     )
     return _Started(process, log)

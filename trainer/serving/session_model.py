@@ -7,13 +7,14 @@ prints the reason and ends with exit status 1.
 
 TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
-in tensorflow/cc/saved_model/loader.cc. In Python, `tf.compat.v1.saved_model.load` runs the restore
-operation and the initialization operation, as servers do. `tf.saved_model.load` does not run the
-restore operation, but restores each object in the object graph of the SavedModel, so a model that
-`tf.saved_model.load` can load may fail in a server, or vice versa.
+in tensorflow/cc/saved_model/loader.cc. This module does the same in Python, with
+`tf.compat.v1.saved_model.load`. `tf.saved_model.load` works differently: it restores each object in
+the object graph of the SavedModel, and does not run the restore operation. So a model that
+`tf.saved_model.load` can load may fail in a server, and vice versa.
 
-This file imports only TensorFlow and NumPy, because a server does not have this project's code.
-`trainer.serving.serving_process` communicates with a process that runs this file.
+This file imports TensorFlow and NumPy but no code of this project, because servers do not have the
+code of this project. `trainer.serving.serving_process` communicates with a process that runs this
+file.
 """
 
 import os
@@ -23,8 +24,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":
-    # If Keras is installed, TensorFlow imports Keras, which takes a second. The value None in
-    # `sys.modules` makes TensorFlow run without Keras, as on a server.
+    # If Keras is installed, TensorFlow imports it, which takes a second. The value None in
+    # `sys.modules` makes this import fail, and TensorFlow then runs without Keras, as on a server.
     sys.modules["keras"] = None  # type: ignore[assignment]
 
 import numpy as np
@@ -157,7 +158,8 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
 def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
     """Whether a lookup table is initialized.
 
-    The function looks up an empty list of keys, which fails if the table is not initialized.
+    The function looks up an empty list of keys: TensorFlow raises FailedPreconditionError if the
+    table is not initialized.
     """
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
     find = (
@@ -186,11 +188,12 @@ def _line(error: Exception) -> str:
 def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answers pickled requests, one after the other, until the stream of requests ends.
 
-    Before the first answer, this function writes the list of all top-level modules that the process
-    has imported. A request is (directory, {signature: inputs}), or (directory, None) for the shapes
-    of the model's inputs. An answer is ("answers", {signature: outputs}), ("answers", {signature:
-    input shapes}) or ("error", message). A model stays loaded until there is a request for a
-    different model.
+    Before it reads the first request, this function writes the list of all top-level modules that
+    the process has imported. The list of modules tells the parent process that the import of
+    TensorFlow is complete. A request is (directory, {signature: inputs}), or (directory, None) for
+    the shapes of the model's inputs. An answer is ("answers", {signature: outputs}), ("answers",
+    {signature: input shapes}) or ("error", message). A model stays loaded until there is a request
+    for a different model.
     """
     modules = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
     pickle.dump(modules, answers)
@@ -239,8 +242,8 @@ def main(directories: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--requests"]:
-        # The parent process reads the answers from stdout, so all other output is redirected to
-        # stderr.
+        # The parent process reads the answers from stdout, so everything that TensorFlow or a model
+        # prints to stdout is redirected to stderr.
         with os.fdopen(os.dup(1), "wb") as stream:
             os.dup2(2, 1)
             answer_requests(sys.stdin.buffer, stream)

@@ -8,21 +8,23 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-# The number of most recent interrupted trainings whose checkpoints are always kept.
+# The checkpoints of the `_KEPT_TRAININGS` most recently interrupted trainings are always kept.
 _KEPT_TRAININGS = 3
 # The age of the last checkpoint, in hours, after which an interrupted training counts as abandoned.
 _HOURS = 24
 
 
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
-    """Removes the checkpoints of abandoned trainings of a pipeline.
+    """Removes the checkpoints of a pipeline's abandoned trainings.
 
-    A training that is not interrupted removes its checkpoints after the model is exported. If a
-    training is interrupted and its settings or data change, no later run resumes the training, so
-    only this function removes its checkpoints.
+    A training that reaches its end removes its own checkpoints after the export of the model. The
+    checkpoints of an interrupted training remain, so that a later run can resume the training. If
+    the settings or the data change before a later run, no run resumes the training, so this
+    function removes the checkpoints.
 
     Args:
-      root: the directory of the checkpoints of all trainings, on this machine or in a bucket.
+      root: the directory that contains the checkpoints of all trainings, on this machine or in a
+        bucket.
       current: the checkpoint directory of the training that is about to begin; this directory is
         kept.
       now: the current time, in seconds since the epoch; None to read the clock.
@@ -41,7 +43,7 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
 
 
 def _last_written(directory: str) -> float | None:
-    """Returns the time of the newest checkpoint, in seconds since the epoch.
+    """Returns the time at which the newest checkpoint was written, in seconds since the epoch.
 
     The result is None if there is no checkpoint.
     """

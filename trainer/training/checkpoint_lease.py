@@ -2,10 +2,10 @@
 
 Without a reservation, simultaneous runs with the same inputs would use the same directory, and the
 run that ends first would remove the checkpoints of the other run. To reserve a directory, a run
-takes a lease of the directory. If a different run already has the lease, the new run appends a
-number to the name of the directory, and takes a lease of the numbered directory. Because a killed
-run may have saved its checkpoints in a numbered directory, a run that resumes a training looks for
-checkpoints in the directory without a number and in all numbered directories.
+takes a lease of the directory. If a different run already has the lease, the new run uses another
+directory, whose name has a number at the end, such as `NAME-1`. A killed run may have left its
+checkpoints in a numbered directory, so a run that resumes a training looks for checkpoints in
+`NAME`, `NAME-1`, `NAME-2` and so on.
 """
 
 import contextlib
@@ -47,10 +47,10 @@ def lease_directory(
 
     Args:
       preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
-        different run has the lease of the directory at `preferred`, a number is appended to the
-        path.
-      strategy: the strategy of the training. The chief takes the lease, and sends the directory's
-        number to the other workers.
+        different run has the lease of this directory, the path of the leased directory is
+        `preferred` with a number at the end.
+      strategy: the strategy of the training. The chief takes the lease, and sends the number in the
+        directory's name to the other workers, so that all workers use the same directory.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
     """
     number, lease = 0, None
@@ -74,10 +74,10 @@ def lease_directory(
 
 
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
-    """Takes the lease of an unused directory; returns the directory's number and the lease.
+    """Takes the lease of a directory that no other run has leased.
 
-    Directories with checkpoints are tried first, because this run can resume from the checkpoints
-    of a killed run.
+    Returns the number in the directory's name, and the lease. The function first tries directories
+    with checkpoints, because this run can resume from the checkpoints that a killed run has left.
     """
     existing = _list_existing_numbers(preferred)
     existing.sort(key=lambda number: not has_checkpoint(_name_directory(preferred, number)))
@@ -98,7 +98,9 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 
 
 def _list_existing_numbers(preferred: str) -> list[int]:
-    """Returns the numbers in the names of the existing directories; 0 for a name without a number.
+    """Returns the numbers of the existing directories for the checkpoints of this training.
+
+    The directory `preferred` has the number 0, and `preferred-1` has the number 1.
 
     To save requests to a bucket, the function lists the parent directory, instead of checking
     whether each of the possible directories exists.

@@ -1,4 +1,4 @@
-"""Saves and restores checkpoints, from which a killed training can be resumed."""
+"""Saves and restores checkpoints, from which an interrupted training can be resumed."""
 
 import atexit
 import contextlib
@@ -23,11 +23,12 @@ def checkpoint_directory(root: str, **determined_by: Any) -> str:
     """Returns the directory for the checkpoints of one training.
 
     The name of the directory depends only on the inputs and settings of the training, so that the
-    next run, or a retry in the cloud, finds the checkpoints of a killed training. TFX's output
-    directory is not suitable, because TFX creates a new output directory for each execution.
+    next run, or a retry in the cloud, finds the checkpoints of a killed training. Checkpoints
+    cannot be saved in TFX's output directory, because TFX creates a new output directory for each
+    execution, so the next run would not find the checkpoints.
 
     Args:
-      root: the directory for the checkpoints of all trainings of a pipeline.
+      root: the directory that contains the checkpoints of all the pipeline's trainings.
       determined_by: all inputs and settings on which the trained weights depend, as JSON values.
     """
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
@@ -40,10 +41,10 @@ def has_checkpoint(directory: str) -> bool:
 
 
 class _Notes(tf.train.experimental.PythonState):
-    """The state of the training loop, as a JSON text that is saved in each checkpoint.
+    """The notes of a checkpoint: the state of the training loop, as a JSON text.
 
-    The state of the loop and the weights of the model are in the same checkpoint, so that both
-    always belong to the same step.
+    The notes are saved in the same checkpoint as the weights of the model, so that the state of the
+    loop and the weights always belong to the same step.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,11 @@ class _Notes(tf.train.experimental.PythonState):
         return self.text
 
     def _copy_trackable_to_cpu(self, object_map: dict[Any, Any]) -> None:
-        """Tells TensorFlow that the notes need no copy before they are saved in the background."""
+        """Tells TensorFlow to save the notes in the background without copying them first.
+
+        No copy is needed, because `Checkpoints.save` waits for the background thread before it
+        changes the notes.
+        """
         object_map[self] = self
 
     def deserialize(self, string_value: bytes) -> None:
@@ -65,8 +70,9 @@ class Checkpoints:
 
     Only complete checkpoints are restored. To save a checkpoint, TensorFlow first writes the
     checkpoint's data files, and then replaces the file `checkpoint`, which contains the name of the
-    newest checkpoint, in an atomic operation. When checkpoints are saved in the background, a
-    single thread writes the data files and then the file `checkpoint`.
+    newest checkpoint, in an atomic operation. A checkpoint that is saved in the background is
+    written in the same order, because a single thread writes the data files and the file
+    `checkpoint`.
     """
 
     def __init__(
@@ -86,13 +92,13 @@ class Checkpoints:
           variables: all variables that a training step changes.
           weights: the variables of the model.
           kept: the number of newest checkpoints to keep.
-          writes: whether this process is the chief, which saves to `directory`. Workers other than
-            the chief save to a temporary directory, because TensorFlow requires that every worker
-            saves checkpoints.
+          writes: whether this process is the chief, which saves to `directory`. TensorFlow requires
+            that every worker saves checkpoints, but only the chief's checkpoints are needed, so the
+            other workers save to a temporary directory.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
-          in_background: whether training continues while a checkpoint is written. Before a write in
-            the background, TensorFlow copies the variables to the host's memory.
+          in_background: whether training continues while a checkpoint is written. TensorFlow then
+            writes the checkpoint from a copy of the variables in the host's memory.
         """
         self._lease = lease
         self.in_background = in_background
@@ -139,7 +145,8 @@ class Checkpoints:
             run took over the directory. Checkpoints that were complete before the error remain.
         """
         # The background thread may still be writing the previous checkpoint. `sync` waits for the
-        # thread, so that the thread does not write the new notes into the previous checkpoint.
+        # thread before `self._notes` changes. Without this wait, the thread could write the notes
+        # of this step into the previous checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
@@ -156,7 +163,7 @@ class Checkpoints:
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
             # The background thread failed to write the last checkpoint. The checkpoint is written
-            # again in the foreground, so that a second failure raises an error.
+            # again in the foreground, where a failure raises an error.
             self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
@@ -175,9 +182,9 @@ class Checkpoints:
             removed.
         """
         self._check_lease()
-        # If there is a lease, the directory itself is not removed here, because it still contains
-        # the file of the lease. `lease_directory` removes the lease file and the directory when it
-        # releases the lease.
+        # If there is a lease, its lease file is in the directory, so this method removes only the
+        # checkpoints in the directory. `lease_directory` removes the lease file and the directory
+        # when it releases the lease.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
             if tf.io.gfile.exists(directory):
@@ -197,9 +204,10 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees the thread's copy of the variables.
 
-        Without this method, TensorFlow 2.21 would keep the thread and the copy until the process
-        ends, even while the process runs an evaluation or further trainings. Without this method,
-        TensorFlow would also print the traceback of the thread's last error when the process ends.
+        Without this method, TensorFlow 2.21 would keep the thread and the copy of the variables
+        until the process ends, even while the process runs an evaluation or further trainings.
+        Without this method, TensorFlow would also print the traceback of the thread's last error
+        when the process ends.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

@@ -8,13 +8,13 @@ from common.duration import describe_duration
 
 logger = logging.getLogger(__name__)
 
-# The speed of a training is measured over the first `_STEPS` steps, or, if the steps are slow, over
-# the steps of the first `_SECONDS` seconds.
+# The speed of a training is measured over `_STEPS` steps or `_SECONDS` seconds, whichever ends
+# first.
 _STEPS, _SECONDS = 3, 20.0
 _LONG, _VERY_LONG = 60.0, 600.0  # seconds
 # A training step takes at least as long as three forward passes: for each matrix product in the
-# forward pass, the backward pass computes two. In measurements, a training step took as long as 4.3
-# forward passes (docs/performance.md, bfloat16).
+# forward pass, the backward pass computes two. A training step in bfloat16 took as long as 4.3
+# forward passes (docs/performance.md).
 _FORWARD_PASSES = 3
 
 
@@ -23,8 +23,8 @@ class Forecast:
     """An estimate of the remaining time of a training.
 
     Attributes:
-      images: number of images that the remaining steps read; an image that is read in several
-        epochs counts several times.
+      images: number of images that the remaining steps read. An image that is read in three epochs
+        counts three times.
       images_per_second: the speed of the training, measured in its first steps.
       devices: the devices in words, such as "2 CPU cores".
       head_seconds: an estimate of the time that `--tune head` would take on the same images; None
@@ -44,7 +44,8 @@ class Forecast:
     def describe(self) -> Iterator[str]:
         """Yields the estimated time in words.
 
-        If `head_seconds` is not None, a second text recommends `--tune head`.
+        If `head_seconds` is not None, the method yields a second text, which recommends `--tune
+        head`.
         """
         yield (
             f"training takes about {describe_duration(self.seconds)} on {self.devices}: "

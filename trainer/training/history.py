@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # smallest number of points in the curves of a long training
+_POINTS = 500  # smallest number of points in a curve, unless the training has fewer steps
 
 
 class History:
@@ -20,7 +20,7 @@ class History:
     Checkpoints contain the curves, so that the curves of a resumed training are complete.
 
     Attributes:
-      values: the curves.
+      values: the points of the curves, in the format of `history.json`.
       summaries: the directory for TensorBoard's event files.
     """
 
@@ -31,8 +31,8 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the value of the attribute `values` in the checkpoint from which training resumes;
-            empty for a new training.
+          values: the curves up to the step from which training resumes, in the format of the
+            attribute `values`; empty for a new training.
           label: the name of the training in TensorBoard.
         """
         self._directory = directory
@@ -42,8 +42,8 @@ class History:
         self.summaries = os.path.join(directory, label.folder)
         self._writer = tf.summary.create_file_writer(self.summaries)
         with self._writer.as_default(step=0):
-            # TensorBoard's tab HPARAMS does not support the value None, so None is written as a
-            # string.
+            # The tab HPARAMS of TensorBoard cannot show the value None, so None is written as the
+            # string "None".
             options = {key: str(v) if v is None else v for key, v in label.options.items()}
             hparams({"name": label.name, **options}, trial_id=label.folder or None)
         for key, prefix in (("steps", "train"), ("epochs", "epoch")):
@@ -53,7 +53,8 @@ class History:
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of one step to the curves.
 
-        In a long training, most steps are left out, so that a curve has fewer than 1,000 points.
+        In a training of 1,000 or more steps, only every second, third, … step is added, so that a
+        curve has fewer than 1,000 points.
         """
         if step % self._interval == 0:
             self._add("steps", "train", {"step": step} | dict(metrics))
@@ -63,7 +64,7 @@ class History:
         self._add("epochs", "epoch", {"step": step} | dict(metrics))
 
     def add_speed(self, step: int, images_per_second: float) -> None:
-        """Adds the speed of training to TensorBoard, but not to `history.json`."""
+        """Adds the speed of training to TensorBoard, but not to the curves in `history.json`."""
         with self._writer.as_default(step=step):
             tf.summary.scalar("train/images_per_second", images_per_second)
 

@@ -17,8 +17,8 @@ from common.options import (
     option,
 )
 
-# The options that a user may change before a training is resumed, because they do not change the
-# result of the training.
+# A user may change these options before an interrupted training is resumed, because these options
+# do not change the result of the training.
 OPERATIONAL = (
     "strategy",
     "jit_compile",
@@ -31,7 +31,9 @@ OPERATIONAL = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """The hyperparameters of the Trainer. Each field is an option `train.…` of the pipeline.
+    """The hyperparameters of the Trainer.
+
+    Each field is an option of the pipeline. For example, `epochs` is the option `train.epochs`.
 
     Every optimizer step uses exactly `batch_size` images, whatever the number of devices. The last
     batch of an epoch is also full, because it is filled up with images of the next epoch.
@@ -157,7 +159,10 @@ class Hyperparameters:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether to export the weights with the best validation score, not the last weights."""
+        """Whether to export the weights with the best validation score.
+
+        If false, the last weights are exported.
+        """
         return self.keep == "best" or self.early_stopping is not None
 
     def total_steps(self, examples: int) -> int:
@@ -165,7 +170,9 @@ class Hyperparameters:
         return self.steps or round(self.epochs * examples / self.batch_size)
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Returns the rounded number of optimizer steps in one epoch over `examples` images."""
+        """Returns the number of optimizer steps in one epoch over `examples` images, rounded to an
+        integer.
+        """
         return round(examples / self.batch_size)
 
     def warmup(self, examples: int) -> int:

@@ -34,7 +34,8 @@ from trainer.training.strategy import (
 from trainer.training.train_step import Result, Stepper
 from trainer.training.validation import Validation
 
-# The smallest age of the last checkpoint, in seconds, at which an epoch ends with a new checkpoint.
+# A checkpoint is saved at the end of an epoch only if the last checkpoint is at least
+# `SECONDS_BETWEEN_CHECKPOINTS` seconds old.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
@@ -44,7 +45,7 @@ class Fitted:
 
     Attributes:
       model: the model, with the weights to export.
-      history: the curves of the training.
+      history: the curves of loss, accuracy and other metrics.
       checkpoints: the checkpoints of the training. The caller must remove the checkpoints after the
         export of the model.
     """
@@ -107,8 +108,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # Several workers do not save checkpoints in the background, because all workers must save
-        # after the same step.
+        # All workers must save checkpoints after the same step, so checkpoints are saved in the
+        # background only if there is a single worker.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -201,9 +202,9 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # The batches are kept in memory, because each validation of a `tf.data.Dataset` starts
-            # the dataset again. If the dataset contains only a few features, starting the dataset
-            # takes several times as long as the validation.
+            # If the dataset is small, the features of the validation split are kept in memory,
+            # because starting a `tf.data.Dataset` for each validation takes several times as long
+            # as computing the metrics of a few features.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -253,22 +254,21 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    # If the checkpoint is written in the background, it is not complete yet, so the
-                    # steps still count as unsaved.
+                    # A checkpoint that is written in the background is not complete yet, so
+                    # `has_unsaved_steps` remains True.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    # Check again for a signal, which may have arrived while the checkpoint was
-                    # saved.
+                    # A signal may have arrived while the checkpoint was saved.
                     preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            # Check again for a signal, which may have arrived during or after the last step.
+            # A signal may have arrived during or after the last step.
             if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
-            # All workers read the chief's checkpoint, so they wait until the chief has written the
-            # checkpoint.
+            # All workers read the best weights from the chief's checkpoint, so all workers wait
+            # until the chief has written the checkpoint.
             wait_for_all(self._strategy)
             self._checkpoints.restore_best()
         elif hyperparameters.ema is not None:
@@ -291,8 +291,9 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows images of the first step, because the training reads these images
-        # anyway. Reading different images for TensorBoard would start the dataset a second time.
+        # TensorBoard shows images of the first step, because the training loads the images of this
+        # step in any case. Loading other images for TensorBoard would take longer, because it would
+        # start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
@@ -302,8 +303,9 @@ class Loop:
         """Returns whether the training must end after this step; the result is equal on all
         workers.
 
-        If there are several workers, each of them reads `preempted` in the result of the previous
-        step, because reading the result of the current step would wait for the device.
+        If there are several workers, each worker reads `Result.preempted` of the previous step,
+        because reading the result of the current step would wait until the device has computed the
+        step.
         """
         if self._workers == 1:
             return preemption.is_near
@@ -313,9 +315,9 @@ class Loop:
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
         """Returns whether to save a checkpoint after this step; the result is equal on all workers.
 
-        A checkpoint is saved every `checkpoint_steps` steps, after the last step, and after each
-        epoch. There is no checkpoint after an epoch if the last checkpoint is younger than 30
-        seconds, because writing a checkpoint may take longer than training a short epoch.
+        A checkpoint is saved every `checkpoint_steps` steps, after the last step, and at the end of
+        an epoch if the last checkpoint is at least 30 seconds old. If epochs are short, writing a
+        checkpoint after every epoch could take longer than the training.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -337,7 +339,7 @@ class Loop:
         """Validates the model after an epoch.
 
         If there is only one worker, and its process receives a signal to end, the validation is
-        abandoned. After an abandoned validation, the next run repeats the validation before it
+        abandoned. After an abandoned validation, the next run validates the model before it
         continues the training. If there are several workers, they finish the validation even after
         a signal, because all workers must take part in each validation step.
         """
@@ -353,8 +355,9 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # Reading the metrics raises an error if a loss is not finite. The metrics are read before
-        # the checkpoint is saved, so that no weights are saved after a loss that is not finite.
+        # `read` raises an error if a loss is not finite. `read` is called before the checkpoint is
+        # saved, so that no checkpoint contains weights that were trained with a loss that is not
+        # finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

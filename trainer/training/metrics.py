@@ -14,12 +14,12 @@ from trainer.training.train_step import Result
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two reads of the steps' results. Results are not read after every step, because
+# Results of training steps are read about every `_INTERVAL` seconds, not after every step, because
 # each read waits for the device.
 _INTERVAL = 0.5
 # The training ends with an error if the gradients overflow float16 in more than `_OVERFLOWS`
-# consecutive steps. A few overflows are normal, because the loss scale starts at 2^15, and each
-# overflow makes the optimizer halve the loss scale.
+# consecutive steps. A few overflows at the start of a training are normal, because the loss scale
+# starts at 2^15, and the optimizer halves the loss scale after each overflow.
 _OVERFLOWS = 20
 
 
@@ -56,7 +56,7 @@ class StepMetrics:
           schedule: the learning-rate schedule.
           batch_size: number of images in each step.
           total: number of steps of the training.
-          per_epoch: number of steps of an epoch.
+          per_epoch: number of steps in each epoch.
           begun: number of the step from which the training resumes; 0 for a new training.
           sums: the sums of loss and accuracy over the finished steps of the current epoch.
           leaves_out_overflows: whether the optimizer skips steps whose gradients overflow.
@@ -70,7 +70,7 @@ class StepMetrics:
         self._per_epoch = per_epoch
         self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
         self._overflows = 0  # number of consecutive steps whose gradients overflowed
-        self._first = begun + 1  # the first step is slow: it traces the graph
+        self._first = begun + 1  # the first step is slow, because it traces the graph
         self._pending: list[Result] = []
         self._seconds_a_step: float | None = None
         self._last_read = time.monotonic()
@@ -81,7 +81,7 @@ class StepMetrics:
         self._pending.append(result)
 
     def is_due(self, step: int) -> bool:
-        """Returns whether it is time to read results, now that `step` steps have been computed."""
+        """Returns whether to call `read` after step `step`."""
         return step == self._first or time.monotonic() - self._last_read > _INTERVAL
 
     def read(self, step: int) -> None:

@@ -26,8 +26,8 @@ class Preemption:
       is_near: whether the process has received a signal to end.
       is_wanted: whether the signal was SIGINT, which means that a person pressed Ctrl-C.
       has_unsaved_steps: whether training steps were computed since the last checkpoint. The
-        training loop sets `has_unsaved_steps`. If there are no unsaved steps, a signal ends a run
-        on this machine immediately.
+        training loop sets `has_unsaved_steps`. In a run of the pipeline on this machine, a signal
+        ends the process immediately if there are no unsaved steps.
     """
 
     def __init__(self) -> None:
@@ -58,29 +58,34 @@ class Preemption:
 
 @contextmanager
 def end_at_once() -> Iterator[None]:
-    """A context in which a signal ends a run on this machine immediately, without a checkpoint.
+    """A context in which a signal ends the process immediately, without a checkpoint.
+
+    Outside a run of the pipeline on this machine, the context changes nothing.
 
     Use this context for a training that cannot be resumed, such as a trial of a search.
     """
     if not termination.ends_on_signals():
         yield
         return
-    # A new `Preemption` has no unsaved steps, so a signal ends the run immediately.
+    # This `Preemption` never has unsaved steps, so `postpone_end` does not postpone the end of the
+    # process.
     with termination.postpone_end(Preemption()):
         yield
 
 
 @contextmanager
 def catch_termination_signals() -> Iterator[Preemption]:
-    """A context in which a `Preemption` records SIGTERM and SIGINT, to save the training.
+    """A context in which a `Preemption` records SIGTERM and SIGINT, so that the training can be
+    saved before the process ends.
 
     In a run of the pipeline on this machine, `common.termination` handles the signals. If the
-    `Preemption` has no unsaved steps, `common.termination` ends the process immediately. If there
-    are unsaved steps, `common.termination` ends the process at the end of the context.
+    `Preemption` has no unsaved steps, `common.termination` ends the process as soon as a signal
+    arrives. If there are unsaved steps, `common.termination` waits until this context is left, and
+    then ends the process.
 
-    In a program that is not a run of the pipeline on this machine, this function installs signal
-    handlers. Only the main thread can install signal handlers, so no signals are recorded if this
-    function is called in a different thread.
+    Outside a run of the pipeline on this machine, for example in the cloud, this function installs
+    signal handlers. Only the main thread can install signal handlers, so no signals are recorded if
+    this function is called in a different thread.
     """
     preemption = Preemption()
     if termination.ends_on_signals():
@@ -93,8 +98,8 @@ def catch_termination_signals() -> Iterator[Preemption]:
     before = {
         number: signal.signal(number, preemption.handle)
         for number in (signal.SIGTERM, signal.SIGINT)
-        # No handler is installed for a signal that the process ignores: a shell's background
-        # processes ignore Ctrl-C, and must continue to ignore it.
+        # If the process ignores a signal, the process must continue to ignore it. For example, a
+        # background process of a shell ignores Ctrl-C, which is meant for the foreground process.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:

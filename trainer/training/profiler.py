@@ -13,8 +13,8 @@ _STEPS = 10
 class Profile:
     """A context in which ten steps are profiled.
 
-    If training resumes from a checkpoint after some of the ten steps, only the rest of the ten
-    steps is profiled.
+    If training resumes from a checkpoint in the middle of the ten steps, only the steps after the
+    checkpoint are profiled.
     """
 
     def __init__(self, first: int | None, log_dir: str) -> None:
@@ -26,7 +26,7 @@ class Profile:
         self._steps = range(0) if first is None else range(first, first + _STEPS)
         self._log_dir = log_dir
         self._is_on = False
-        self._last = 0  # number of the step that started last
+        self._last = 0  # number of the step that was started most recently
 
     def before_step(self, step: int) -> None:
         """Starts or stops profiling, depending on the number of the next step.

@@ -33,7 +33,7 @@ class Progress:
 def report_resumed(step: int) -> None:
     """Logs the number of the step from which training resumes.
 
-    The log record also contains the number as the attribute `resumed`.
+    The log record also contains the number of the step, as the attribute `resumed`.
     """
     logger.info("resumes from the checkpoint of step %d", step, extra={"resumed": step})
 
@@ -42,7 +42,7 @@ def report(progress: Progress, level: int) -> None:
     """Logs the progress as text, and as the attribute `progress` of the log record.
 
     Args:
-      progress: the state of the training.
+      progress: the step, the metrics and the speed of the training.
       level: INFO at the end of an epoch, and DEBUG within an epoch, so that a log of level INFO has
         one line for each epoch.
     """

@@ -7,14 +7,16 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-_LONGEST = 150  # largest length of a folder name, in characters; file systems allow 255
+_LONGEST = 150  # the largest length of a folder name, in characters
 
 Value = bool | int | float | str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options whose values differ from the run's recipe.
+    """The name of a run, and the options whose values differ from those in the run's recipe.
+
+    `pipeline.recipes` contains the recipes.
 
     Attributes:
       name: the pipeline's name.

@@ -25,8 +25,9 @@ class TrainingSettings:
       tune: with "full", the backbone and the head are trained; with "head", only the head is
         trained.
       classes: the class names, in the order of the model's outputs.
-      hyperparameters: the options `train.…`.
-      augmentation: the options `augment.…`, which have an effect only with tune "full".
+      hyperparameters: the options whose keys begin with `train.`.
+      augmentation: the options whose keys begin with `augment.`, which have an effect only with
+        tune "full".
       input_range: the range of pixel values that the backbone expects, as a key of
         `backbones.input_range.INPUT_RANGES`.
     """
@@ -66,7 +67,8 @@ class TrainingSettings:
 class TrainingInputs:
     """The fingerprints and settings that determine the inputs of a training.
 
-    A killed training resumes from its checkpoints only if none of its TrainingInputs has changed.
+    A killed training resumes from its checkpoints only if all values of the TrainingInputs are the
+    same as before.
 
     Attributes:
       source_fingerprint: fingerprint of the images.
@@ -74,8 +76,8 @@ class TrainingInputs:
         images down.
       max_pixels: the largest allowed number of pixels of an image; ImageExampleGen quarantines
         larger images.
-      max_value: the pixel value of white in images of more than 8 bits per channel; 0 to use the
-        value that each file states.
+      max_value: the pixel value of white in images of more than 8 bits per channel; 0 if the value
+        of white is read from each file.
       examples_code: fingerprint of ImageExampleGen's code.
       transform_code: fingerprint of Transform's code.
       backbone_fingerprint: fingerprint of the backbone's SavedModel.
@@ -116,7 +118,7 @@ class TrainerSettings:
       serving: the settings of the exported model.
       inputs: the fingerprints of the training's inputs.
       label: the name of the training in TensorBoard; it has no effect on the model.
-      checkpoints: the directory of the checkpoints of all trainings of the pipeline.
+      checkpoints: the directory that contains the checkpoints of all the pipeline's trainings.
       code_fingerprint: fingerprint of the code of `trainer.train` and of all modules that it
         imports.
     """

@@ -13,8 +13,8 @@ from common.errors import InputError
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """Returns the distribution strategy that the option `train.strategy` names.
 
-    Call this function before TensorFlow computes anything: several workers can connect only before
-    TensorFlow has initialized its devices.
+    Call this function before TensorFlow computes anything, because computing initializes the
+    devices, and several workers cannot connect after the devices are initialized.
 
     Args:
       name: "single", "mirrored", "multiworker", "tpu" or "auto". "auto" stands for "tpu" if there
@@ -61,11 +61,12 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOptions | None:
     """Returns the options for distributing datasets with `strategy`.
 
-    The result is None if TensorFlow's default options are suitable.
+    The result is None if TensorFlow should use its default options.
 
-    By default, a thread copies batches to the devices in advance. For several workers without
-    accelerators, the returned options turn off the thread that copies batches, because the thread
-    has no advantage without accelerators, and took up to 100 s to end after a training.
+    By default, TensorFlow runs a thread that copies batches to the devices in advance. With several
+    workers, the thread took up to 100 s to end after a training. The thread has no advantage
+    without accelerators, so the returned options turn it off for several workers without
+    accelerators.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -106,9 +107,9 @@ def broadcast_from_first_replica(
 ) -> list[np.ndarray]:
     """Sends the arrays of the first replica to all replicas, and returns them.
 
-    The copies are exact, with one exception: TensorFlow's kernels replace denormal numbers, which
-    are closer to 0 than 1.2e-38, with 0. Every worker must call this function, with arrays of the
-    same shapes.
+    The copies are exact, with one exception: TensorFlow's kernels round denormal numbers (absolute
+    values below 1.2e-38) to 0. Every worker must call this function, with arrays of the same
+    shapes.
     """
     return _sum(strategy, [tf.constant(array) for array in arrays], of_first=True)
 
@@ -118,12 +119,13 @@ def _sum(
 ) -> list[np.ndarray]:
     """Sums tensors over all replicas.
 
-    Each replica contributes the tensors of its worker.
+    All replicas of a worker contribute the same tensors.
 
     Args:
       strategy: the distribution strategy that defines the replicas.
       tensors: the tensors of this worker.
-      of_first: whether to return the tensors of the first replica, instead of the sum.
+      of_first: whether to return the tensors that the first replica contributes, instead of the
+        sum.
     """
 
     @tf.function
@@ -133,11 +135,12 @@ def _sum(
             own = list(tensors)
             if of_first:
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
-                # All replicas except the first contribute -0.0, because adding -0.0 does not change
-                # any number. Adding 0.0 would change -0.0 to 0.0.
+                # All replicas except the first contribute -0.0, because adding -0.0 to a number
+                # never changes the number. Adding 0.0 to -0.0 would result in 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # Each tensor is summed in a separate call, because TensorFlow would pack a list of
-            # tensors into one tensor, even if their types differ.
+            # `all_reduce` is called for each tensor separately. For a list of tensors, TensorFlow
+            # would pack all tensors of the list into one tensor, even if the tensors have different
+            # types.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(sum_in_replica)

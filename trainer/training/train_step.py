@@ -23,7 +23,7 @@ _NOT_COMPILED = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.InternalError,
-    tf.errors.NotFoundError,  # raised if XLA finds no implementation of a custom call
+    tf.errors.NotFoundError,  # from XLA, if a custom call has no implementation
 )
 _NO_KERNELS = "it needs XLA and a GPU of compute capability 8.0 or higher"
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -36,7 +36,8 @@ class Result:
     Attributes:
       loss: mean loss of the batch's images.
       accuracy: share of the batch's images that were classified correctly.
-      preempted: number of replicas whose process has received a signal to end.
+      preempted: number of replicas on workers that have received a signal to end; 0 if no worker
+        has received a signal.
       gradient_norm: global norm of the gradients before clipping.
     """
 
@@ -95,8 +96,8 @@ class Stepper:
     def leaves_out_overflows(self) -> bool:
         """Whether the optimizer skips steps whose gradients are not finite.
 
-        A LossScaleOptimizer does not change the weights if the gradients are not finite, but lowers
-        the loss scale.
+        If the gradients are not finite, a LossScaleOptimizer skips the update of the weights and
+        lowers the loss scale.
         """
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
@@ -104,10 +105,11 @@ class Stepper:
         """Computes one optimizer step.
 
         Args:
-          parts: the parts of the batch. Each part is a pair (inputs, labels) from the strategy's
-            distributed iterator.
-          preempted: whether this process has received a signal to end. All workers learn from
-            `Result.preempted` that one of them has received a signal.
+          parts: the parts of the batch, which are computed one after the other to save memory. Each
+            part is a pair (inputs, labels) from the strategy's distributed iterator.
+          preempted: whether this process has received a signal to end. The step sums this flag over
+            all replicas, and returns the sum as `Result.preempted`, so that every worker finds out
+            if any worker has received a signal.
         """
         arguments = (tuple(parts), tf.constant(preempted, tf.float32))
         while True:
@@ -157,8 +159,9 @@ class Stepper:
         if variant.xla:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
-                # With a distribution strategy, the update is not compiled: Keras exchanges data
-                # between replicas to update variables, and XLA cannot compile this communication.
+                # With a distribution strategy, Keras exchanges data between replicas while it
+                # updates variables. XLA cannot compile this communication, so the update is
+                # compiled only without a distribution strategy.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True, autograph=False)
         self._run = tf.function(self._distributed, autograph=False)
@@ -196,7 +199,11 @@ class Stepper:
     def _clip(
         self, gradients: list[tf.Tensor], scale: tf.Tensor, norm: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Returns the gradients of the scaled loss, clipped to the allowed norm times `scale`."""
+        """Clips the gradients of the scaled loss.
+
+        Loss scaling multiplies gradients by `scale`, so the largest allowed norm is multiplied by
+        `scale`, too.
+        """
         clip = self._hyperparameters.clip_norm
         if clip is None:
             return gradients
@@ -256,7 +263,7 @@ class Stepper:
 
 @dataclasses.dataclass(frozen=True)
 class _Variant:
-    """A variant of the training step: with or without XLA, and with or without cuDNN's kernels."""
+    """A way to compute a training step: with or without XLA, with or without cuDNN's kernels."""
 
     description: str
     xla: bool
@@ -292,5 +299,8 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [B]: 1 if the predicted class is the label's most probable class, else 0."""
+    """Returns 1 for each correctly classified image and 0 for each other image, float32 [B].
+
+    A smoothed or mixed label counts as its most probable class.
+    """
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -27,7 +27,7 @@ from trainer.training.strategy import broadcast_from_chief, worker_index
 
 logger = logging.getLogger(__name__)
 
-# A function from a batch of inputs to a batch of outputs.
+# A function that maps a batch of inputs to a batch of outputs.
 ToOutputs = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -39,8 +39,8 @@ class TrainingJob:
       settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
-      shapes: the backbone's image size and its number of features. All trials of a search use the
-        same `shapes`, so that the backbone's SavedModel is read only once.
+      shapes: the backbone's image size and its number of features. All trials of a search get the
+        same `shapes`, so that the backbone's SavedModel is not read again in each trial.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples as
@@ -125,8 +125,8 @@ class TrainingJob:
 
         Args:
           model: the model that `make_model` returned.
-          strategy: the distribution strategy of the model. If there are several workers, the chief
-            fits the head, and sends the head's weights to the other workers.
+          strategy: the distribution strategy of the model. If there are several workers, only the
+            chief fits the head. The chief then sends the head's weights to the other workers.
           log_dir: directory for the list of the regularisation strengths that were tried.
         """
         head = model.get_layer("head")
@@ -175,8 +175,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # Only the backbone is exported, because `frozen` also contains a function for decoding
-            # images, which the exported model does not call.
+            # `frozen` itself is not exported, because `frozen` also contains a function that
+            # decodes images, and the exported model has its own decoder.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -194,8 +194,7 @@ class TrainingJob:
     def _calibrate(self, model: keras.Model, precision: float | None) -> Calibration:
         """Finds the temperature and the threshold of the exported model on the validation split.
 
-        With tune "head", `model` maps features to logits; with tune "full", it maps images to
-        logits.
+        `model` maps features (tune "head") or images (tune "full") to logits.
         """
         to_logits = tf.function(model, reduce_retracing=True, autograph=False)
         logits, labels = self._compute(to_logits, self.validation_files, self.graph)
@@ -215,8 +214,9 @@ def backbone_directory(base_model: str) -> str:
     """Returns the directory of the backbone's SavedModel.
 
     TFX expects that a Model artifact has a subfolder with the SavedModel, and passes the path of
-    the subfolder as `base_model`. The artifact of a backbone has no subfolder: the SavedModel is in
-    the directory of the artifact.
+    the subfolder as `base_model`. In the artifact of a backbone, the SavedModel is in the directory
+    of the artifact itself, so this function returns the parent of `base_model` if the parent
+    contains a SavedModel.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

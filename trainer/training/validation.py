@@ -33,7 +33,7 @@ class Validation:
           hyperparameters: the hyperparameters for weight averaging and early stopping.
           best: score of the best weights so far, [accuracy, -loss]; None before the first
             validation.
-          stale: number of epochs since the epoch with the best weights.
+          stale: number of epochs after the epoch with the best weights.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints
@@ -71,8 +71,8 @@ class Validation:
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
         """Saves the weights if they are better than all earlier weights."""
-        # Weights with a higher validation accuracy are better. If two accuracies are equal, the
-        # weights with the lower validation loss are better.
+        # The weights with the highest validation accuracy are the best. Of weights with equal
+        # accuracies, those with the lowest validation loss are the best.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0

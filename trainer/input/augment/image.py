@@ -22,7 +22,7 @@ def augment_image(
 
     Args:
       encoded: an encoded image (JPEG, PNG, GIF, BMP), string [].
-      seed: int32 or int64 [2]; both types lead to the same image.
+      seed: int32 or int64 [2]; the type has no effect on the result.
       height: the height of the result.
       width: the width of the result.
       augmentation: the settings; `mixup` and `cutmix` are applied by `trainer.input.augment.mix`.

@@ -1,4 +1,4 @@
-"""MixUp and CutMix, which mix each image of a batch with the next image."""
+"""MixUp and CutMix, which mix each image of a batch with the next image of the batch."""
 
 import tensorflow as tf
 
@@ -18,7 +18,7 @@ def mix(
     Args:
       images: float32 [B, H, W, 3], of any range.
       labels: probabilities (one-hot or smoothed), float32 [B, C].
-      seed: int32 or int64 [2], different for every batch; both types lead to the same mixture.
+      seed: int32 or int64 [2], different for every batch. The type has no effect on the result.
       mixup: alpha of MixUp's Beta distribution; 0 for no MixUp.
       cutmix: alpha of CutMix's Beta distribution; 0 for no CutMix.
 
@@ -40,24 +40,24 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends each image, and its label, with the next image and its label.
+    """Blends each image with the next image of the batch, and the labels of the two images.
 
-    The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, one blending
-    weight is drawn from Beta(alpha, alpha) for the whole batch, and each image is blended with the
-    next image.
+    The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, a single
+    blending weight is drawn from Beta(alpha, alpha) for the whole batch.
     """
     weight = sample_beta(seed, alpha)
     return _interpolate(images, weight), _interpolate(labels, weight)
 
 
 def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Pastes a rectangle of the next image over each image, and blends the two labels.
+    """Pastes a rectangle of the next image of the batch over each image, and blends the labels of
+    the two images.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha);
     the rectangle has the aspect ratio of the image, and covers the share 1 - weight of the image's
-    area. The centre of the rectangle is drawn uniformly. The part of the rectangle outside the
-    image is cut off. In the blended label, the weight of the next image's label is the share of the
-    image's area that the pasted part of the rectangle covers.
+    area. The centre of the rectangle is drawn uniformly from the image. Only the part of the
+    rectangle that lies within the image is pasted. The weight of the next image's label is the
+    share of the area that was replaced.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]
@@ -74,8 +74,8 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
-    # With a small alpha, both X and Y may be too small for float32, or even for float64. If both X
-    # and Y are 0, the function returns 0 instead of 0 / 0.
+    # With a small alpha, the two numbers from the Gamma distribution may be too small for float32.
+    # If both numbers are too small even for float64, both become 0, and `divide_no_nan` returns 0.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 
@@ -85,5 +85,5 @@ def _interpolate(batch: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 def _next_elements(batch: tf.Tensor) -> tf.Tensor:
-    """Returns a batch with the next element for each element; the last is followed by the first."""
+    """Replaces each element of a batch with the next one, and the last element with the first."""
     return tf.roll(batch, shift=-1, axis=0)

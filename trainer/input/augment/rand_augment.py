@@ -20,7 +20,7 @@ Operation = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `layers` randomly drawn operations. Only the drawn operations are computed.
+    """Applies `layers` randomly drawn operations.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].
@@ -45,19 +45,20 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
 
     The operations and their strengths are those of big_vision/pp/autoaugment.py,
     `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
-    with `distort_image_with_randaugment`, so a magnitude from publications about these models has
-    the same effect in this function. AutoAugment's largest magnitude is 10; this function also
-    takes larger magnitudes, up to 30. Some operations do not grow stronger with the magnitude:
-    Posterize (which keeps at least one bit) and Solarize are strongest at 0; Color, Contrast,
-    Brightness and Sharpness change nothing at 5, and have the opposite effect below 5.
+    with `distort_image_with_randaugment`, so a magnitude from publications about these models means
+    the same here. AutoAugment's largest magnitude is 10; this function also takes larger
+    magnitudes, up to 30. Some operations do not become stronger with the magnitude. Posterize and
+    Solarize are strongest at magnitude 0, at which Posterize keeps one bit. Color, Contrast,
+    Brightness and Sharpness reduce colour, contrast, brightness or sharpness at magnitudes below 5,
+    leave the image unchanged at 5, and increase the same property above 5.
 
     There are three differences from big_vision's code:
 
-    - Cutout is missing, because erasing is an augmentation of its own.
-    - Translation is a fraction of the image, as in timm, and not a number of pixels (in big_vision,
-      up to 100 pixels of 224).
-    - Contrast blends the image with its mean, as in Pillow and the paper; big_vision blends the
-      image with a number that depends only on the number of pixels.
+    - Cutout is missing, because the separate augmentation `erasing` replaces Cutout.
+    - Translation moves an image by a fraction of its size, as in timm. big_vision moves an image of
+      any size by up to 100 pixels, which are 45 % of 224 pixels.
+    - Contrast blends the image with the mean of its values, as in Pillow and the paper. big_vision
+      blends the image with a grey that depends on the number of pixels and not on their values.
 
     Args:
       magnitude: 0 to 30.

@@ -65,7 +65,10 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Repeats `channels`, float32 [3], W times, because [W, 3] broadcasts much faster than [3]."""
+    """Broadcasts the values of the three channels, float32 [3], to a row of pixels, [W, 3].
+
+    TensorFlow combines [H, W, 3] with [W, 3] much faster than with [3].
+    """
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
 
