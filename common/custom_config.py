@@ -1,7 +1,7 @@
 """Converts the settings of a TFX node, a frozen dataclass, to JSON and back.
 
-The pipeline writes the JSON into the execution property `custom_config`. The executor of the node,
-which may run in a container, reads the JSON back as the same dataclass.
+The pipeline writes the settings as JSON into the node's execution property `custom_config`. The
+executor of the node, which may run in a container, converts the JSON back to the same dataclass.
 
 This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
-# JSON of a decorated dataclass has an unknown key or a value of the wrong type. Dataclasses nested
-# in a decorated dataclass are checked too.
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. If a field of the
+# decorated dataclass is a dataclass too, its keys and values are also checked.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Replacements for two messages of pydantic that speak of arguments and fields, not of JSON keys.
+# Replacements for two messages of pydantic, which call a key of the JSON an argument or a field.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 

@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Do not let Rich print the program's output above the bars, as it does by default: the
-        # output includes that of libraries, which belongs in the log.
+        # By default, Rich prints above the bars what the program writes to stdout and stderr. The
+        # program includes libraries, whose output belongs in the log file.
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -29,9 +29,9 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     """A context that turns an error of a client library into an InputError with a one-line message.
 
     Args:
-      what: a description of the attempted action; the message starts with it.
-      errors: maps each expected class of exceptions to a function that describes an exception of
-        this class; the description is the second part of the message.
+      what: a description of the attempted action, with which the message begins.
+      errors: maps each expected class of exceptions to a function that returns a description of an
+        exception of this class. In the message, this description follows `what` and a colon.
 
     Raises:
       InputError: an exception of one of the classes in `errors`, or a RetryError, was raised.
@@ -40,8 +40,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     try:
         yield
     except kinds as given_up:
-        # A client that gives up after several attempts raises a RetryError, which contains the last
-        # error.
+        # If a client gives up after several attempts, it raises a RetryError. The message is about
+        # the error of the last attempt, which the RetryError contains.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

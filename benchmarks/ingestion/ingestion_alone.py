@@ -30,9 +30,9 @@ class Worker(NamedTuple):
 
     Attributes:
       total: number of images that the process read.
-      images: number of images in the second half.
-      cpu: CPU time of all threads for the second half, in seconds.
-      wall: wall-clock time for the second half, in seconds.
+      images: number of images in the second half of the images that the process read.
+      cpu: CPU time of all threads, in seconds, for the second half of the images.
+      wall: wall-clock time, in seconds, for the second half of the images.
     """
 
     total: int

@@ -16,9 +16,9 @@ QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# `DEEP` is the key for the number of images with 16 bits per channel whose white was assumed to be
-# 65535. Among the images that are counted under `DEEP`, those without a value above 4095 are also
-# counted under `DARK`. Images without a value above 4095 probably come from the 12-bit cameras of
+# `DEEP` is the key for the number of images with 16 bits per channel for which ImageExampleGen
+# assumed that the value 65535 is white. `DARK` is the key for the number of those images that have
+# no value above 4095. They look nearly black, and probably come from the 12-bit cameras of
 # microscopes and scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"

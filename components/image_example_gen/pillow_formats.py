@@ -1,8 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow may open only files of the formats in `PILLOW_FORMATS`: for an EPS file, for example, Pillow
-would run Ghostscript, even if the EPS file is named .jpg, because Pillow recognises the format of a
-file by its content.
+Pillow recognises the format of a file by its content, not by its name. This module allows Pillow to
+open only the formats in `PILLOW_FORMATS`. Without this limit, Pillow would run Ghostscript for an
+EPS file, for example, even if the file is named .jpg.
 """
 
 import io
@@ -34,8 +34,8 @@ class Pixels(NamedTuple):
     Attributes:
       rgb: the pixels, uint8 [h, w, 3]. The image is upright, has a white background where it was
         transparent, and its longer side has at most `Limits.max_side` pixels.
-      peak: the largest pixel value, if the image has 16 bits per channel and its white was assumed
-        to be 65535; None for other images.
+      peak: the largest pixel value, if the image has 16 bits per channel and the value 65535 was
+        assumed to be white; None for other images.
     """
 
     rgb: np.ndarray
@@ -123,7 +123,9 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
     low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    if high == _WHITE_OF_16_BITS and not low:  # keep the 8 high bits, as for PNGs
+    if (
+        high == _WHITE_OF_16_BITS and not low
+    ):  # keep the 8 high bits, as `trainer.decoding.png` does
         scaled = np.floor(values / 256)
     if _tag(image, _PHOTOMETRIC) == (0,):
         scaled = 255 - scaled
