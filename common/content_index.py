@@ -1,11 +1,11 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
-inode are the same as before. The mtime alone is not enough, because a program can set the mtime of
-a file to any value; only the kernel sets the ctime. A file that was modified just before it was
-read is read again the next time, because a second modification within the same tick of the file
-system's clock may leave the size, both times and the inode unchanged. Git also reads recently
-modified files again (see Documentation/technical/racy-git.adoc).
+inode are the same as before. The mtime alone would not reveal every change, because a program can
+set the mtime of a file to any value; only the kernel sets the ctime. A file that was modified just
+before it was read is read again the next time, because a second modification within the same tick
+of the file system's clock may leave the size, both times and the inode unchanged. Git, too, reads a
+file again if the file was modified just before (see Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -27,18 +27,18 @@ logger = logging.getLogger(__name__)
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
 # The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
-# nanoseconds before it was read, because a change within the same tick of the file system's clock
-# leaves the times of the file the same. The limit of 3 s is the sum of 2 s, the time between two
-# ticks on FAT, the file system with the slowest clock, and 1 s, because the clock of a file server
-# may differ from the clock of this machine.
+# nanoseconds before it was read, because a second change within the same tick of the file system's
+# clock leaves the times of the file the same. The 3 s consist of 2 s, the time between two ticks of
+# the slowest clock of a file system (FAT), and of 1 s as a margin, because the clock of a file
+# server may differ from the clock of this machine.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Maps the name of a file to a list: the identity that the file had when it was read, and the digest
-# of its content.
+# Maps the name of a file to a list of two items: the identity that the file had when it was read,
+# and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -166,10 +166,7 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether every write to the file after the time `now` (ns) changes the mtime and the ctime.
-
-    Only then do the times show later whether the file has changed.
-    """
+    """Whether the mtime and the ctime reveal every write to the file after the time `now` (ns)."""
     # A file with an mtime in the future, such as one from a camera with a wrong clock, counts as
     # settled, because every write to the file replaces the future mtime with the present time.
     return (

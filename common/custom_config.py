@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
-# JSON of a decorated dataclass has an unknown key or a value of the wrong type. If a field of the
-# decorated dataclass is a dataclass too, its keys and values are also checked.
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. The function also
+# checks the keys and values of dataclasses that are nested in a decorated dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Replacements for two messages of pydantic, which call a key of the JSON an argument or a field.
+# Replacements for two messages in which pydantic calls a key of the JSON an argument or a field.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 

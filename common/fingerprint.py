@@ -3,9 +3,9 @@
 TFX takes the outputs of a node from its cache if the node's execution properties and inputs are the
 same as in an earlier run. The execution properties contain the import path of a function, and the
 path of a dataset, a backbone or a schema, but neither the code of the function nor the content of
-the files. (TFX hashes only the files that are given as module files.) So that TFX runs a node again
-if its code or data change, every node of this project has an execution property with a fingerprint
-of its code and data.
+the files. TFX hashes the content of module files, but of no other files. Every node of this project
+therefore has an execution property with a fingerprint of its code and data, so that TFX runs the
+node again if its code or data change.
 """
 
 import ast
@@ -33,8 +33,8 @@ _EXPORT_ID = "fingerprint.pb"
 def hash_directory(directory: str | Path) -> str:
     """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    The function skips `fingerprint.pb`, because that file contains a random ID. Two SavedModels
-    that were converted from the same checkpoint therefore have the same SHA-256.
+    The function skips `fingerprint.pb`, because that file contains a random ID, but SavedModels
+    that were converted from the same checkpoint must have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -105,15 +105,16 @@ class Source:
 def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Source]:
     """Parses `modules` and all project modules that they import, directly or indirectly.
 
-    The function also parses the `__init__` of each package that contains one of these modules,
-    because Python runs the `__init__` when the module is imported. The function only reads the
-    source files of the modules; it does not import the modules.
+    The function also parses the `__init__` of each package that contains a parsed module, because
+    Python runs the `__init__` when the module is imported. The function only reads the source files
+    of the modules; it does not import the modules.
 
     Returns a dictionary from the import path of each module to its parsed source.
 
     Args:
       modules: import paths.
-      without: modules to leave out. A module that only these modules import is left out too.
+      without: modules to leave out. The function also leaves out each module that is imported only
+        by modules in `without`.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)

@@ -21,8 +21,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The process maps the file with its count into memory, because a write to memory is faster than
-    a system call for each image.
+    The process maps the file with its count into memory, because a write of 8 bytes to memory is
+    faster than a system call for each image.
     """
 
     def __init__(self) -> None:

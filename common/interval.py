@@ -41,19 +41,19 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns the smallest number of test images with which a model can reach an accuracy bound.
+    """Returns how many test images a model needs to reach an accuracy bound of at least `floor`.
 
-    A model reaches the bound if the lower confidence bound of its accuracy is at least `floor`. If
-    a model classifies all n test images correctly, the lower confidence bound of its accuracy is
-    n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
+    The accuracy bound is the lower confidence bound of the model's accuracy. For n test images, the
+    highest accuracy bound is n / (n + z²), which a model reaches if it classifies all n images
+    correctly; z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].
       confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
-      The number of images, at least 1; None if no number of images is enough, because `floor` is 1
-      and n / (n + z²) is less than 1.
+      The smallest sufficient number of images, at least 1; None if `floor` is 1, because
+      n / (n + z²) is less than 1 for every n.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

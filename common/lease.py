@@ -51,8 +51,8 @@ class Timing:
         machines need not agree.
       settle: time that a process waits after it has written the file of the lease, before it reads
         the file again. If two processes write the file of the lease at about the same time, the
-        process that wrote last gets the lease. `settle` must be longer than the time of a write.
-        Each of the two processes then reads the file only after both processes have written it.
+        process that wrote last gets the lease. `settle` must be longer than a write takes, because
+        both processes must have written the file before either process reads it again.
     """
 
     renewal: float = 15.0

@@ -73,8 +73,9 @@ def _lock(path: Path, operation: int) -> TextIO | None:
             file.close()
             return None
         # Between `open` and `flock`, the previous holder may have removed this file, and a third
-        # process may have created and locked a new file at the same path. Both processes would then
-        # have a lock. So use the lock only if the open file is still the file at the path.
+        # process may have created and locked a new file at the same path. Use the lock only if the
+        # open file is still the file at the path, because otherwise this process and the third
+        # process would both have a lock.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -23,9 +23,8 @@ class Pace:
 class PaceMeter:
     """Computes the speed from repeated counts of the finished images.
 
-    The measurement begins when the count increases for the second time. The time before that is
-    left out, because the process then also loads libraries and models, which would make the speed
-    look too low.
+    The measurement begins only when the count increases for the second time, because at first, the
+    process also loads libraries and models, which would make the speed look too low.
     """
 
     def __init__(self, total: int) -> None:

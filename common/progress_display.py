@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # By default, Rich prints above the bars what the program writes to stdout and stderr. The
-        # program includes libraries, whose output belongs in the log file.
+        # Do not let Rich redirect stdout and stderr, because it would print the output of libraries
+        # above the bars, and the output of libraries belongs in the log file.
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -31,7 +31,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     Args:
       what: a description of the attempted action, with which the message begins.
       errors: maps each expected class of exceptions to a function that returns a description of an
-        exception of this class. In the message, this description follows `what` and a colon.
+        exception of this class. The message of the InputError is `what`, a colon and the
+        description.
 
     Raises:
       InputError: an exception of one of the classes in `errors`, or a RetryError, was raised.
@@ -40,8 +41,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     try:
         yield
     except kinds as given_up:
-        # If a client gives up after several attempts, it raises a RetryError. The message is about
-        # the error of the last attempt, which the RetryError contains.
+        # A client that gives up after several attempts raises a RetryError, which contains the
+        # error of the last attempt. The message describes the error of the last attempt.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

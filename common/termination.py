@@ -3,15 +3,15 @@
 By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
 instructions. If the main thread is in a long call into TensorFlow, Python raises KeyboardInterrupt
 only when the call returns. If Python code that TensorFlow called raises KeyboardInterrupt,
-TensorFlow turns KeyboardInterrupt into an exception of another class. A program that catches
-exceptions of that class then continues, but with only a part of the data.
+TensorFlow turns KeyboardInterrupt into an exception of another class, and a program that catches
+exceptions of the other class continues with only a part of the data.
 
-This project's programs therefore do not raise KeyboardInterrupt. Instead, they rely on the signal
-handler that CPython implements in C, because that handler runs even while the main thread is busy.
-CPython's handler writes the number of the signal to a pipe, and a second thread reads the number
-from the pipe and ends the process. The process ends immediately, as it would after `kill -9`, so
-the pipeline completes, records and pushes nothing more. Whenever the process ends, the files on the
-disk are in a state from which the next run can continue.
+Instead of KeyboardInterrupt, this project's programs use the signal handler that CPython implements
+in C, because that handler runs even while the main thread is busy. CPython's handler writes the
+number of the signal to a pipe, and a second thread reads the number from the pipe and ends the
+process. After a signal, the process ends immediately, as after `kill -9`, so the pipeline
+completes, records and pushes nothing more. Whenever the process ends, the files on the disk are in
+a state from which the next run can continue.
 
 Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
@@ -35,7 +35,8 @@ _DESCRIPTIONS = {
 }
 # Programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although the
 # terminal has already sent Ctrl-C to that process. If a second signal arrives less than
-# `_SAME_REQUEST` seconds after the first signal, it is therefore ignored as a copy of the first.
+# `_SAME_REQUEST` seconds after the first signal, this module ignores the second signal, because it
+# may be a copy of the first signal.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
 _LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
@@ -84,8 +85,8 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # `adopt_orphans` fails if a sandbox forbids its system call. A signal then still ends the
-        # process, but cannot end the descendants whose parent processes have exited.
+        # If `adopt_orphans` fails, because a sandbox forbids its system call, a signal still ends
+        # the process, but not the descendants of the process whose own parents have exited.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -148,7 +149,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
-        with self._lock:  # if another thread runs `_end`, waits here until the process has ended
+        with self._lock:  # while another thread runs `_end`, this thread waits here
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -209,9 +210,8 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # Block signals during a fork. At first, the forked child still has the handlers of its parent,
-    # and shares the pipe with its parent. If the child got a signal then, CPython would write the
-    # number of the signal to the pipe, and the parent would end.
+    # Block signals during a fork. At first, a forked child has the signal handlers of its parent,
+    # and shares the pipe with its parent, so a signal to the child would end the parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
@@ -246,10 +246,9 @@ def ends_on_signals() -> bool:
 
 @contextmanager
 def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
-    """A context in which the training job `work` can save a checkpoint before a signal ends the
-    process.
+    """A context in which a training job can save a checkpoint before a signal ends the process.
 
-    If the training job has unsaved steps when the signal arrives, this module calls
+    If the training job `work` has unsaved steps when the signal arrives, this module calls
     `work.request_stop`, and ends the process when the context ends. If an exception ends the
     context after the signal, the process prints the message of the exception before it ends. A
     second signal ends the process immediately. If contexts are nested, only the outermost context

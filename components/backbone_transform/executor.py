@@ -63,8 +63,8 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards to find the size with the highest speed. These
-    attempts would waste time, because the transform graph pads every batch to `CHUNK` images, and a
+    By default, Beam tries batch sizes from 1 upwards to find the size with the highest speed. Small
+    batches would waste time, because the transform graph pads every batch to `CHUNK` images, and a
     small batch therefore takes as long as a full batch.
     """
 

@@ -1,7 +1,7 @@
 """Cancels a custom job of Vertex AI if the pipeline step that waits for it is cancelled or fails.
 
 When a user cancels a run, Vertex AI sends SIGTERM to the step, but does not cancel the custom job
-that the step started. Without this module, the job would continue to train, and cost money.
+that the step started. Without this module, the custom job would continue, and cost money.
 Google's own pipeline components cancel their jobs on SIGTERM too (see execution_context.py of
 google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
 be cancelled, because a retry of the step would start a second job with the same checkpoints while
@@ -98,8 +98,8 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            # Vertex AI raises FailedPrecondition if the job has ended since it was listed. Such a
-            # job need not be cancelled.
+            # If the job has ended since it was listed, Vertex AI raises FailedPrecondition, which
+            # can be ignored.
             with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 

@@ -56,8 +56,8 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
     """Returns the path of the file with the description of the job.
 
-    The file is in the directory of the run, RUN. The directory of each output artifact is
-    RUN/STEP/NAME.
+    The file is in the directory of the run. The directory of an output artifact is RUN/STEP/NAME,
+    where RUN is the directory of the run.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

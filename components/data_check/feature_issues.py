@@ -74,18 +74,19 @@ def find_wrong_labels(
     """Uses confident learning to find images whose labels are probably wrong.
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. Each class has a threshold: the mean probability of the class over the images with
-    that label. A class is a candidate label of an image if its probability for this image is at
-    least the threshold of the class. The label of an image is probably wrong if the most probable
-    candidate label is a different class (Northcutt, Jiang and Chuang, 2021, "Confident Learning",
-    section 3.1). The package cleanlab computes the same result, but is not used, because the method
-    takes only a few lines of code, and cleanlab's options are not needed.
+    each image. The threshold of a class is the mean probability of the class over the images that
+    are labelled with the class. A class is a candidate label of an image if the probability of the
+    class for this image is at least the threshold of the class. The label of an image is probably
+    wrong if the most probable candidate label is a different class (Northcutt, Jiang and Chuang,
+    2021, "Confident Learning", section 3.1). The package cleanlab computes the same result, but is
+    not used, because the method takes only a few lines of code, and cleanlab's options are not
+    needed.
 
     Args:
       features: float32 [N, D].
       labels: int [N].
-      pairs: pairs of images that look the same. When the probe predicts the class of one image of a
-        pair, it has not been trained on the other image of the pair.
+      pairs: pairs of images that look the same. The probe that predicts the class of one image of a
+        pair is trained without the other image of the pair.
 
     Returns:
       The images with wrong labels, the most doubtful label first.
@@ -176,8 +177,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # Images of small classes have the distance NaN. They are not outliers, because `NaN > x` is
-    # False for every x.
+    # Images of small classes have the distance NaN, and are not reported as outliers, because
+    # `NaN > x` is False for every x.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

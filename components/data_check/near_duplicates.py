@@ -16,8 +16,8 @@ from components.data_check.views import SIDE, Views
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
 # Two images are compared only if their perceptual hashes agree in at least one of four bands of 16
-# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this band
-# does not count for these images, because comparing so many images would be slow.
+# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this
+# agreement does not count, because comparing so many images would be slow.
 _COMMON = 200
 
 
@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
     Attributes:
       first, second: the indices of the two images; `first` is smaller than `second`.
-      likeness: the highest correlation of one image with a view of the other, in [0.95, 1].
+      likeness: the highest correlation of one image with a view of the other image, in [0.95, 1].
     """
 
     first: int

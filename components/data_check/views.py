@@ -84,7 +84,7 @@ class ViewsFile:
         """Writes the grey copies of an image's views to the file.
 
         Returns a `Views` object that reads the grey copies from the file whenever its attribute
-        `greys` is used. This object can be used until the context of this `ViewsFile` ends.
+        `greys` is used. The returned object can be used until the context of this `ViewsFile` ends.
 
         Args:
           hashes: perceptual hashes of the image's views, as in `Views`.

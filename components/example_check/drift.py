@@ -24,11 +24,11 @@ def find_drift(
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
     class in common.
 
-    TFDV's comparator could also compute the L-infinity distance, the largest change of a share. It
-    is not used, because no limit on the L-infinity distance suits all datasets. In a dataset of 200
-    classes, 20 classes can vanish although no share changes by more than 0.01, so the limit would
-    have to be less than 0.01. In a dataset of 2 classes and 40 images, a share can change by 0.1 by
-    chance, so the limit would have to be more than 0.1.
+    The function does not use the L-infinity distance (the largest change of a share), which TFDV's
+    comparator could also compute, because no limit on this distance suits all datasets. In a
+    dataset of 200 classes, 20 classes can vanish although no share changes by more than 0.01, so a
+    limit on the L-infinity distance would have to be below 0.01. In a dataset of 2 classes and 40
+    images, a share can change by 0.1 by chance, so the limit would have to be above 0.1.
 
     Args:
       classes: the class names.

@@ -23,8 +23,8 @@ _MOST = 1 / 2
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
     """Raises an error if too many images are quarantined.
 
-    If more than half the images of a class are quarantined, the function also names that class. The
-    name is in the error message or, if the function raises no error, in a printed notice.
+    If more than half the images of a class are quarantined, the function also names that class, in
+    the error message or, if the function raises no error, in a printed notice.
 
     Args:
       examples: URI of the Examples artifact.
@@ -62,7 +62,8 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 def find_dark_images(examples: str) -> Iterator[Finding]:
     """Yields a `Finding` if most images with 16 bits per channel have values of at most 12 bits.
 
-    Such images look nearly black, because ImageExampleGen assumes that the value 65535 is white.
+    Images with values of at most 12 bits look nearly black, because ImageExampleGen assumes that
+    the value 65535 is white.
 
     Args:
       examples: URI of the Examples artifact.

@@ -14,8 +14,9 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# TensorFlow's ops can decode only some BMP and WebP images, so Pillow decodes the others. The
-# exported model rejects these others, because it can use only TensorFlow's ops.
+# TensorFlow's ops can decode only some BMP and WebP images, so Pillow decodes the others. (The
+# exported model rejects images that only Pillow can decode, because the exported model can use only
+# TensorFlow's ops.)
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
@@ -59,9 +60,9 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
         # first tries a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # The example will contain the bytes of the file, so decode the JPEG only to find
-            # damage. Decoding at an eighth of the size still reads the whole file, but takes only
-            # two thirds of the time of decoding at full size.
+            # Decode the JPEG only to find damage: the example will contain the bytes of the file,
+            # not the decoded pixels. Decoding at an eighth of the size still reads the whole file,
+            # but takes only two thirds of the time of decoding at full size.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -106,13 +107,13 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
-    The function also returns None if the PNG has the chunk sBIT. This chunk states how many of the
-    16 bits are used, and so determines the value of white.
+    The function also returns None for a PNG with the chunk sBIT, because this chunk determines the
+    value of white: it states how many of the 16 bits are used.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # If there are two or four channels, leave out the last one, because it is alpha.
+    # If the PNG has two or four channels, leave out the last channel, because it is alpha.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
@@ -120,8 +121,8 @@ def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
     If an assertion in `trainer.decoding` failed, the reason is the message of the assertion. All
-    other messages are long descriptions of the TensorFlow graph, so the error does not contain
-    them.
+    other messages of TensorFlow are long descriptions of the graph, so the error does not contain
+    these messages.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:

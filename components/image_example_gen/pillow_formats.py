@@ -1,8 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
 Pillow recognises the format of a file by its content, not by its name. This module allows Pillow to
-open only the formats in `PILLOW_FORMATS`. Without this limit, Pillow would run Ghostscript for an
-EPS file, for example, even if the file is named .jpg.
+open only the formats in `PILLOW_FORMATS`. If this module allowed all formats, Pillow would run
+Ghostscript for an EPS file, for example, even if the file is named .jpg.
 """
 
 import io
@@ -123,9 +123,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
     low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    if (
-        high == _WHITE_OF_16_BITS and not low
-    ):  # keep the 8 high bits, as `trainer.decoding.png` does
+    if high == _WHITE_OF_16_BITS and not low:  # keep the 8 high bits, as in `trainer.decoding.png`
         scaled = np.floor(values / 256)
     if _tag(image, _PHOTOMETRIC) == (0,):
         scaled = 255 - scaled

@@ -18,9 +18,9 @@ _SEQUENTIAL = (0xC0, 0xC1)
 # The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
 # 0xFF there.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
-# A header segment of a JPEG begins with 0xFF and a second byte. The following values of the second
-# byte do not begin a header segment: zero (in compressed data), TEM, RST0 to RST7, SOI, EOI, SOS
-# (the start of a scan), and 0xFF (a fill byte).
+# In a JPEG, 0xFF followed by one of these bytes does not begin a header segment: zero (it follows
+# each 0xFF in compressed data), TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and 0xFF (a
+# fill byte).
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, width, channels
 

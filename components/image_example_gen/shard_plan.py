@@ -39,9 +39,9 @@ def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iter
     A train split of 800 images or more has at least 8 shards. The shards depend only on the
     arguments, and not on the Beam runner or the number of workers.
 
-    Within a split, the images are in a random order, which is the same in every run. The order is
-    random because the Trainer's shuffle buffer is too small to mix the classes of images that are
-    stored class by class.
+    Within a split, the images are in a random order, which is the same in every run. The images are
+    not stored class by class, because the Trainer's shuffle buffer would be too small to mix the
+    classes.
 
     Args:
       images: all images of the source.

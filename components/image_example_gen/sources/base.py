@@ -101,7 +101,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, cache: Path | None = None) -> None:
-        """Downloads the data, if they must be downloaded before the images can be read.
+        """Downloads the data, if the images cannot be read without a download.
 
         Args:
           cache: see the method `images`.
