@@ -34,8 +34,8 @@ _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is mi
 def to_custom_config(settings: "DataclassInstance") -> str:
     """Returns `settings` as JSON.
 
-    The keys are sorted, so that equal settings give equal text: the text is part of TFX's cache
-    key.
+    The keys are sorted, because equal settings must have the same JSON text, which is part of TFX's
+    cache key.
     """
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 

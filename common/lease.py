@@ -52,7 +52,7 @@ class Timing:
       settle: time that a process waits after it has written the file of the lease, before it reads
         the file again. If two processes write the file of the lease at about the same time, the
         process that wrote last gets the lease. `settle` must be longer than a write takes, because
-        both processes must have written the file before either process reads it again.
+        both processes must have written the file before either process reads the file again.
     """
 
     renewal: float = 15.0

@@ -13,7 +13,8 @@ process. After a signal, the process ends immediately, as after `kill -9`, so th
 completes, records and pushes nothing more. Whenever the process ends, the files on the disk are in
 a state from which the next run can continue.
 
-Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
+Only a training job with unsaved steps delays the end of the process, because the job first writes a
+checkpoint.
 """
 
 import atexit
@@ -86,15 +87,16 @@ class Termination:
         handlers.
         """
         # If `adopt_orphans` fails, because a sandbox forbids its system call, a signal still ends
-        # the process, but not the descendants of the process whose own parents have exited.
+        # this process, but not those of its descendants whose parent processes have exited.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Do not handle a signal that is ignored: a shell makes a background job ignore Ctrl-C,
-            # and nohup makes a program ignore SIGHUP.
+            # Do not handle a signal that this process already ignores, because the program that
+            # started the process wants the signal to be ignored: a shell makes a background job
+            # ignore Ctrl-C, and nohup makes a program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()

@@ -13,7 +13,7 @@ _DISTRIBUTIONS = {
     "vl_convert": "vl-convert-python",
     "yaml": "PyYAML",
 }
-# Maps a distribution to those of its dependencies whose versions can change its results.
+# Maps a distribution to the dependencies whose versions can change the results of the distribution.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose versions do not matter, because the packages compute nothing: they contain only
 # command-line flags, logging and protocol buffers.

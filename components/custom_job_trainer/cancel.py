@@ -1,4 +1,4 @@
-"""Cancels a custom job of Vertex AI if the pipeline step that waits for it is cancelled or fails.
+"""Cancels a Vertex AI custom job if the pipeline step that waits for the job is cancelled or fails.
 
 When a user cancels a run, Vertex AI sends SIGTERM to the step, but does not cancel the custom job
 that the step started. Without this module, the custom job would continue, and cost money.

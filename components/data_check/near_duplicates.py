@@ -16,8 +16,8 @@ from components.data_check.views import SIDE, Views
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
 # Two images are compared only if their perceptual hashes agree in at least one of four bands of 16
-# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this
-# agreement does not count, because comparing so many images would be slow.
+# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this band
+# is ignored for these images, because comparing so many images would be slow.
 _COMMON = 200
 
 

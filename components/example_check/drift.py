@@ -56,7 +56,7 @@ def find_drift(
 
 
 def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns TFDV statistics of the label, made from the number of images of each class.
+    """Converts the number of images of each class to TFDV's statistics of the feature `label`.
 
     The label statistics that TFDV computes from the examples cannot be used, because they contain
     only the 1,000 most frequent labels.
