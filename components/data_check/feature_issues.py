@@ -13,11 +13,11 @@ from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
-# The data check compares small grey copies of the images to find near duplicates. In a dataset of
-# similar images, such as X-ray images, the grey copies of different images can have a high
-# correlation. Two images whose grey copies have a high correlation are therefore near duplicates
-# only if, in the backbone's feature space, each image is among the `_NEAREST` nearest neighbours of
-# the other image.
+# To find near duplicates, the full data check first compares small grey copies of the images. In a
+# dataset of similar images, such as X-ray images, the grey copies of different images can have a
+# high correlation. Two images whose grey copies have a high correlation are therefore near
+# duplicates only if, in the backbone's feature space, each image is among the `_NEAREST` nearest
+# neighbours of the other image.
 _NEAREST = 10
 # `find_outliers` computes the mean distance of each image to the `_NEIGHBOURS` nearest images of
 # its class.
