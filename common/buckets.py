@@ -68,7 +68,10 @@ def check_reachable(flag: str, place: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns the message of the original error, which `requests` wraps in its own errors."""
+    """Returns the message of the network error that caused `error`.
+
+    The library `requests` wraps a network error in exceptions of its own.
+    """
     while error.__context__ is not None:
         error = error.__context__
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:100]

@@ -35,12 +35,14 @@ def positive(text: str) -> int:
 
 @contextmanager
 def silence_stderr() -> Iterator[TextIO]:
-    """A context that discards output to stderr, except for output to the yielded stream.
+    """A context that discards everything that is written to stderr.
 
-    Use this context for the first import of TensorFlow. The context sets the environment variable
-    TF_CPP_MIN_LOG_LEVEL, but that is not enough, because TensorFlow's C++ code writes to file
-    descriptor 2 before it reads the variable. The context does not catch exceptions, so that the
-    caller can print them.
+    The context yields a stream with which the caller can still write to the original stderr.
+
+    TensorFlow writes log lines to stderr while it is imported, so use this context for the first
+    import of TensorFlow. The context sets the environment variable TF_CPP_MIN_LOG_LEVEL, but that
+    is not enough, because TensorFlow's C++ code writes to file descriptor 2 before it reads the
+    variable. The context does not catch exceptions, so that the caller can print them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

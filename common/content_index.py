@@ -1,11 +1,11 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
-inode are the same as before. A program can set the mtime of a file to any value, but only the
-kernel sets the ctime. A file that was modified just before it was read is read again the next time,
-because a second modification within the same tick of the file system's clock may leave the size,
-both times and the inode unchanged. Git reads recently modified files again for the same reason (see
-Documentation/technical/racy-git.adoc).
+inode are the same as before. The mtime alone would not reveal every change, because a program can
+set the mtime of a file to any value; only the kernel sets the ctime. A file that was modified just
+before it was read is read again the next time, because a second modification within the same tick
+of the file system's clock may leave the size, both times and the inode unchanged. Git, too, reads a
+file again if the file was modified just before (see Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -27,15 +27,18 @@ logger = logging.getLogger(__name__)
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
 # The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
-# nanoseconds before it was read. The 3 s are the time between two ticks of the slowest clock of a
-# file system, 2 s on FAT, plus 1 s for a file server whose clock differs from that of this machine.
+# nanoseconds before it was read, because a second change within the same tick of the file system's
+# clock leaves the times of the file the same. The 3 s consist of 2 s, the time between two ticks of
+# the slowest clock of a file system (FAT), and of 1 s as a margin, because the clock of a file
+# server may differ from the clock of this machine.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Maps the name of a file to its identity when it was read, and to the digest of its content.
+# Maps the name of a file to a list of two items: the identity that the file had when it was read,
+# and the digest of its content.
 _Entries = dict[str, list]
 
 
@@ -136,7 +139,7 @@ def _read_all(
 def _read(
     name: str, path: str, digest_of: Callable[[str], str]
 ) -> tuple[FileContent, _Identity | None]:
-    """Returns the content and the identity of a file.
+    """Returns the content and the identity (size, times and inode) of a file.
 
     If the identity is None, the next call of `read_contents` reads the file again. The identity is
     None if the file cannot be read, if the file changed while it was read, or if a later change
@@ -146,7 +149,8 @@ def _read(
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
-            # Do not open a named pipe: opening it would block until another process writes to it.
+            # Do not open a named pipe, because `open` would block until another process opens the
+            # pipe for writing.
             return FileContent(name, 0, ""), None
         digest = digest_of(path)
         after = os.stat(path)
@@ -162,9 +166,9 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether every write to the file after the time `now` (ns) changes the mtime and the ctime."""
-    # An mtime in the future is accepted: a camera with a wrong clock may have set the mtime, and a
-    # write to the file replaces the future mtime with the present time.
+    """Whether the mtime and the ctime reveal every write to the file after the time `now` (ns)."""
+    # A file with an mtime in the future, such as one from a camera with a wrong clock, counts as
+    # settled, because every write to the file replaces the future mtime with the present time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

@@ -1,7 +1,7 @@
 """Converts the settings of a TFX node, a frozen dataclass, to JSON and back.
 
-The pipeline writes the JSON into the execution property `custom_config`. The executor of the node,
-which may run in a container, reads the JSON back as the same dataclass.
+The pipeline writes the settings as JSON into the node's execution property `custom_config`. The
+executor of the node, which may run in a container, converts the JSON back to the same dataclass.
 
 This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
-# JSON of a decorated dataclass has an unknown key or a value of the wrong type. Dataclasses nested
-# in a decorated dataclass are checked too.
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type. The function also
+# checks the keys and values of dataclasses that are nested in a decorated dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Replacements for two messages of pydantic that speak of arguments and fields, not of JSON keys.
+# Replacements for two messages in which pydantic calls a key of the JSON an argument or a field.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
     """Returns `settings` as JSON.
 
-    The keys are sorted, so that equal settings give equal text: the text is part of TFX's cache
-    key.
+    The keys are sorted, because equal settings must have the same JSON text, which is part of TFX's
+    cache key.
     """
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
@@ -64,5 +64,5 @@ def from_custom_config(
         )
         raise InputError(
             f"custom_config: found {problems}; expected the {settings_class.__name__} of this "
-            "version; compile the pipeline again, with the version that its containers run"
+            "version of the code; compile the pipeline again with the version in its containers"
         ) from error

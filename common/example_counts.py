@@ -1,4 +1,4 @@
-"""The name of the JSON file in which ImageExampleGen counts images, and one of its keys.
+"""The name of the file in which ImageExampleGen counts images, and the name of a key in that file.
 
 This module loads quickly, because it imports nothing.
 """

@@ -43,10 +43,10 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def list_graph_last(directory: str) -> list[str]:
-    """Returns the relative paths of a SavedModel's files, sorted, but with `saved_model.pb` last.
+    """Returns the relative paths of a SavedModel's files: `saved_model.pb` last, the others sorted.
 
-    If a program copies the files in the returned order, a copy that contains `saved_model.pb` is
-    complete.
+    If a program copies the files in the returned order, it writes `saved_model.pb` last, so a copy
+    that contains `saved_model.pb` is complete.
     """
     return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 

@@ -73,11 +73,13 @@ def read_text(path: str | Path) -> str:
 
 
 def read_or_write(path: str | Path, text: str) -> str:
-    """Returns the text of the file at `path`; if it is missing or damaged, writes `text` first.
+    """Returns the text of the file at `path`.
+
+    If the file is missing, empty or damaged, the function writes `text` to it, and returns `text`.
 
     Args:
       path: the path or URL of the file, as in `write_whole`.
-      text: the new content of the file.
+      text: the content of a new file.
 
     Raises:
       OSError: the file cannot be read or written.
@@ -124,9 +126,9 @@ def read_bytes(path: str | Path) -> bytes | None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes the file names in a directory to the disk, if the file system supports it.
+    """Flushes a directory to the disk with `fsync`, if the file system supports that.
 
-    A power failure can undo the creation or renaming of a file whose directory was not flushed.
+    Without the flush, a power failure can undo the creation or renaming of a file in the directory.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:

@@ -1,10 +1,11 @@
 """Computes fingerprints of the code and data that a node uses besides its input artifacts.
 
-TFX hashes module files, but no other code or data: the import path of a function, and the path of a
-dataset, a backbone or a schema, are only strings for TFX. If the code of a function or the files
-of a dataset changed, but not the path, TFX would take the node's old outputs from its cache. Every
-node therefore has an execution property with a fingerprint of its code and data. If the code or the
-data change, the fingerprint changes, and TFX runs the node again.
+TFX takes the outputs of a node from its cache if the node's execution properties and inputs are the
+same as in an earlier run. The execution properties contain the import path of a function, and the
+path of a dataset, a backbone or a schema, but neither the code of the function nor the content of
+the files. TFX hashes the content of module files, but of no other files. Every node of this project
+therefore has an execution property with a fingerprint of its code and data, so that TFX runs the
+node again if its code or data change.
 """
 
 import ast
@@ -32,8 +33,8 @@ _EXPORT_ID = "fingerprint.pb"
 def hash_directory(directory: str | Path) -> str:
     """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    The function skips `fingerprint.pb`, which contains a random ID, so that two SavedModels that
-    were converted from the same checkpoint have the same SHA-256.
+    The function skips `fingerprint.pb`, because that file contains a random ID, but SavedModels
+    that were converted from the same checkpoint must have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -65,8 +66,8 @@ def hash_code(
     Args:
       modules: import paths, such as "trainer.train".
       data: maps the import path of a module to a text that is hashed instead of the module's code.
-        For a module with a catalogue of models, the text contains only the part of the catalogue
-        that the run uses.
+        For a module that contains a catalogue of models, for example, the text is the part of the
+        catalogue that the run uses, so that a change of another part does not change the hash.
       without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
@@ -104,14 +105,16 @@ class Source:
 def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Source]:
     """Parses `modules` and all project modules that they import, directly or indirectly.
 
-    The function also parses the `__init__` of each package, because importing a module runs it. The
-    function only reads the source files of the modules; it does not import the modules.
+    The function also parses the `__init__` of each package that contains a parsed module, because
+    Python runs the `__init__` when the module is imported. The function only reads the source files
+    of the modules; it does not import the modules.
 
     Returns a dictionary from the import path of each module to its parsed source.
 
     Args:
       modules: import paths.
-      without: modules to skip. A module that is imported only by skipped modules is skipped too.
+      without: modules to leave out. The function also leaves out each module that is imported only
+        by modules in `without`.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)

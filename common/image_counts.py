@@ -21,8 +21,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The file with the count is mapped into memory, so updating the file takes only a write of 8
-    bytes to memory.
+    The process maps the file with its count into memory, because a write of 8 bytes to memory is
+    faster than a system call for each image.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ def read_counts_of_processes(directory: Path) -> dict[int, int]:
 def _map_file(directory: Path) -> mmap.mmap | None:
     """Creates the file of this process, with the count 0, and maps it into memory.
 
-    Returns None if the directory of the counts no longer exists, because the node has ended.
+    Returns None if the node has ended and the directory of the counts was deleted.
     """
     try:
         with (directory / f"{os.getpid()}.count").open("wb+") as file:

@@ -33,24 +33,27 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
     Args:
       hits: the number of correctly classified images.
       images: the number of images, at least 1.
-      confidence: the confidence that the fraction is at least the bound, in [0, 1). With a
-        confidence of 0.5 or less, the bound is the measured fraction, `hits / images`.
+      confidence: the confidence that the fraction is at least the bound, in [0, 1). For a
+        confidence of 0.5 or less, the function returns the measured fraction, `hits / images`,
+        because Wilson's bound for a confidence of 0.5 is the measured fraction.
     """
     return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns how many test images a perfect model needs for a lower confidence bound of `floor`.
+    """Returns how many test images a model needs to reach an accuracy bound of at least `floor`.
 
-    If a model classifies all n test images correctly, the lower confidence bound of its accuracy is
-    n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
+    The accuracy bound is the lower confidence bound of the model's accuracy. For n test images, the
+    highest accuracy bound is n / (n + z²), which a model reaches if it classifies all n images
+    correctly; z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].
       confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
-      The number of images, at least 1; None for a floor of 1, which no number of images can reach.
+      The smallest sufficient number of images, at least 1; None if `floor` is 1, because
+      n / (n + z²) is less than 1 for every n.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

@@ -32,8 +32,8 @@ class Lease(Protocol):
         """Checks that this process still has the lease.
 
         Raises:
-          InputError: this process did not renew the lease in time, and another process took it
-            over.
+          InputError: this process did not renew the lease in time, and another process took over
+            the lease.
         """
 
     def release(self) -> None:
@@ -51,8 +51,8 @@ class Timing:
         machines need not agree.
       settle: time that a process waits after it has written the file of the lease, before it reads
         the file again. If two processes write the file of the lease at about the same time, the
-        process that wrote last gets the lease. `settle` must be longer than a write takes, so that
-        two processes that write the file at the same time read it only when both have written it.
+        process that wrote last gets the lease. `settle` must be longer than a write takes, because
+        both processes must have written the file before either process reads the file again.
     """
 
     renewal: float = 15.0

@@ -23,11 +23,12 @@ def hold_lock(target: Path) -> Iterator[None]:
     `target`.
 
     If the process is killed, the operating system releases the lock. The lock file of a killed
-    process remains until another process takes and releases the lock.
+    process stays on the disk, but another process can take the lock, and removes the lock file when
+    it releases the lock.
 
     If `target` is a directory, the caller writes it under a temporary name, `.<name>.*`, in the
-    same parent directory, and renames it at the end. At its start, the context removes directories
-    `.<name>.*` that killed processes have left behind.
+    same parent directory, and renames it at the end. If killed processes have left directories
+    `.<name>.*` behind, the context removes these directories before the caller begins to write.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -42,17 +43,17 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # Remove the lock file while this process still holds the lock. A process that waits in
-            # `_lock` then locks the removed lock file, notices that the file was removed, and
-            # creates a new lock file.
+            # Remove the lock file before releasing the lock, because after the release, the file
+            # may be the lock file of another process. If a process already waits in `_lock`, it
+            # gets a lock on the removed file, notices the removal, and creates a new lock file.
             path.unlink(missing_ok=True)
 
 
 def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
-    The lock is released when the file is closed, or when the process ends. The owner of the lock
-    can delete the file before closing it, so that no lock file remains.
+    The lock is released when the file is closed, or when the process ends. To leave no lock file on
+    the disk, the owner of the lock can delete the file before closing it.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -73,7 +74,8 @@ def _lock(path: Path, operation: int) -> TextIO | None:
             return None
         # Between `open` and `flock`, the previous holder may have removed this file, and a third
         # process may have created and locked a new file at the same path. Use the lock only if the
-        # open file is still the file at the path.
+        # open file is still the file at the path, because otherwise this process and the third
+        # process would both have a lock.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 def print_notice(text: str) -> None:
     """Shows the line `text` to the user, and writes it to the log of the run.
 
-    The function logs the line with the logger of this module, to which the display of a run
-    (`pipeline.report.console`) adds a handler that prints the line. Early
-    in a run, and in a container, the logger has no handler of a display, and prints the line on
-    stderr.
+    The function logs the line with the logger of this module. During a run, the console
+    (`pipeline.report.console`) adds a handler to this logger, and the handler prints the line.
+    Early in a run, before the console adds its handler, and in a container, where there is no
+    console, the logger prints the line on stderr.
     """
     logger.warning("%s", make_printable(text))

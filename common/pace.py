@@ -23,7 +23,7 @@ class Pace:
 class PaceMeter:
     """Computes the speed from repeated counts of the finished images.
 
-    The measurement starts when the count increases for the second time, because until then, the
+    The measurement begins only when the count increases for the second time, because at first, the
     process also loads libraries and models, which would make the speed look too low.
     """
 

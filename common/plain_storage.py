@@ -9,7 +9,8 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-# The time limit of a request in seconds; the default limit of Google's client is two minutes.
+# The time limit of a request in seconds, less than the default limit of Google's client, which is
+# two minutes.
 _PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"

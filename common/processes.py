@@ -65,8 +65,9 @@ def _parents() -> Iterator[tuple[int, int]]:
             text = (directory / "stat").read_text(errors="replace")
         except OSError:  # the process has exited since the directory was listed
             continue
-        # /proc/<id>/stat has the form "7 (name) S 1 …" (see proc(5)). The name may contain
-        # parentheses and spaces, so split after the last parenthesis.
+        # /proc/<id>/stat contains the process ID, name, state and parent ID, in the form
+        # "7 (name) S 1 …" (see proc(5)). The name may contain parentheses and spaces, so parse only
+        # the text after the last parenthesis.
         state, parent, *_ = text.rpartition(")")[2].split()
         if state not in "ZX":
             yield int(directory.name), int(parent)

@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Do not let Rich print the program's output above the bars, as it does by default: the
-        # output includes that of libraries, which belongs in the log.
+        # Do not let Rich redirect stdout and stderr, because it would print the output of libraries
+        # above the bars, and the output of libraries belongs in the log file.
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -1,4 +1,4 @@
-"""Temporarily replaces an attribute of a library, for a change for which it has no option."""
+"""Temporarily replaces an attribute of a library that has no option for the desired behaviour."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

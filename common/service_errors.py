@@ -29,9 +29,10 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     """A context that turns an error of a client library into an InputError with a one-line message.
 
     Args:
-      what: a description of the attempted action; the message starts with it.
-      errors: maps each expected class of exceptions to a function that describes an exception of
-        this class; the description is the second part of the message.
+      what: a description of the attempted action, with which the message begins.
+      errors: maps each expected class of exceptions to a function that returns a description of an
+        exception of this class. The message of the InputError is `what`, a colon and the
+        description.
 
     Raises:
       InputError: an exception of one of the classes in `errors`, or a RetryError, was raised.
@@ -40,8 +41,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     try:
         yield
     except kinds as given_up:
-        # A client that gives up after several attempts raises a RetryError, which contains the last
-        # error.
+        # A client that gives up after several attempts raises a RetryError, which contains the
+        # error of the last attempt. The message describes the error of the last attempt.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

@@ -8,10 +8,12 @@ _Object = TypeVar("_Object")
 
 
 class SharedObjects:
-    """A cache for objects that are slow to create, which works only inside the context `keep`.
+    """A cache for objects that are slow to create.
 
-    The cache drops its objects at the end of the context, because a Beam worker is a long-lived
-    process, and would otherwise keep objects in memory that it no longer needs.
+    The cache keeps objects only inside the context `keep`. Outside `keep`, every call of `get`
+    creates a new object. The cache drops its objects at the end of the context, because a Beam
+    worker is a long-lived process, and would otherwise keep objects in memory that it no longer
+    needs.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,6 @@ This module loads quickly, because it does not import TensorFlow.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"
-# The name of the input of each signature. If the name of an input ends with _bytes, TensorFlow
-# Serving and Vertex AI decode its base64 values in JSON requests.
+# Maps each signature to the name of its input. If the name of an input ends with _bytes, TensorFlow
+# Serving and Vertex AI decode the base64 values of this input in JSON requests.
 INPUT = {FROM_BYTES: "image_bytes", FROM_EXAMPLES: "examples", FROM_PIXELS: "images"}

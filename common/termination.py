@@ -4,15 +4,17 @@ By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, betw
 instructions. If the main thread is in a long call into TensorFlow, Python raises KeyboardInterrupt
 only when the call returns. If Python code that TensorFlow called raises KeyboardInterrupt,
 TensorFlow turns KeyboardInterrupt into an exception of another class, and a program that catches
-exceptions of that class would continue with only a part of the data.
+exceptions of the other class continues with only a part of the data.
 
-Instead of raising KeyboardInterrupt, this project's programs use CPython's own signal handler,
-which runs even while the main thread is busy. CPython's handler writes the number of the signal to
-a pipe, and a second thread reads the number from the pipe and ends the process. The process ends as
-abruptly as after `kill -9`: after a signal, the pipeline completes, records and pushes nothing
-more. The files on the disk are always in a state from which the next run can continue.
+Instead of KeyboardInterrupt, this project's programs use the signal handler that CPython implements
+in C, because that handler runs even while the main thread is busy. CPython's handler writes the
+number of the signal to a pipe, and a second thread reads the number from the pipe and ends the
+process. After a signal, the process ends immediately, as after `kill -9`, so the pipeline
+completes, records and pushes nothing more. Whenever the process ends, the files on the disk are in
+a state from which the next run can continue.
 
-Only a training job with unsaved steps delays the end of the process: it first writes a checkpoint.
+Only a training job with unsaved steps delays the end of the process, because the job first writes a
+checkpoint.
 """
 
 import atexit
@@ -32,9 +34,10 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# A second signal less than `_SAME_REQUEST` seconds after the first is ignored, because it may be a
-# copy of the first signal: programs such as timeout(1) and uv forward Ctrl-C to the process that
-# they run, although the terminal has already sent Ctrl-C to that process.
+# Programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although the
+# terminal has already sent Ctrl-C to that process. If a second signal arrives less than
+# `_SAME_REQUEST` seconds after the first signal, this module ignores the second signal, because it
+# may be a copy of the first signal.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
 _LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
@@ -70,7 +73,7 @@ class Termination:
           program: the name of the program, with which every message begins.
         """
         self._program = program
-        self._stderr = os.dup(2)  # the original stderr; a run redirects descriptor 2 to its log
+        self._stderr = os.dup(2)  # a run later redirects descriptor 2 to its log, but not this copy
         self._lock = threading.RLock()
         self._work: list[InterruptibleTraining] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -83,16 +86,17 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # If a sandbox forbids the system call of `adopt_orphans`, a signal ends the process, but
-        # not those descendants whose parents have exited.
+        # If `adopt_orphans` fails, because a sandbox forbids its system call, a signal still ends
+        # this process, but not those of its descendants whose parent processes have exited.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Do not handle a signal that is ignored: a shell makes a background job ignore Ctrl-C,
-            # and nohup makes a program ignore SIGHUP.
+            # Do not handle a signal that this process already ignores, because the program that
+            # started the process wants the signal to be ignored: a shell makes a background job
+            # ignore Ctrl-C, and nohup makes a program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -147,18 +151,17 @@ class Termination:
 
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
-        with self._lock:  # if `_end` is called, other threads wait here until the process has ended
+        with self._lock:  # while another thread runs `_end`, this thread waits here
             if self._number is not None and not self._work:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
         until = time.monotonic() + _LONGEST_CALLBACKS
-        # Run each callback in its own thread, so that a callback that hangs does not stop the
-        # others.
+        # Run each callback in its own thread, so that the other callbacks run even if one hangs.
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # run the callbacks one after the other, unless one hangs
+            thread.join(_LONGEST_TURN)  # start the next callback when this one has ended or hangs
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -190,9 +193,9 @@ _current: Termination | None = None
 def _ignore_in_main_thread(*_: Any) -> None:
     """Does nothing.
 
-    This handler is installed because CPython writes the number of a signal to the pipe only if the
-    signal has a Python handler. When CPython calls this handler, the number of the signal is
-    already in the pipe.
+    CPython writes the number of a signal to the pipe of `signal.set_wakeup_fd` only if the signal
+    has a handler in Python, so this function is that handler. The thread that reads the pipe ends
+    the process.
     """
 
 
@@ -209,17 +212,16 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # Block signals during a fork: until the forked child restores the default handlers, CPython
-    # writes the number of a signal to the pipe that the child shares with its parent, so a signal
-    # to the child could end the parent.
+    # Block signals during a fork. At first, a forked child has the signal handlers of its parent,
+    # and shares the pipe with its parent, so a signal to the child would end the parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # atexit calls functions in the reverse order of their registration, so it calls
-    # `_restore_signals` last. The default handlers must be restored before the interpreter shuts
-    # down, because the shutdown stops the thread that reads the pipe.
+    # The default handlers must be restored before the interpreter shuts down, because the shutdown
+    # stops the thread that reads the pipe. atexit calls functions in the reverse order of their
+    # registration, so it calls `_restore_signals` after all functions that are registered later.
     atexit.register(_restore_signals)
 
 
@@ -246,12 +248,13 @@ def ends_on_signals() -> bool:
 
 @contextmanager
 def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
-    """A context in which `work` may save its unsaved steps before a signal ends the process.
+    """A context in which a training job can save a checkpoint before a signal ends the process.
 
-    If `work` has unsaved steps when the signal arrives, `work.request_stop` is called, and the
-    process ends when the context ends. If an exception ends the context after the signal, the
-    process prints the message of the exception before it ends. A second signal ends the process at
-    once. If contexts are nested, only the outermost context has an effect.
+    If the training job `work` has unsaved steps when the signal arrives, this module calls
+    `work.request_stop`, and ends the process when the context ends. If an exception ends the
+    context after the signal, the process prints the message of the exception before it ends. A
+    second signal ends the process immediately. If contexts are nested, only the outermost context
+    has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):

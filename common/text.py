@@ -10,7 +10,7 @@ _HARMLESS = "\u200c\u200d\xa0\u202f\u3000"
 
 
 def escape_controls(text: str) -> str:
-    r"""Escapes control characters, so that a terminal can neither obey them nor break the line.
+    r"""Escapes control characters, so that the text cannot control a terminal or begin a new line.
 
     The function replaces control characters (such as those of terminal escape sequences), line
     breaks, characters that change the direction of writing, and bytes of a file name that are not

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# Matches the query string of a URL without a scheme and a host; messages of urllib3 contain such
-# URLs.
+# Matches the query string of a URL without a scheme and a host. The error messages of urllib3
+# contain such URLs.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 

@@ -13,7 +13,7 @@ _DISTRIBUTIONS = {
     "vl_convert": "vl-convert-python",
     "yaml": "PyYAML",
 }
-# Maps a distribution to those of its dependencies whose versions can change its results.
+# Maps a distribution to the dependencies whose versions can change the results of the distribution.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
 # Packages whose versions do not matter, because the packages compute nothing: they contain only
 # command-line flags, logging and protocol buffers.
@@ -39,9 +39,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # The package may come from a distribution with an unexpected name, such as a special build
-        # of TensorFlow. `packages_distributions`, which takes almost a second, is called only if no
-        # distribution has the expected name.
+        # No distribution has the name `name`, so look for a distribution that contains the package.
+        # A special build of TensorFlow, for example, may have another name than `tensorflow`. This
+        # search takes almost a second, so it is not used for every package.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

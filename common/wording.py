@@ -4,13 +4,15 @@ The strings that only people read are docstrings, the messages of exceptions and
 lines and help texts. A change to a string that only people read must not change the fingerprint of
 the code (see `common.fingerprint`). A string that the program itself uses, such as the name of a
 feature or a key of a dictionary, can affect a result. A message that the program first assigns to a
-variable can affect a result, because the program may write the message to a file.
+variable does not count as a string that only people read, because the program may also write the
+variable to a file.
 """
 
 import ast
 from typing import Any
 
-# A class whose name ends with an entry of `_EXCEPTIONS` is taken for an exception.
+# If the name of a class ends with an entry of `_EXCEPTIONS`, this module assumes that the class is
+# an exception.
 _EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
@@ -77,7 +79,8 @@ def _is_log_line(call: ast.Call) -> bool:
 def _neutralise_arguments(call: ast.Call) -> None:
     """Replaces every positional argument that is a message: a string that contains a space.
 
-    Single words and keyword arguments stay, because an exception handler may depend on them.
+    The function keeps single words and keyword arguments, because the code that catches an
+    exception may use them.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 

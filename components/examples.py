@@ -63,7 +63,8 @@ def find_images(splits: Iterable[str], names: Collection[str]) -> Iterator[Image
 
     Args:
       splits: URIs of splits of ImageExampleGen.
-      names: the values of the feature `file_name`. Names that no image has are ignored.
+      names: the values of the feature `file_name`. The function ignores a name that does not occur
+        in `splits`.
     """
     wanted = set(names)
     examples = itertools.chain.from_iterable(map(read_images, splits))

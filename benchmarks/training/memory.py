@@ -14,7 +14,11 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def measure_memory(material: Material, copies: int, steps: int, batch_size: int) -> float:
-    """Returns the peak resident memory, in MiB, of training on `copies` copies of the data."""
+    """Returns the peak resident memory, in MiB, of a training run.
+
+    The dataset of the run contains every image `copies` times. Calls with different values of
+    `copies` show whether the memory grows with the size of the dataset.
+    """
     arguments = (material.folder, material.images, copies, steps, batch_size)
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.training.memory", *map(str, arguments)],
@@ -50,7 +54,8 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
 def _peak() -> float:
     """Returns the peak memory of this process so far, in MiB.
 
-    `ru_maxrss` cannot be used: in a child process, it starts at the memory of the parent process.
+    `resource.getrusage` cannot be used, because a child process inherits the `ru_maxrss` of its
+    parent process, so the value would be too large.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))

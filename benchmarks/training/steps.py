@@ -17,9 +17,9 @@ from trainer.training.loop import Loop
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-# The two training loops alternate: each trains for a turn of several steps. The first `_SETTLE`
-# steps of a turn are not timed: their batches may have been prefetched during the other loop's
-# turn, which would make the steps look too fast.
+# The two training loops alternate: in each turn, one of the loops trains for several steps. The
+# first `_SETTLE` steps of a turn are not timed, because the batches for these steps may have been
+# prefetched during the other loop's turn, which would make the steps look too fast.
 _SETTLE = 2
 
 

@@ -21,11 +21,12 @@ class BackboneTransformSpec(standard_component_specs.TransformSpec):
 
 
 class BackboneTransform(base_beam_component.BaseBeamComponent):
-    """TFX's Transform with the backbone as an input, and without statistics or analyzer cache.
+    """TFX's Transform with the backbone as an additional input artifact.
 
     Because the backbone is an input artifact, ML Metadata records it in the lineage, and the node
-    runs again if the backbone changes. `preprocessing_fn` gets the path of the backbone as a field
-    of `TransformSettings`.
+    runs again if the backbone changes. The executor passes the path of the backbone to
+    `preprocessing_fn`, in the field `backbone` of `TransformSettings`. Unlike TFX's Transform, this
+    node writes no statistics and no analyzer cache.
     """
 
     SPEC_CLASS = BackboneTransformSpec

@@ -19,7 +19,7 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # the TransformGraph artifact's custom property that contains a warning
+WARNING = "warning"  # a custom property of the TransformGraph artifact; its value is a warning
 
 
 class Executor(executor.Executor):
@@ -35,7 +35,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs TFX's Transform; `preprocessing_fn` gets the backbone's path in `TransformSettings`.
+        """Runs TFX's Transform, and passes the path of the backbone to `preprocessing_fn`.
 
         If `check_input_range` is set and the backbone works better with another range of pixel
         values, the executor writes a warning into the custom property `warning` of the
@@ -52,7 +52,8 @@ class Executor(executor.Executor):
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
         # Trainer reads `counts.json` from the artifact of its input examples. With `--tune head`,
-        # Trainer's input examples are the transformed examples.
+        # Trainer's input examples are the transformed examples, so copy `counts.json` to their
+        # artifact.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -62,9 +63,9 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards to find the fastest. Trying small batches
-    would waste time, because the transform graph pads every batch to `CHUNK` images, so that a
-    small batch takes as long as a full one.
+    By default, Beam tries batch sizes from 1 upwards to find the size with the highest speed. Small
+    batches would waste time, because the transform graph pads every batch to `CHUNK` images, and a
+    small batch therefore takes as long as a full batch.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

@@ -1,8 +1,8 @@
-"""Cancels a custom job of Vertex AI if the pipeline step that waits for it is cancelled or fails.
+"""Cancels a Vertex AI custom job if the pipeline step that waits for the job is cancelled or fails.
 
-When a user cancels a run, Vertex AI sends SIGTERM to the step. Vertex AI does not know that the
-step waits for a custom job, so without this module, the job would go on training, and cost money.
-Google's own pipeline components also cancel their jobs on SIGTERM (see execution_context.py of
+When a user cancels a run, Vertex AI sends SIGTERM to the step, but does not cancel the custom job
+that the step started. Without this module, the custom job would continue, and cost money.
+Google's own pipeline components cancel their jobs on SIGTERM too (see execution_context.py of
 google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
 be cancelled, because a retry of the step would start a second job with the same checkpoints while
 the first job is still running.
@@ -43,13 +43,14 @@ _RETRY = Retry(
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     """A context that cancels the job if an exception ends the context.
 
-    Inside the context, SIGTERM raises SystemExit, and so also cancels the job. The context does not
-    cancel a job that has already ended. Use the context only in the main thread, because only the
-    main thread can install signal handlers.
+    Inside the context, SIGTERM raises SystemExit, so SIGTERM cancels the job too. The context does
+    not cancel a job that has already ended. Use the context only in the main thread, because only
+    the main thread can install signal handlers.
 
     Args:
-      job: the job, as the argument `job_args` of TFX's `start_cloud_training`. The function adds a
-        label to the job.
+      job: the description of the job, in the form of the argument `job_args` of TFX's
+        `start_cloud_training`. The function adds a label to `job`, by which the function later
+        finds the job in Vertex AI.
       region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
@@ -97,7 +98,8 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            # Vertex AI raises FailedPrecondition if the job has ended in the meantime.
+            # If the job has ended since it was listed, Vertex AI raises FailedPrecondition, which
+            # can be ignored.
             with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 

@@ -11,8 +11,8 @@ class CustomJobTrainer(Trainer):
 
     TFX's own Trainer for Vertex AI is not used, because it has no input for statistics, and because
     it reads the description of the job from `custom_config`. `custom_config` is part of the cache
-    key, so after a change of the job's machines, TFX would train the model again, although the
-    machines do not affect the model.
+    key. If a user changed only the machines of the job, TFX's own Trainer would train the model
+    again, although the machines do not affect the model.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -23,7 +23,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Submits the custom job and waits for it; each worker of the job runs Trainer's executor.
 
-        If the step gets SIGTERM or fails while it waits for the job, it cancels the job.
+        If the step gets SIGTERM, or fails while it waits for the job, the executor cancels the job.
 
         Raises:
           google.api_core.exceptions.GoogleAPIError: Vertex AI rejects the job, or does not report

@@ -2,7 +2,7 @@
 
 The description of the job is in a file and not in an execution property, because execution
 properties are part of the cache key, but the machines on which the job runs do not affect the
-trained model. After a change of only the job's machines, the cache key stays the same, so a run can
+trained model. If only the machines of the job change, the cache key stays the same, so a run can
 take the model from the cache, or resume from existing checkpoints.
 """
 
@@ -25,7 +25,7 @@ class JobRequest:
     """The description of a custom job.
 
     Attributes:
-      job: the job, as the argument `job_args` of TFX's `start_cloud_training`.
+      job: the value of the argument `job_args` of TFX's `start_cloud_training`.
       region: the region in which the job is submitted.
     """
 
@@ -44,7 +44,7 @@ def write_job_request(outputs: Mapping[str, list[types.Artifact]], request: JobR
 
 
 def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
-    """Reads the description of the job that the first step of this run wrote.
+    """Reads the description of the job, which the first step of the run has written.
 
     Args:
       outputs: the output artifacts of the calling step.
@@ -54,10 +54,10 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 
 
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
-    """Returns the path of the file with the description in the directory of the run.
+    """Returns the path of the file with the description of the job.
 
-    The directory of each output artifact is RUN/STEP/NAME, so the directory of the run is two
-    levels above.
+    The file is in the directory of the run. The directory of an output artifact is RUN/STEP/NAME,
+    where RUN is the directory of the run.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

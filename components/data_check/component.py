@@ -43,8 +43,8 @@ class FullDataCheckSpec(DataCheckSpec):
 class DataCheck(base_component.BaseComponent):
     """Lists near duplicates, shortcuts and unusual images in the file `data_issues.jsonl`.
 
-    A shortcut is a file format or image size that is common in one class and rare in all others, so
-    that a model can learn it instead of what the images show.
+    A shortcut is a file format or image size that is common in one class and rare in all others. A
+    model can learn a shortcut instead of the content of the images.
 
     The node also reads the `test` split, but does not affect training: no node that trains a model
     reads `data_issues.jsonl`.

@@ -90,15 +90,17 @@ class Executor(base_executor.BaseExecutor):
 
 
 def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> MeasuredImages:
-    """Measures the images of all splits; yields the results and the encoded images in chunks.
+    """Measures the images of all splits in chunks of at most `chunk` images.
 
-    For the progress display, the function counts the images of a chunk when the caller asks for the
-    next chunk, because only then has the caller processed these images.
+    Yields, for each chunk, the measured values and the encoded images. When the caller asks for the
+    next chunk, it has processed the images of the previous chunk, so the function adds these images
+    to the count for the progress display.
 
     Args:
       examples: the Examples artifact of ImageExampleGen.
       chunk: the largest number of images in a chunk.
-      file: a temporary file for the views of the images (see `components.data_check.views`).
+      file: the temporary file to which the function writes the views of the images (see
+        `components.data_check.views`).
     """
     for split in artifact_utils.decode_split_names(examples.split_names):
         images = read_images(artifact_utils.get_split_uri([examples], split))

@@ -13,10 +13,11 @@ from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
 _LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
-# Near duplicates are first found by comparing small grey copies of the images. In a dataset of
-# similar images, such as X-ray images, the grey copies of many different images also correlate. Two
-# images whose grey copies correlate count as near duplicates only if, in the backbone's feature
-# space, each is also among the `_NEAREST` nearest neighbours of the other.
+# To find near duplicates, the full data check first compares small grey copies of the images. In a
+# dataset of similar images, such as X-ray images, the grey copies of different images can have a
+# high correlation. Two images whose grey copies have a high correlation are therefore near
+# duplicates only if, in the backbone's feature space, each image is among the `_NEAREST` nearest
+# neighbours of the other image.
 _NEAREST = 10
 # `find_outliers` computes the mean distance of each image to the `_NEIGHBOURS` nearest images of
 # its class.
@@ -70,21 +71,22 @@ def confirm_pairs(pairs: Sequence[Pair], features: np.ndarray) -> list[Pair]:
 def find_wrong_labels(
     features: np.ndarray, labels: np.ndarray, pairs: Iterable[Pair] = ()
 ) -> list[WrongLabel]:
-    """Finds images whose labels are probably wrong, by confident learning.
+    """Uses confident learning to find images whose labels are probably wrong.
 
     A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. The threshold of a class is its mean predicted probability over the images with that
-    label. The candidate labels of an image are the classes whose predicted probability reaches the
-    threshold of the class. The label of an image is probably wrong if the most probable candidate
-    label is a different class (Northcutt, Jiang and Chuang, 2021, "Confident Learning", section
-    3.1). The package cleanlab computes the same result, but is not used: the method takes only a
-    few lines of code, and cleanlab's options are not needed.
+    each image. The threshold of a class is the mean probability of the class over the images that
+    are labelled with the class. A class is a candidate label of an image if the probability of the
+    class for this image is at least the threshold of the class. The label of an image is probably
+    wrong if the most probable candidate label is a different class (Northcutt, Jiang and Chuang,
+    2021, "Confident Learning", section 3.1). The package cleanlab computes the same result, but is
+    not used, because the method takes only a few lines of code, and cleanlab's options are not
+    needed.
 
     Args:
       features: float32 [N, D].
       labels: int [N].
-      pairs: pairs of images that look the same; the probe that predicts the class of one image of a
-        pair is not trained on the other image of the pair.
+      pairs: pairs of images that look the same. The probe that predicts the class of one image of a
+        pair is trained without the other image of the pair.
 
     Returns:
       The images with wrong labels, the most doubtful label first.
@@ -130,7 +132,7 @@ def predict_out_of_fold(
     # the same result.
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate solution is enough
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the probe need not converge fully
         for learnt, asked in folds.split(unit, known, groups):
             if len(np.unique(known[learnt])) < 2 or not len(asked):
                 continue
@@ -147,16 +149,17 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
 
     The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
     in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
-    Baselines". An image is an outlier if its distance is above the third quartile of all distances
-    plus 1.5 times their interquartile range (Tukey, 1977, "Exploratory Data Analysis").
+    Baselines". An image is an outlier if its distance is larger than the third quartile of the
+    distances of all images plus 1.5 times the interquartile range of these distances (Tukey, 1977,
+    "Exploratory Data Analysis").
 
     Args:
       features: float32 [N, D].
       labels: int [N].
 
     Returns:
-      Index and distance of each outlier, the farthest first; images of a class with at most 10
-      images are not checked.
+      The index and the distance of each outlier, the largest distance first. Images of a class with
+      at most 10 images are not checked.
     """
     distances = np.full(len(labels), np.nan)
     unit = _unit(features)
@@ -174,7 +177,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # The distance of images of small classes is NaN, and `NaN > x` is False for every x.
+    # Images of small classes have the distance NaN, and are not reported as outliers, because
+    # `NaN > x` is False for every x.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

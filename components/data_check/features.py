@@ -12,9 +12,9 @@ from trainer.preprocessing import FEATURES, IMAGE_HASH, FrozenBackbone, hash_ima
 class FeatureReader:
     """Reads the features of images from Transform's output, or computes them with the backbone.
 
-    With `--tune head`, Transform has computed the features of the train and validation images, so
-    the backbone computes only the features of the test images. With `--tune full`, Transform
-    computes no features, so the backbone computes the features of all images.
+    With `--tune head`, Transform's output contains the features of the train and validation images,
+    so this class computes only the features of the test images. With `--tune full`, Transform
+    computes no features, so this class computes the features of all images.
     """
 
     def __init__(self, transformed: Sequence[str], backbone: str, input_range: str) -> None:
@@ -43,7 +43,7 @@ class FeatureReader:
 
 
 def _read_features(splits: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields, for each image in Transform's output, the hash of its bytes and its features."""
+    """Yields, for each image in Transform's output, the image's hash and the image's features."""
     for split in splits:
         for record in read_records(split):
             values = tf.train.Example.FromString(record).features.feature

@@ -12,7 +12,7 @@ import PIL.Image
 
 from components.data_check.views import Views, make_views
 
-LEAST_SIDE = 32  # pixels; smaller images are not compared, because too many look alike
+LEAST_SIDE = 32  # pixels; smaller images are not compared, because too many of them look alike
 _WORK_SIDE = 256  # pixels; larger images are scaled down before they are measured
 
 

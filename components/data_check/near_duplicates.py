@@ -15,9 +15,9 @@ from components.data_check.views import SIDE, Views
 # `components.data_check.views`).
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Two images are compared only if their perceptual hashes agree in one of four bands of 16 bits. If
-# more than `_COMMON` images have the same 16 bits in a band, as blank images do, their agreement in
-# that band is ignored, because comparing so many images would be slow.
+# Two images are compared only if their perceptual hashes agree in at least one of four bands of 16
+# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this band
+# is ignored for these images, because comparing so many images would be slow.
 _COMMON = 200
 
 
@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
     Attributes:
       first, second: the indices of the two images; `first` is smaller than `second`.
-      likeness: the correlation of the images, in [0.95, 1].
+      likeness: the highest correlation of one image with a view of the other image, in [0.95, 1].
     """
 
     first: int
@@ -40,12 +40,12 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     The function also finds copies of an image that are re-encoded, mirrored, scaled down, or
     cropped by up to 5 %.
 
-    The function compares the small grey copies of two images only if their perceptual hashes agree
-    in at least one of four bands of 16 bits, so that the running time grows only slightly faster
-    than the number of images.
+    To save time, the function compares the small grey copies of two images only if the perceptual
+    hashes of these images agree in at least one of four bands of 16 bits. The running time
+    therefore grows only slightly faster than the number of images.
 
     Args:
-      images: for each image, its views (see `components.data_check.views`).
+      images: the views of each image (see `components.data_check.views`).
 
     Returns:
       All pairs of images that look the same, the pair with the highest correlation first.

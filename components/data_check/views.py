@@ -18,9 +18,9 @@ import PIL.ImageOps
 
 SIDE = 24  # pixels; side of the small grey copies of the views
 # Each row defines a crop: the shares of the image that are cut off on the left, upper, right and
-# lower side. In a test with 400 images, each cropped by 5 % in four ways, every cropped image had a
-# correlation of at least 0.986 with one of the crops of the original image, while the highest
-# correlation between two of 600 different images was 0.89.
+# lower side. In a test, 400 images were cropped by 5 % in four ways, and every cropped image had a
+# correlation of at least 0.986 with one of the crops of its original image. Among 600 different
+# images, the highest correlation of two images was 0.89.
 _CROPS = (
     (0.025, 0.025, 0.025, 0.025),
     *(
@@ -83,8 +83,8 @@ class ViewsFile:
     def store(self, hashes: np.ndarray, greys: np.ndarray) -> Views:
         """Writes the grey copies of an image's views to the file.
 
-        Returns views that read their grey copies from the file. The returned views can be used
-        until the context of this `ViewsFile` ends.
+        Returns a `Views` object that reads the grey copies from the file whenever its attribute
+        `greys` is used. The returned object can be used until the context of this `ViewsFile` ends.
 
         Args:
           hashes: perceptual hashes of the image's views, as in `Views`.
@@ -92,7 +92,8 @@ class ViewsFile:
         """
         self._file.write(greys.astype(np.float16).tobytes())
         self._images += 1
-        # Copy the hashes: `hashes` may be part of a larger array, which would stay in memory.
+        # Copy the hashes, because `hashes` may be a slice of a larger array, and the slice would
+        # keep the whole array in memory.
         return _StoredViews(hashes.copy(), self, self._images - 1)
 
     def read(self, image: int) -> np.ndarray:
@@ -120,8 +121,8 @@ class _StoredViews:
 
 
 def _views(image: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
-    # Scale each view to only four times the side of the grey copies, because hashing a larger image
-    # takes longer.
+    # Scale each view to only 96 x 96 pixels, because computing the perceptual hash of a larger
+    # image takes longer.
     size = (4 * SIDE, 4 * SIDE)
     width, height = image.size
     whole = image.resize(size, PIL.Image.Resampling.BOX)

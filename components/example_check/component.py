@@ -71,10 +71,10 @@ class ExampleCheck(base_component.BaseComponent):
           classes: the class names, as JSON.
           max_quarantined: the largest allowed share of quarantined images, from 0 to 1; if the
             share is larger, the run stops.
-          champion_counts: a JSON list that contains, for each class, the number of images on which
-            the champion model was trained; an empty list if the numbers of images were not
-            recorded; null if there is no champion, or if the champion was trained on the data of
-            this run.
+          champion_counts: a JSON list with the number of images of each class on which the champion
+            model was trained. The list is empty if the numbers of images were not recorded. The
+            JSON value is null if there is no champion, or if the champion was trained on the data
+            of this run.
           max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
             run's training data and that of the champion's training data.
           allow_anomalies: whether the run continues even if there are anomalies.

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-# TFX must be imported before TFDV, because TFX patches tfx_bsl for the pinned version of TFDV.
+# TFX must be imported before TFDV. TFDV imports the module tfx_bsl.arrow.sql_util, which the
+# installed tfx_bsl lacks, and importing TFX puts a mock in place of this module.
 from tfx.components.example_validator import executor  # noqa: F401 (isort: keep first)
 
 import tensorflow_data_validation as tfdv  # isort: skip
@@ -23,10 +24,11 @@ def find_drift(
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
     class in common.
 
-    TFDV's comparator could also compute the L-infinity distance, the largest change of a share, but
-    no limit on the L-infinity distance suits all datasets. In a dataset of 200 classes, 20 classes
-    can vanish although no share changes by more than 0.01. In a dataset of 2 classes and 40 images,
-    a share can change by 0.1 by chance.
+    The function does not use the L-infinity distance (the largest change of a share), which TFDV's
+    comparator could also compute, because no limit on this distance suits all datasets. In a
+    dataset of 200 classes, 20 classes can vanish although no share changes by more than 0.01, so a
+    limit on the L-infinity distance would have to be below 0.01. In a dataset of 2 classes and 40
+    images, a share can change by 0.1 by chance, so the limit would have to be above 0.1.
 
     Args:
       classes: the class names.
@@ -54,7 +56,7 @@ def find_drift(
 
 
 def _statistics(counts: Sequence[int]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns TFDV statistics of the label, made from the number of images of each class.
+    """Converts the number of images of each class to TFDV's statistics of the feature `label`.
 
     The label statistics that TFDV computes from the examples cannot be used, because they contain
     only the 1,000 most frequent labels.

@@ -1,4 +1,4 @@
-"""Checks the number of quarantined images, and the values of images with 16 bits per channel."""
+"""Checks whether too many images are quarantined, and whether images look nearly black."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -23,8 +23,8 @@ _MOST = 1 / 2
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
     """Raises an error if too many images are quarantined.
 
-    The function names each class of which more than half the images are quarantined: in the error
-    message, or, if the function raises no error, in a printed notice.
+    If more than half the images of a class are quarantined, the function also names that class, in
+    the error message or, if the function raises no error, in a printed notice.
 
     Args:
       examples: URI of the Examples artifact.
@@ -62,8 +62,8 @@ def _lost_classes(examples: str, classes: Sequence[str]) -> Iterator[str]:
 def find_dark_images(examples: str) -> Iterator[Finding]:
     """Yields a `Finding` if most images with 16 bits per channel have values of at most 12 bits.
 
-    Images with values of at most 12 bits look nearly black, because ImageExampleGen takes the value
-    65535 for white.
+    Images with values of at most 12 bits look nearly black, because ImageExampleGen assumes that
+    the value 65535 is white.
 
     Args:
       examples: URI of the Examples artifact.

@@ -16,10 +16,10 @@ QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# `DEEP` is the key for the number of images with 16 bits per channel whose white was assumed to be
-# 65535. Among the images that are counted under `DEEP`, those without a value above 4095 are also
-# counted under `DARK`. Images without a value above 4095 probably come from the 12-bit cameras of
-# microscopes and scanners.
+# `DEEP` is the key for the number of images with 16 bits per channel for which ImageExampleGen
+# assumed that the value 65535 is white. `DARK` is the key for the number of images that are counted
+# under `DEEP` and have no value above 4095. Such images look nearly black, and probably come from
+# the 12-bit cameras of microscopes and scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)

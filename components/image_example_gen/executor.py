@@ -166,7 +166,7 @@ def _collect(plans: Sequence[str], uri: str) -> list[dict[str, Any]]:
 def _check_counts(counts: dict[str, int], listed: int) -> None:
     read, quarantined = counts[READ], counts[QUARANTINE]
     if read != listed:
-        raise RuntimeError(f"images were lost: {listed} were listed; {counts}")
+        raise RuntimeError(f"images were lost: {listed} images were listed; found {counts}")
     if read != sum(counts[outcome] for outcome in OUTCOMES):
         raise RuntimeError(
             f"images were lost: {counts}; expected `read` to be the sum of the other counts"

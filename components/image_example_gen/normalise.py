@@ -14,8 +14,9 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# TensorFlow's ops, which the exported model also uses, can decode only some BMP and WebP images.
-# Pillow decodes the BMP and WebP images that TensorFlow's ops cannot decode.
+# TensorFlow's ops can decode only some BMP and WebP images, so Pillow decodes the others. (The
+# exported model rejects images that only Pillow can decode, because the exported model can use only
+# TensorFlow's ops.)
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
@@ -27,8 +28,8 @@ class Normalised(NamedTuple):
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the largest pixel value, if the image has 16 bits per channel and its white was assumed
-        to be 65535; None for other images.
+      peak: the largest pixel value, if the image has 16 bits per channel and the value 65535 was
+        assumed to be white; None for other images.
     """
 
     encoded: bytes
@@ -55,13 +56,13 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # Convert the bytes to a tensor to save time: if a TensorFlow op gets bytes, it first tries
-        # a fast path that accepts only tensors.
+        # Convert the bytes to a tensor, because a TensorFlow op that gets bytes wastes time: it
+        # first tries a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
-            # Decode the JPEG only to check that it is not damaged. Decoding at an eighth of the
-            # size still reads the whole file, but takes only two thirds of the time of decoding at
-            # full size.
+            # Decode the JPEG only to find damage: the example will contain the bytes of the file,
+            # not the decoded pixels. Decoding at an eighth of the size still reads the whole file,
+            # but takes only two thirds of the time of decoding at full size.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -78,13 +79,16 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 
 
 def _check(encoded: bytes, limits: Limits) -> None:
-    """Raises an error for a file that is empty, too large or a HEIC image, before it is decoded."""
+    """Raises an error if a file is empty, is too large, or is a HEIC image.
+
+    No decoder of this module can read HEIC images.
+    """
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
     if len(encoded) > limits.max_bytes:
         raise UnusableError(
             Reason.TOO_LARGE,
-            f"{len(encoded)} bytes; at most {limits.max_bytes} are decoded",
+            f"{len(encoded)} bytes; expected at most {limits.max_bytes} bytes",
         )
     brands = (encoded[8:12], *(encoded[i : i + 4] for i in range(16, 64, 4)))
     if encoded[4:8] == b"ftyp" and brands[0] in _HEIC_BRANDS and b"avif" not in brands:
@@ -103,22 +107,22 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
-    The function also returns None if the PNG has the chunk sBIT, which states how many bits are
-    used: the value of white is then known.
+    The function also returns None for a PNG with the chunk sBIT, because this chunk determines the
+    value of white: it states how many of the 16 bits are used.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # If there are two or four channels, the last one is alpha. Ignore the alpha channel.
+    # If the PNG has two or four channels, leave out the last channel, because it is alpha.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
 def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
-    If an assertion in `trainer.decoding` failed, the message of the assertion states the reason.
-    TensorFlow's own messages are long descriptions of the graph, so the error does not contain
-    them.
+    If an assertion in `trainer.decoding` failed, the reason is the message of the assertion. All
+    other messages of TensorFlow are long descriptions of the graph, so the error does not contain
+    these messages.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:

@@ -1,8 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
-Pillow may open only files of the formats in `PILLOW_FORMATS`: for an EPS file, for example, Pillow
-would run Ghostscript, even if the EPS file is named .jpg, because Pillow recognises the format of a
-file by its content.
+Pillow recognises the format of a file by its content, not by its name. This module allows Pillow to
+open only the formats in `PILLOW_FORMATS`. If this module allowed all formats, Pillow would run
+Ghostscript for an EPS file, for example, even if the file is named .jpg.
 """
 
 import io
@@ -34,8 +34,8 @@ class Pixels(NamedTuple):
     Attributes:
       rgb: the pixels, uint8 [h, w, 3]. The image is upright, has a white background where it was
         transparent, and its longer side has at most `Limits.max_side` pixels.
-      peak: the largest pixel value, if the image has 16 bits per channel and its white was assumed
-        to be 65535; None for other images.
+      peak: the largest pixel value, if the image has 16 bits per channel and the value 65535 was
+        assumed to be white; None for other images.
     """
 
     rgb: np.ndarray
@@ -102,8 +102,8 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
-                f"{len(bits)} channels of {max(bits)} bits, for which {image.format} files do not "
-                "support ingest.max_value; convert it to PNG",
+                f"{len(bits)} channels of {max(bits)} bits; ingest.max_value does not support such "
+                f"{image.format} files; convert it to PNG",
             )
         peak = int(np.asarray(image).max()) * 256 + 255
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
@@ -123,7 +123,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")
     low, high = (0.0, float(max_value)) if max_value else _stated_range(image, bits)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    if high == _WHITE_OF_16_BITS and not low:  # keep the 8 high bits, as for PNGs
+    if high == _WHITE_OF_16_BITS and not low:  # keep the 8 high bits, as in `trainer.decoding.png`
         scaled = np.floor(values / 256)
     if _tag(image, _PHOTOMETRIC) == (0,):
         scaled = 255 - scaled
@@ -145,8 +145,8 @@ def _stated_range(image: PIL.Image.Image, bits: int) -> tuple[float, float]:
     kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
     raise UnusableError(
         Reason.RANGE,
-        f"an image of {kind} values, whose black and white are not stated; expected 8 bits, or 16 "
-        "unsigned bits, a channel: convert it, or give the value of white with ingest.max_value",
+        f"the file does not say which {kind} values are black and white; expected 8 bits, or 16 "
+        "unsigned bits, per channel; convert it, or give the value of white: ingest.max_value",
     )
 
 

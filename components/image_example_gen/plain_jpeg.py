@@ -12,13 +12,15 @@ _START = b"\xff\xd8"
 # and SOF15 are not frame headers: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The frame-header markers of sequential JPEGs. JPEGs that are not sequential, such as progressive
-# JPEGs, can have any number of scans, so `is_plain_jpeg` counts their scans.
+# JPEGs, can have any number of scans, and decoding many scans takes minutes, so `is_plain_jpeg`
+# counts their scans.
 _SEQUENTIAL = (0xC0, 0xC1)
 # The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
 # 0xFF there.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
-# Bytes that do not begin a header segment if they follow 0xFF: the zero byte in compressed data,
-# TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and the fill byte 0xFF.
+# In a JPEG, 0xFF followed by one of these bytes does not begin a header segment: zero (it follows
+# each 0xFF in compressed data), TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and 0xFF (a
+# fill byte).
 _NO_SEGMENTS = frozenset({0x00, 0x01, *range(0xD0, 0xDB), 0xFF})
 _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, width, channels
 
@@ -26,9 +28,9 @@ _FRAME = struct.Struct(">xBHxHHB")  # 0xFF, marker, length, precision, height, w
 def is_plain_jpeg(encoded: bytes, limits: Limits) -> bool:
     """Whether a file is a JPEG with three channels, without EXIF, and within `limits`.
 
-    The function reads only the headers of the JPEG, and does not notice damaged image data. The
-    function also returns False for a JPEG with stray bytes between its segments, and for a
-    progressive JPEG with more than 100 scans.
+    The function returns False for a JPEG with stray bytes between its segments, and for a
+    progressive JPEG with more than 100 scans. The function reads only the headers of the JPEG, and
+    does not notice damaged image data.
     """
     if not encoded.startswith(_START):
         return False

@@ -39,8 +39,8 @@ def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iter
     A train split of 800 images or more has at least 8 shards. The shards depend only on the
     arguments, and not on the Beam runner or the number of workers.
 
-    Within a split, the images are in an order that is random, but the same in every run. If the
-    images were stored class by class, the Trainer's shuffle buffer would be too small to mix the
+    Within a split, the images are in a random order, which is the same in every run. The images are
+    not stored class by class, because the Trainer's shuffle buffer would be too small to mix the
     classes.
 
     Args:
@@ -93,8 +93,7 @@ def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
     """Parses the lines that `format_plan` returned.
 
     Returns:
-      The shard without its images (the attribute `images` is empty), and an iterator over the
-      images.
+      A `Shard` whose attribute `images` is empty, and an iterator over the images of the shard.
     """
     rows = map(json.loads, lines)
     split, index, count = next(rows)

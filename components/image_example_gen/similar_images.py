@@ -1,10 +1,10 @@
 """Finds images that look the same, so that they can be put into the same split.
 
-This module is used with `ingest.split_by=near_duplicates`.
+ImageExampleGen uses this module only with `ingest.split_by=near_duplicates`.
 
 Beam workers compute views of each image, such as crops and the mirror image (see
 `components.data_check.views`), and write the views to files. The executor of ImageExampleGen reads
-the files of all workers, and compares the views of different images.
+the files that the workers wrote, and compares the views of different images.
 """
 
 import json
@@ -77,8 +77,8 @@ def find_similar_images(
 ) -> list[Pair]:
     """Finds the pairs of images that look the same.
 
-    Images that the source itself puts into the validation or test split are ignored, because their
-    split cannot change.
+    The function does not compare images that the source itself puts into the validation or test
+    split, because the split of these images cannot change.
 
     The result depends only on the images, and not on the Beam runner or the number of workers.
 
@@ -87,7 +87,7 @@ def find_similar_images(
       pipeline: a function without arguments that returns a new Beam pipeline.
       source: the argument of `make_source`, as JSON.
       limits: the limits for the sizes of images.
-      directory: a directory for temporary files, which is deleted at the end.
+      directory: a directory for temporary files, which the function deletes at the end.
 
     Returns:
       The pairs; `Pair.first` and `Pair.second` are indices into `images`.

@@ -163,8 +163,8 @@ def check_worker_storage(config: Config) -> None:
     if is_in_launcher_store(config.pipeline_root):
         raise InputError(
             f"--pipeline-root {config.pipeline_root}: the workers of {runner} cannot read "
-            "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or no --beam-arg that names "
-            "another engine"
+            "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or leave out the --beam-arg "
+            "that names the engine"
         )
     # Evaluator's workers must be able to read the last blessed model from the state directory.
     state_dir = config.cloud.state_dir

@@ -62,12 +62,12 @@ def _read_compared_run(name: str, roots: Sequence[str]) -> ComparedRun:
     if record is None:
         raise InputError(
             f"--compare {name}: {folder} has no {RECORD}; expected the report of a run whose model "
-            "was evaluated: --history lists them"
+            "was evaluated (--history lists such runs)"
         )
     if answers is None:
         raise InputError(
             f"--compare {name}: {folder} has no {ANSWERS}, since an earlier version of the "
-            "pipeline wrote this report; run the pipeline again: only Report runs"
+            "pipeline wrote this report; run the pipeline again, which runs only Report"
         )
     try:
         return ComparedRun(

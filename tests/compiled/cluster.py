@@ -278,7 +278,7 @@ def _check_artifacts(
     spec: pb.PipelineSpec, name: str, task: pb.PipelineTaskSpec, component: pb.ComponentSpec
 ) -> None:
     if set(task.inputs.artifacts) != set(component.input_definitions.artifacts):
-        raise JobError(f"{name}: its input artifacts differ from its component's")
+        raise JobError(f"{name}: the input artifacts differ from those of its component")
     for key, source in task.inputs.artifacts.items():
         produced = _producer(spec, name, source.task_output_artifact.producer_task)
         output = produced.artifacts.get(source.task_output_artifact.output_artifact_key)
@@ -292,7 +292,7 @@ def _check_parameters(
 ) -> None:
     definitions = component.input_definitions.parameters
     if set(task.inputs.parameters) != set(definitions):
-        raise JobError(f"{name}: its parameters differ from its component's")
+        raise JobError(f"{name}: the parameters differ from those of its component")
     for key, source in task.inputs.parameters.items():
         wanted = definitions[key].parameter_type
         match source.WhichOneof("kind"):

@@ -54,7 +54,7 @@ EXECUTORS = "deploymentSpec/executors"
             "ResolveInputs_task",
             "there is no task ResolveInputs_task",
         ),
-        (f"{TASKS}/Transform/inputs/parameters/splits_config", None, "its parameters differ"),
+        (f"{TASKS}/Transform/inputs/parameters/splits_config", None, "the parameters differ"),
         (
             f"{TASKS}/ImageExampleGen/inputs/parameters/max_side/runtimeValue/constant",
             "big",

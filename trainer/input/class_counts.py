@@ -31,6 +31,6 @@ def read_class_counts(files: Sequence[str], classes: int) -> list[int]:
     except tf.errors.NotFoundError as error:
         raise InputError(
             f"{path}: no such file; expected the counts that ImageExampleGen writes into the "
-            "directory of its examples; with a new --pipeline-root, all nodes run again"
+            "directory of its examples; use a new --pipeline-root to run all nodes again"
         ) from error
     return [counts.get(str(label), 0) for label in range(classes)]

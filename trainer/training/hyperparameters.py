@@ -128,7 +128,7 @@ class Hyperparameters:
         default="auto",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
-        "precision of matrix products, if the backbone is made from a checkpoint; mixed_float16 "
+        "precision of matrix products, for a model of the catalogue or an .npz file; mixed_float16 "
         "scales the loss, and skips steps whose gradients overflow",
         default="float32",
     )
@@ -138,7 +138,7 @@ class Hyperparameters:
     fused_attention: bool | None = option(
         "compute attention with cuDNN's kernels, which store no attention scores; by default on a "
         "GPU "
-        "of compute capability 8.0 or higher, with XLA, a checkpoint and half precision, unless "
+        "of compute capability 8.0 or higher, with XLA and mixed precision, unless "
         "train.deterministic is given",
         default=None,
     )

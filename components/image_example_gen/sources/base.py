@@ -32,9 +32,10 @@ class ImageReference(NamedTuple):
       label: the class index, 0 to number of classes - 1; `NO_LABEL` for an image without a label.
       location: a string that tells the method `read` of the source where the image is.
       size: number of bytes; 0 if the file could not be read.
-      digest: 64 hex digits: on a disk, the SHA-256 of the image's bytes; in a bucket, the SHA-256
-        of the checksum that the bucket stores. Two images have the same digest if and only if they
-        have the same bytes. The digest is empty if the file could not be read.
+      digest: a hash of the image's bytes, 64 hex digits; empty if the file could not be read. On a
+        disk, the digest is the SHA-256 of the bytes. In a bucket, the digest is the SHA-256 of the
+        checksum that the bucket stores. Within a source, two images have the same digest if and
+        only if they have the same bytes.
       split: the split to which the source assigns the image: TRAIN, VALIDATION or TEST; empty if
         the source assigns no split.
       group: the name of a group of images that must be in the same split; empty if the image is in
@@ -100,10 +101,10 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, cache: Path | None = None) -> None:
-        """Downloads the data if necessary, so that they can be read.
+        """Downloads the data, if the images cannot be read without a download.
 
         Args:
-          cache: a cache directory, as in `images`.
+          cache: see the method `images`.
 
         Raises:
           InputError: the data are missing and cannot be downloaded.
@@ -153,10 +154,11 @@ class Source(abc.ABC):
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the order of the argument `images`. Images in files that can only be
-          read from the beginning, such as compressed TFRecord files, are sorted by file and by
-          position in the file. If an image cannot be read, or has changed since it was listed, its
-          attribute `error` states the reason.
+          Each image once, in the order of the argument `images`, with one exception. If a source
+          consists of files that can only be read from the beginning, such as compressed TFRecord
+          files, the method sorts the images by file and by position in the file, so that it reads
+          each file only once. If an image cannot be read, or has changed since it was listed, the
+          attribute `error` of the `SourceImage` states the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
@@ -166,7 +168,7 @@ class Source(abc.ABC):
         split or group changes, or if the class names change.
 
         Args:
-          cache: a cache directory, as in `images`.
+          cache: see the method `images`.
         """
         digest = hashlib.sha256(os.fsencode("\0".join(self.classes()) + "\n"))
         for image in self.images(cache):
@@ -179,7 +181,7 @@ class Source(abc.ABC):
 
         Args:
           file_names: the file names of images that an earlier run could not read.
-          cache: a cache directory, as in `images`.
+          cache: see the method `images`.
         """
         names = set(file_names)
         return any(image.file_name in names and image.digest for image in self.images(cache))

@@ -155,8 +155,8 @@ class TfrecordSource(Source):
         unknown = [file.name for file in files if not self._split(file)]
         if 0 < len(unknown) < len(files):
             raise InputError(
-                f"{self._path}: some file names contain a split, but {unknown[0]} does not; "
-                "expected a split in all names or in none: set the files of each split, such as "
+                f"{self._path}: some files are named after a split, but {unknown[0]} is not; "
+                "expected a split in every name or in none: set the files of each split, such as "
                 f"--set ingest.splits.train={unknown[0]}"
             )
         return files

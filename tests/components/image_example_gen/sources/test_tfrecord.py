@@ -101,7 +101,7 @@ def test_names_of_files_and_folders_determine_splits(tmp_path):
         "Split-eval": "test",
     }
     write(tmp_path / "x" / "more.tfrecord", *examples())
-    with pytest.raises(InputError, match=r"but more.tfrecord does not; expected a split in all"):
+    with pytest.raises(InputError, match=r"but more.tfrecord is not; expected a split in every"):
         TfrecordSource(str(tmp_path / "x")).check()
     splits = {"train": ["train*", "more*"], "validation": ["test*"]}
     source = TfrecordSource(str(tmp_path / "x"), splits)
