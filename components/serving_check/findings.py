@@ -1,4 +1,4 @@
-"""The findings of ServingCheck, and the files and properties that contain them."""
+"""Writes the findings of ServingCheck to an InfraBlessing artifact, and reads them."""
 
 import dataclasses
 import json
