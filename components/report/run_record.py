@@ -152,8 +152,8 @@ def read_runs(root: str) -> list[PastRun]:
     A damaged record is left out, and a notice is printed.
 
     Args:
-      root: a directory, or a URI in a bucket. In a bucket, the records of runs on a cluster are
-        found as well: each of these runs has a folder of its own below `root`.
+      root: a directory, or a URI in a bucket. If `root` is in a bucket, the result includes runs on
+        a cluster, each of which has its own folder below `root`.
 
     Raises:
       InputError: the bucket cannot be read.

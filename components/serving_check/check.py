@@ -186,9 +186,7 @@ class ServingCheck:
             self._note(f"{FROM_PIXELS}: valid is False for random pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests with one image, so that there are enough measurements for the 99th
-        percentile.
-        """
+        """Sends single images again, until there are enough times for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]

@@ -174,8 +174,9 @@ def roll_back(settings: EndpointSettings) -> Outcome:
 
 
 def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
-    """Makes the labels of a version in the model registry. Labels cannot contain dots: an accuracy
-    of 0.9614 becomes 0_9614.
+    """Makes the labels of a version in the model registry.
+
+    Labels cannot contain dots, so an accuracy of 0.9614 is written as 0_9614.
     """
     found = {"pipeline": settings.pipeline, "run": record.run}
     if record.accuracy is not None:
