@@ -32,8 +32,7 @@ def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
 
     Args:
       what: the attempted action.
-      after: the end of the message. It says which version the endpoint serves after the failure,
-        and what the user can do.
+      after: the end of the message, such as `UNCHANGED` or `AGAIN`.
     """
     try:
         with explain_errors(f"Vertex AI, {what}", _ERRORS):
