@@ -75,8 +75,8 @@ class PastRun:
 
     Attributes:
       name: the name that identifies the run on the command line, such as flowers/12.
-      record: the record of the run. If the run took all results from the cache, this is the record
-        of the earlier run that computed the results.
+      record: the record of the run. If the run took all results from the cache, `record` is the
+        record of the earlier run that computed the results.
       ended: the time at which the run ended.
       page: path or URI of the HTML page of the run's report.
       is_cached: whether the run took all results from the cache.

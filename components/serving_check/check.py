@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # time in seconds to send images one by one; a slow model gets fewer images
+_LONGEST = 60.0  # time in seconds to send test images one by one; a slow model gets fewer images
 _FEWEST = 8
 
 
@@ -123,8 +123,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            # The second request shows how many images can be sent in `_LONGEST` seconds. The first
-            # request takes longer than later requests.
+            # The number of images is computed from the time of the second request, because the
+            # first request takes longer than later requests.
             if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))

@@ -251,8 +251,8 @@ def _find_serving(
 ) -> Deployed | None:
     """Returns the deployed model that serves clients; None if no model is deployed.
 
-    The model with the alias `default` serves clients if it gets any requests. If not, the model
-    that gets the most requests counts as the model that serves clients.
+    The model that serves clients is the model with the alias `default`, if that model gets
+    requests, and otherwise the model that gets the most requests.
     """
     default = find(versions, DEFAULT)
     for model in deployed:

@@ -112,7 +112,7 @@ class Registry:
                 serving_container_image_uri=self._settings.container,
                 # This command replaces the entry point of TensorFlow Serving's image, because the
                 # entry point does not listen on the port `_PORT`, and reads the name of the model
-                # from an environment variable instead of an argument.
+                # from environment variables instead of arguments.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",
