@@ -13,7 +13,11 @@ def read_page_images(page: str) -> dict[str, str]:
 
 
 class _Reader(HTMLParser):
-    """Finds each `<img src="data:…">`, and its name in the next `<span class="file" title="…">`."""
+    """Finds each thumbnail, and the file name of its image.
+
+    A thumbnail is an element `<img src="data:…">`. The file name is in the next element
+    `<span class="file" title="…">`.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -43,10 +43,10 @@ from components.report.settings import ReportSettings
 from components.report.thumbnails import SMALL_SIDE, read_thumbnails
 from components.store_uri import read_store_uri
 
-_MOST_QUARANTINED = 100  # largest number of quarantine records that a report shows
+_MOST_QUARANTINED = 100  # largest number of quarantined images that a report lists
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The nodes, in the order in which they run, by the name of one of their outputs in
-# `components.report.component`.
+# The names of the nodes, in the order in which the nodes run. Each key is the name under which
+# Report, in `components.report.component`, reads one output of the node.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -75,8 +75,8 @@ def read_contents(
     Args:
       settings: the settings of the node Report.
       artifacts: the artifacts of the nodes that ran, by the names of Report's inputs.
-      run: the id of the run, as in `components.node_usage.Usage`; on a cluster, where
-        `Usage.run` is empty, the URI of the report.
+      run: the id of the run, as in the attribute `run` of `components.node_usage.Usage`. On a
+        cluster, where that attribute is empty, `run` is the URI of the report.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`).
     """
@@ -140,7 +140,8 @@ def _read_sheets(found: Mapping[str, Artifact], settings: ReportSettings) -> Ite
 def _read_record(line: bytes) -> dict[str, str]:
     record = json.loads(line)
     return {
-        # A file name that is not UTF-8 contains surrogates, which cannot be written to a page.
+        # Python reads a file name that is not UTF-8 as a string with surrogates, which cannot be
+        # written to a page.
         "file_name": make_printable(record["file_name"]),
         "reason": make_printable(f"{record['reason']}: {record['detail']}"),
     }
@@ -218,8 +219,9 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
     """Whether an earlier run, and not `run` itself, wrote the artifact at `uri`.
 
-    On a cluster, all outputs of a run are in the folder of the run, which contains a folder for
-    each node. The name of a node's folder begins with the name of the node.
+    On a cluster, `ran_in` is empty, and `run` is the URI of the report. On a cluster, each run has
+    a folder with a folder for each node, and the name of Report's folder begins with `Report`. So
+    if an artifact is outside the folder of the run, an earlier run wrote the artifact.
     """
     if ran_in:
         return ran_in != run

@@ -40,8 +40,8 @@ class RunRecord:
       reasons: the reasons why the model was not pushed; empty if it was pushed.
       seconds: the time of all nodes in seconds, including the nodes whose outputs were taken from
         the cache; 0 if it is unknown.
-      options: the values of the options that determine the run, as texts, by option name, such as
-        `train.epochs`.
+      options: the values of all training options, and of other options that differ from their
+        defaults, as texts, by option name, such as `train.epochs`.
       lineage: the fingerprints of the inputs of the run, by name.
     """
 
@@ -75,11 +75,11 @@ class PastRun:
 
     Attributes:
       name: the name that identifies the run on the command line, such as flowers/12.
-      record: the record of the run, or of an earlier run if this run took everything from the
-        cache.
+      record: the record of the run. If the run took all results from the cache, `record` is the
+        record of the earlier run that computed the results.
       ended: the time at which the run ended.
       page: path or URI of the HTML page of the run's report.
-      is_cached: whether the run took everything from the cache.
+      is_cached: whether the run took all results from the cache.
     """
 
     name: str
@@ -133,7 +133,7 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Adds a run that ends now to the list of runs that took everything from the cache.
+    """Adds a run that ends now to the list of runs that took all results from the cache.
 
     Args:
       root: path or URI of the pipeline root.
@@ -152,8 +152,8 @@ def read_runs(root: str) -> list[PastRun]:
     A damaged record is left out, and a notice is printed.
 
     Args:
-      root: a directory, or a URI in a bucket. In a bucket, the records of runs on a cluster are
-        found as well: each of these runs has a folder of its own below `root`.
+      root: a directory, or a URI in a bucket. If `root` is in a bucket, the result includes runs on
+        a cluster, each of which has its own folder below `root`.
 
     Raises:
       InputError: the bucket cannot be read.
@@ -182,7 +182,7 @@ def _cached_runs(file: str, lines: bytes, runs: Mapping[str, PastRun]) -> Iterat
         try:
             values = json.loads(line)
             run = runs.get(values["report"])
-            if run is not None:  # the report of the run may have been removed
+            if run is not None:  # `run` is None if the report was removed
                 yield dataclasses.replace(run, ended=str(values["ended"]), is_cached=True)
         except (ValueError, TypeError, KeyError) as error:
             print_notice(f"{file}: damaged note of a cached run ({error}); it is left out")

@@ -25,8 +25,9 @@ class ReportSettings:
         the batch size, the learning rate and the seed.
       beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
         such as `train.epochs`, to the option's value and the recipe's value, as texts.
-      lineage: the fingerprints of the images, backbone, training and code, and the URI of the file
-        that describes the champion, the blessed model with which the new model is compared.
+      lineage: the fingerprints of the images, the backbone, the training and the code; and the URI
+        of the record of the champion, which is the blessed model with which the new model is
+        compared.
       command: the command that repeats the run.
       options: the values of all training options, and of other options that differ from their
         defaults, as texts, by option name.

@@ -16,8 +16,8 @@ from components.report.page import make_page
 from components.report.run_record import FILE as RECORD
 from components.report.run_record import format_record, make_record
 
-# The folder for model cards in the serving directory. TensorFlow Serving ignores this folder,
-# because the folder's name is not a number.
+# The folder for model cards in the serving directory. TensorFlow Serving ignores the folder
+# `cards`, because this name is not a number.
 CARDS = "cards"
 
 
@@ -26,7 +26,7 @@ def write_report(contents: Contents, page: str) -> None:
     the file of predictions to the same directory.
 
     If the model was pushed to a directory, the model card is also written to `cards/<version>/` in
-    the serving directory. A run without an evaluation has no model card.
+    the serving directory. If the run evaluated no model, only the page is written.
     """
     _write(page, make_page(contents))
     if contents.answers is None:

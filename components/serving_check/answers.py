@@ -16,7 +16,7 @@ OUTPUTS = {
     "valid": "b",
     "accepted": "b",
 }
-_SUM = 1e-3  # allowed difference between 1 and the sum of float32 probabilities
+_SUM = 1e-3  # the sum of the float32 probabilities of an image may differ from 1 by this value
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -69,8 +69,9 @@ def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -
 
     Args:
       name: the name of the image.
-      one: the outputs for the image in one request; only `valid` and `probabilities` are compared.
-      other: the outputs for the same image in another request.
+      one: the outputs for the image in one of the requests; only `valid` and `probabilities` are
+        compared.
+      other: the outputs for the image in the other request.
       tolerance: the greatest allowed difference of probabilities.
     """
     if bool(one["valid"]) != bool(other["valid"]):

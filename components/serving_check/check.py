@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # seconds for sending test images one by one; a slow model gets fewer images
+_LONGEST = 60.0  # time in seconds to send test images one by one; a slow model gets fewer images
 _FEWEST = 8
 
 
@@ -99,9 +99,7 @@ class ServingCheck:
         self._summarise()
 
     def _load(self) -> tuple[int, int]:
-        """Makes the process load the model; returns the height and width of the model's input
-        images.
-        """
+        """Loads the model in the process; returns the height and width of its input images."""
         start = time.perf_counter()
         try:
             shapes = self._process.input_shapes(self._model)
@@ -125,8 +123,8 @@ class ServingCheck:
                 break
             answers[image.name] = answer = answer_for(self._send({image.name: image.content}), 0)
             self._compare_with_evaluator(image, answer)
-            # The time of the second request determines how many images are sent, because the first
-            # request takes longer than later requests.
+            # The number of images is computed from the time of the second request, because the
+            # first request takes longer than later requests.
             if len(answers) == 2:
                 seconds = max(self._milliseconds[1][-1] / 1000, 1e-3)
                 enough = max(_FEWEST, int(_LONGEST / seconds))
@@ -168,7 +166,8 @@ class ServingCheck:
                 self._note(f"{probe.name}: valid is {valid}; expected {probe.is_image}")
         mixed = [(probe.name, probe.content) for probe in probes]
         mixed += [(image.name, image.content) for image in images[:_FEWEST]]
-        # The files are shuffled, so that each batch contains images and other files.
+        # The order is random, so that each batch contains images as well as files that are not
+        # images.
         order = np.random.default_rng(0).permutation(len(mixed))
         for start in range(0, len(mixed), BATCHES[-1]):
             batch = [mixed[place] for place in order[start : start + BATCHES[-1]]]
@@ -187,9 +186,7 @@ class ServingCheck:
             self._note(f"{FROM_PIXELS}: valid is False for random pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Repeats requests with one image, so that there are enough measurements for the 99th
-        percentile.
-        """
+        """Sends single images again, until there are enough times for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]

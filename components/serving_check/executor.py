@@ -19,8 +19,8 @@ from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# The process that loads the exported model runs `session_model` as a script. This module imports
-# `session_model` only so that the node's code fingerprint includes that file.
+# To load the exported model, a new process runs the file of `session_model` as a script. The only
+# purpose of this import is that the node's code fingerprint includes the file of `session_model`.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess
@@ -59,8 +59,8 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_split_uris(examples, SPLIT),
             choose_images(read_predictions(evaluation), settings.images),
         )
-        # The model runs on the CPU, since the process of the pipeline may have allocated the whole
-        # memory of a GPU.
+        # The model runs on the CPU, because the pipeline's own process may have allocated the whole
+        # memory of the GPU.
         with ServingProcess(bounds=_bounds(settings), on_cpu=True) as process:
             check = ServingCheck(process, model, read_classes(model) or [], settings)
             check.run(images)
@@ -79,8 +79,14 @@ def _bounds(settings: ServingCheckSettings) -> Bounds:
 
 
 def choose_images(predictions: pa.Table, count: int) -> dict[str, dict[str, Any]]:
-    """Chooses test images evenly from all classes; returns their rows in `predictions` by file
-    name.
+    """Chooses test images evenly from all classes.
+
+    Args:
+      predictions: the table of predictions for the test split.
+      count: the number of images to choose.
+
+    Returns:
+      The rows of the chosen images in `predictions`, by file name.
     """
     ordered = predictions.sort_by([("label", "ascending"), ("file_name", "ascending")])
     step = max(1, ordered.num_rows / count)

@@ -1,4 +1,4 @@
-"""The findings of ServingCheck, and the files and properties that contain them."""
+"""Writes the findings of ServingCheck to an InfraBlessing artifact, and reads them."""
 
 import dataclasses
 import json
@@ -24,8 +24,8 @@ class Findings:
       peak_memory_gb: the most memory that the process used, in GB (10^9 bytes); 0 if the process
         was stopped or crashed.
       latency_ms: for each batch size, the number of requests, and the median and the 99th
-        percentile of their times in milliseconds. The latencies leave out the first request of each
-        batch size, because the first request takes longer than later requests.
+        percentile of their times in milliseconds. The first request of each batch size is not
+        counted, because it takes longer than later requests.
       limits: the settings of the check.
       requests: for each request, the signature, the names of the images, the time in milliseconds,
         and the answer to each image.

@@ -1,7 +1,8 @@
-"""Makes unusual image files, and files that are not images, because clients may send such files.
+"""Makes unusual image files, and files that are not images, to test a model with them.
 
-The kinds of files come from well-known tests of image decoders: PngSuite, images in the eight EXIF
-orientations, and Pillow's broken files and decompression bombs.
+Clients of a server may send such files. The kinds of files come from well-known tests of image
+decoders: PngSuite, images in the eight EXIF orientations, and Pillow's broken files and
+decompression bombs.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ class Probe:
 
 
 def make_probes() -> Iterator[Probe]:
-    """Yields the probes, whose content depends only on the version of Pillow."""
+    """Yields all probes. With the same version of Pillow, the probes have the same bytes."""
     image = _gradient()
     jpeg, png = _encode(image, "JPEG", quality=90), _encode(image, "PNG")
     good = {

@@ -20,8 +20,8 @@ class ServingCheckSettings:
         tenths of the memory that is free when the check starts.
       max_p99_ms: the greatest allowed 99th percentile of the time of a request with one image, in
         milliseconds; None for no limit.
-      tolerance: the greatest allowed difference between a probability of an image in one request,
-        and the same probability in another request or in Evaluator's predictions.
+      tolerance: the greatest allowed difference between the probabilities of an image in two
+        requests, or in a request and in Evaluator's predictions.
       code_fingerprint: fingerprint of the executor's code.
     """
 

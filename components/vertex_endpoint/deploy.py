@@ -49,7 +49,8 @@ def deploy(
 ) -> Outcome:
     """Registers a pushed version and deploys it, as the candidate, to a new or existing endpoint.
 
-    The first model of an endpoint gets all requests, and the alias `default`.
+    If no model is deployed to the endpoint yet, the version does not become a candidate, but gets
+    all requests and the alias `default`.
 
     Args:
       settings: the settings of the endpoint.
@@ -58,7 +59,8 @@ def deploy(
       even_withdrawn: whether to deploy a model that an earlier rollback withdrew.
 
     Raises:
-      InputError: Vertex AI refuses a request; the endpoint still serves the same version as before.
+      InputError: Vertex AI refuses a request. After this error, the endpoint still serves the
+        version that it served before the call.
     """
     if not settings.container:
         raise InputError(
@@ -120,8 +122,8 @@ def promote(settings: EndpointSettings) -> Outcome:
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
             f"{_describe(versions)}; deploy a candidate with --endpoint {settings.endpoint} first"
         )
-    # The alias `candidate` is removed last, so that after an error the same command still finds the
-    # candidate.
+    # The alias `candidate` is removed last, so that if an error ends this command, the same command
+    # still finds the candidate when it is repeated.
     _Traffic(endpoint, registry, settings).set_share(candidate.id, 100)
     if default and default.id != candidate.id:
         registry.move_alias(PREVIOUS, default.id)
@@ -134,9 +136,10 @@ def promote(settings: EndpointSettings) -> Outcome:
 def roll_back(settings: EndpointSettings) -> Outcome:
     """Rolls the endpoint back to the version that served before.
 
-    If there is a candidate, it is withdrawn, and the version `default` gets all requests. Without a
-    candidate, the version `default` is withdrawn, and the version `previous` gets all requests. A
-    withdrawn version gets the alias `withdrawn`, and is removed from the endpoint.
+    If there is a candidate, `roll_back` withdraws the candidate, and the version with the alias
+    `default` gets all requests. If there is no candidate, `roll_back` withdraws the version with
+    the alias `default`, and the version with the alias `previous` gets all requests. A withdrawn
+    version gets the alias `withdrawn`, and is removed from the endpoint.
 
     Raises:
       InputError: no earlier version is left to serve, or Vertex AI refuses a request.
@@ -145,10 +148,10 @@ def roll_back(settings: EndpointSettings) -> Outcome:
     versions = registry.list_versions()
     candidate, default, previous = (find(versions, a) for a in (CANDIDATE, DEFAULT, PREVIOUS))
     bad, good = (candidate, default) if candidate else (default, previous)
-    # The aliases determine which version is withdrawn. The aliases are moved last, so that if this
-    # rollback fails, the next rollback withdraws the same version. If one version has both
-    # `default` and `previous`, an earlier rollback failed at its last step, which removes the alias
-    # `previous`.
+    # The aliases determine which version is withdrawn, so they are moved last: if this rollback
+    # fails, the next rollback finds the same aliases and withdraws the same version. If one version
+    # has both `default` and `previous`, an earlier rollback failed at its last step, which removes
+    # the alias `previous`.
     if default and previous and default.id == previous.id and not candidate:
         registry.remove_alias(PREVIOUS, default.id)
         return Outcome(endpoint.name, default.id, 100)
@@ -171,8 +174,9 @@ def roll_back(settings: EndpointSettings) -> Outcome:
 
 
 def make_labels(settings: EndpointSettings, record: PushRecord) -> dict[str, str]:
-    """Makes the labels of a version in the model registry. Labels cannot contain dots: an accuracy
-    of 0.9614 becomes 0_9614.
+    """Makes the labels of a version in the model registry.
+
+    Labels cannot contain dots, so an accuracy of 0.9614 is written as 0_9614.
     """
     found = {"pipeline": settings.pipeline, "run": record.run}
     if record.accuracy is not None:
@@ -245,8 +249,10 @@ def _remove_unused_versions(endpoint: Endpoint, registry: Registry) -> None:
 def _find_serving(
     deployed: list[Deployed], registry: Registry, versions: list[ModelVersion]
 ) -> Deployed | None:
-    """Returns the deployed model with the alias `default` if it gets requests, and otherwise the
-    deployed model that gets the most requests.
+    """Returns the deployed model that serves clients; None if no model is deployed.
+
+    The model that serves clients is the model with the alias `default`, if that model gets
+    requests, and otherwise the model that gets the most requests.
     """
     default = find(versions, DEFAULT)
     for model in deployed:
@@ -261,7 +267,7 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Removes the project, which may be given by name or by number, from a resource name."""
+    """Returns a resource name without the project, which may be given by its name or its number."""
     return resource[resource.index("/locations/") :]
 
 

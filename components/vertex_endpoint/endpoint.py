@@ -74,8 +74,8 @@ class Endpoint:
     def list_deployed(self) -> list[Deployed]:
         """Returns the models that are deployed to the endpoint now."""
         with explain("looking at the endpoint"):
-            # Reading `traffic_split` sends a request to Vertex AI, and this request also updates
-            # `gca_resource`.
+            # `traffic_split` is read first: the property sends a request to Vertex AI, and this
+            # request also updates `gca_resource`.
             shares = self._resource.traffic_split
             resource = self._resource.gca_resource
             return [
@@ -106,7 +106,11 @@ class Endpoint:
             )
 
     def split(self, shares: dict[str, int]) -> None:
-        """Sets the percentage of requests of each deployed model, by the id of the model."""
+        """Sets the percentage of requests that each deployed model gets.
+
+        Args:
+          shares: the percentages, by the id of the deployed model.
+        """
         with explain("changing the traffic"):
             self._resource.update(traffic_split=shares)
 

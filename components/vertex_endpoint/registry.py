@@ -2,9 +2,10 @@
 
 The id of the model is the pipeline's name. An alias belongs to at most one version of the model:
 
-- `candidate` is the version that gets a part of the requests until --promote gives it all requests.
-- `default` is the version that serves; Vertex AI gives this alias to the first version of a model.
-- `previous` is the version that served before, and serves again after --rollback.
+- `candidate` is a new version that gets only a part of the requests; --promote gives it the rest.
+- `default` is the version that serves clients; Vertex AI gives this alias to the first version of a
+  model.
+- `previous` is the version that served clients before `default`; --rollback makes it serve again.
 - `withdrawn` is the version that the last --rollback removed from the endpoint.
 """
 
@@ -21,7 +22,7 @@ from components.vertex_endpoint.settings import EndpointSettings
 
 CANDIDATE, DEFAULT, PREVIOUS, WITHDRAWN = "candidate", "default", "previous", "withdrawn"
 _PORT = 8080
-# Names that are valid both as the name of a pipeline and as the id of a model.
+# Matches names that are valid both as the name of a pipeline and as the id of a model.
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -109,9 +110,9 @@ class Registry:
                 labels=dict(labels),
                 artifact_uri=artifact_uri,
                 serving_container_image_uri=self._settings.container,
-                # This command replaces the entry point of TensorFlow Serving's image, because that
+                # This command replaces the entry point of TensorFlow Serving's image, because the
                 # entry point does not listen on the port `_PORT`, and reads the name of the model
-                # from environment variables.
+                # from environment variables instead of arguments.
                 serving_container_command=["/usr/bin/tensorflow_model_server"],
                 serving_container_args=[
                     f"--rest_api_port={_PORT}",
@@ -119,8 +120,8 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces AIP_STORAGE_URI with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    # TensorFlow Serving looks for versions only once, because no other version
-                    # appears in Vertex AI's copy of the model.
+                    # With 0, TensorFlow Serving looks for versions only once, which is enough,
+                    # because no new version ever appears in Vertex AI's copy of the model.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],

@@ -1,9 +1,9 @@
 """Copies a pushed version into the directory layout that Vertex AI's containers need.
 
-TensorFlow Serving loads a version only from a numbered directory. Vertex AI gives the container a
-copy of the directory that the model registry names for a version. The directory that the model
-registry names must contain only one numbered directory, because TensorFlow Serving would otherwise
-serve the version with the highest number.
+TensorFlow Serving loads a version only from a numbered directory. For each version, the model
+registry contains the URI of a directory, and Vertex AI gives the container a copy of this
+directory. The directory must contain only one numbered directory, because if there were several,
+TensorFlow Serving would serve the version with the highest number.
 """
 
 import os
@@ -21,7 +21,8 @@ _SCHEME = "gs://"
 def stage_version(version: str) -> str:
     """Copies a version to a directory that contains no other version.
 
-    Also deletes the copies of versions that are no longer in the serving directory.
+    Also deletes copies that earlier calls made, if their versions are no longer in the serving
+    directory.
 
     Args:
       version: the directory of a pushed version, in a bucket.
