@@ -59,10 +59,10 @@ def identity(model: str) -> str:
 def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
-    On a disk, the string contains the change time (ctime) of the version's directory. Renaming a
-    directory updates its change time, so the string changes even if somebody moves the version's
-    directory away and back. Files beside the version's directory do not affect the string, because
-    Report writes model cards there after the push.
+    If the serving directory is on a disk, not in a bucket, the string contains the change time
+    (ctime) of the version's directory. Renaming a directory updates its change time, so the string
+    changes even if somebody moves the version's directory away and back. Files beside the version's
+    directory do not affect the string, because Report writes model cards there after the push.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -28,7 +28,8 @@ def stage_version(version: str) -> str:
       version: the directory of a pushed version, in a bucket.
 
     Returns:
-      The directory that contains the numbered directory: `<serving directory>/.vertex/<number>`.
+      The directory `<serving directory>/.vertex/<number>`, which contains only the copy, in a
+      subdirectory with the same number.
 
     Raises:
       InputError: the version is not in a bucket.

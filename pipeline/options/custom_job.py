@@ -176,7 +176,7 @@ def _check_training(machine: TrainerMachine, train: Hyperparameters, tune: str) 
     parts = devices * train.accumulation
     if not machine.has_tpu and train.strategy != "single" and train.batch_size % parts:
         raise InputError(
-            f"--batch-size {train.batch_size}: found {devices} devices in {workers} machines of "
-            f"type {machine.machine_type}, and train.accumulation {train.accumulation}; expected "
-            f"a multiple of {parts}"
+            f"--batch-size {train.batch_size}: expected a multiple of {parts}, which is {devices} "
+            f"devices ({workers} machines of type {machine.machine_type}) times train.accumulation "
+            f"{train.accumulation}"
         )

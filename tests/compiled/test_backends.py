@@ -74,8 +74,8 @@ def declared(**schemas):
 def make_executor_input(backend, tmp_path):
     """Returns the ExecutorInput of StatisticsGen after ImageExampleGen has written `METADATA`.
 
-    In the ExecutorInput, placeholders such as ROOT and SALT replace paths and ids, as in
-    `RECORDED`.
+    The ExecutorInput contains placeholders, such as ROOT for the pipeline root, instead of the
+    paths and random ids of the run, so that the test can compare it with `RECORDED`.
     """
     root, disk = tmp_path / "root", tmp_path / "disk"
     run_root = backend.run_root(str(root), "digits", "RUN")

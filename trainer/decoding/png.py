@@ -103,8 +103,8 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel; if it is 0, white has the
-        value that follows from sBIT, or else 65535.
+      max_value: the value of white in images with 16 bits per channel. If `max_value` is 0, the
+        chunk sBIT gives the value of white; in a file without sBIT, white is 65535.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:

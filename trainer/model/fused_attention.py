@@ -101,9 +101,9 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """Returns the tensor, [B, T, N, H], whose transposition is `heads`, [B, N, T, H].
+    """Returns the input, [B, T, N, H], of the transposition that computes `heads`, [B, N, T, H].
 
-    The result is None if `heads` is not the output of such a transposition.
+    The result is None if another operation computes `heads`.
     """
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None

@@ -291,9 +291,8 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows images of the first step, because the training loads the images of this
-        # step in any case. Loading other images for TensorBoard would take longer, because it would
-        # start the dataset a second time.
+        # TensorBoard shows the images of the first step, which the training has loaded already.
+        # Loading other images for TensorBoard would start the dataset a second time.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])

@@ -213,10 +213,10 @@ class TrainingJob:
 def backbone_directory(base_model: str) -> str:
     """Returns the directory of the backbone's SavedModel.
 
-    TFX expects that a Model artifact has a subfolder with the SavedModel, and passes the path of
-    the subfolder as `base_model`. In the artifact of a backbone, the SavedModel is in the directory
-    of the artifact itself, so this function returns the parent of `base_model` if the parent
-    contains a SavedModel.
+    TFX expects the SavedModel of a Model artifact in a subfolder of the artifact's directory, and
+    passes the path of this subfolder as `base_model`. The SavedModel of a Backbone artifact is not
+    in a subfolder but in the artifact's directory. This function returns the artifact's directory
+    if it contains a SavedModel, and otherwise `base_model`.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

@@ -158,7 +158,7 @@ TPU = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x2"}
         (
             {"train.batch_size": "64"},
             TYPE | {"workers": "3", "accelerator": "NVIDIA_L4:2"},
-            "--batch-size 64: found 6 devices .* expected a multiple of 6",
+            "--batch-size 64: expected a multiple of 6, which is 6 devices",
         ),
         ({}, {"spot": "true"}, "expected --runner kubeflow or --trainer-machine, a custom job"),
     ],
