@@ -33,9 +33,10 @@ class ImageReference(NamedTuple):
       location: a string that tells the method `read` of the source where the image is.
       size: number of bytes; 0 if the file could not be read.
       digest: a hash that identifies the image's bytes, 64 hex digits; empty if the file could not
-        be read. On a disk, the digest is the SHA-256 of the bytes. In a bucket of Google, the digest
-        is the SHA-256 of the checksum that the bucket stores. On other storage, the digest is the
-        SHA-256 of the size and the modification time, so copies of an image have other digests.
+        be read. On a disk, the digest is the SHA-256 of the bytes. In Google Cloud Storage, the
+        digest is the SHA-256 of the checksum that the bucket stores. On other storage, the digest
+        is the SHA-256 of the size and the modification time, so copies of an image have other
+        digests.
       split: the split to which the source assigns the image: TRAIN, VALIDATION or TEST; empty if
         the source assigns no split.
       group: the name of a group of images that must be in the same split; empty if the image is in
