@@ -16,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# The prefix of some array names in every AugReg checkpoint. If a SavedModel was converted from an
-# AugReg checkpoint, its `saved_model.pb` contains the names of the checkpoint's arrays.
+# In every AugReg checkpoint, some array names begin with this text. If `saved_model.pb` contains
+# this text, the SavedModel was converted from an AugReg checkpoint.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -48,10 +48,9 @@ class ModelReference:
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family.
 
-        With `--tune full`, the default hyperparameters of a model that does not belong to the
-        AugReg family come from the recipe `other_full` (`pipeline/recipes.py`). A SavedModel
-        directory belongs to the AugReg family if its variables have the names of an AugReg
-        checkpoint.
+        With `--tune full`, a model outside the AugReg family gets the default hyperparameters of
+        the recipe `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the
+        AugReg family if its variables have the names of an AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -105,7 +104,7 @@ def exists(text: str) -> bool:
 
 
 def _is_in_bucket(text: str) -> bool:
-    """Whether `text` is an address on object storage that cannot be downloaded by HTTP."""
+    """Whether `text` is an address that TensorFlow's file systems read, rather than HTTP."""
     if "://" not in text or text.startswith(("http://", "https://")):
         return False
     return not text.startswith("gs://") or publishers.is_bucket_directory(text)

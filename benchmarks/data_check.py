@@ -35,7 +35,7 @@ from components.data_check.views import Views
 
 Change = Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]
 ToFeatures = Callable[[Sequence[bytes]], np.ndarray]
-_OUTLIERS = 3  # number of outliers that are added for each seed
+_OUTLIERS = 3  # number of outliers that `try_outliers` adds for each random seed
 
 
 def _crop(image: PIL.Image.Image, random: np.random.Generator) -> PIL.Image.Image:
@@ -61,7 +61,7 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
 
 
 def measure(encoded: bytes) -> Views:
-    """Returns the hashes and small copies of an image, from which the data check finds duplicates.
+    """Returns the hashes and small copies by which the data check compares images.
 
     Args:
       encoded: an image of at least 32 x 32 pixels.
@@ -74,7 +74,7 @@ def measure(encoded: bytes) -> Views:
 def plant_duplicates(
     images: Sequence[bytes], planted: int, random: np.random.Generator
 ) -> tuple[np.ndarray, list[str], list[bytes]]:
-    """Changes copies of random images; returns the indices, the kinds of change, and the copies."""
+    """Returns the indices of random images, a kind of change for each, and the changed copies."""
     chosen = random.choice(len(images), planted, replace=False)
     kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
     changed = [

@@ -119,7 +119,8 @@ class VisionTransformer(tf.Module):
         """Computes the attention of every query to all keys of the same image.
 
         Args:
-          queries: `[B * Q, width]`, where Q is `tokens`, or 1 for the class token alone.
+          queries: `[B * Q, width]`, where Q is the number of queries per image: `tokens`, or 1 if
+            the class token is the only query.
           keys: `[B * tokens, width]`; the layer computes both keys and values from these rows.
           name: the name of the layer.
 
@@ -177,9 +178,9 @@ class VisionTransformer(tf.Module):
 def _gelu(values: tf.Tensor) -> tf.Tensor:
     """Computes GELU by its approximation with tanh (arXiv 1606.08415), as AugReg's training did.
 
-    In inference, oneDNN fuses this approximation with the preceding matrix product, and so needs
-    fewer passes over the hidden activations of the MLP, the widest in the model, than two separate
-    operations would. On a processor with AVX-512, the fusion reduces the time of the matrix product
-    and GELU in S/16 from 20.8 to 5.8 ms in bfloat16, and from 18.6 to 12.6 ms in float32.
+    In inference, oneDNN computes this approximation and the preceding matrix product in one fused
+    operation. The fusion saves passes over the hidden activations of the MLP, which are the widest
+    activations in the model. On a processor with AVX-512, the fusion reduces the time of the matrix
+    product and GELU in S/16 from 20.8 to 5.8 ms in bfloat16, and from 18.6 to 12.6 ms in float32.
     """
     return tf.nn.gelu(values, approximate=True)

@@ -110,7 +110,7 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
+    """Answers the requests of the benchmarks; each public method answers one kind of request."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
@@ -182,7 +182,7 @@ class Steps:
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
-        last.sum().item()  # waits until the device has finished
+        last.sum().item()  # `item` waits until the device has computed `last`
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:
