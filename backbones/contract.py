@@ -207,8 +207,8 @@ def _has_kind(
 ) -> bool:
     """Whether a node of the object graph is of the expected kind.
 
-    The expected kind is a function if `members` is empty. Otherwise, it is a list whose members all
-    have one of the kinds in `members`.
+    The expected kind is a function if `members` is empty. If `members` is not empty, the expected
+    kind is a list whose members all have one of the kinds in `members`.
     """
     node = graph.nodes[number]
     if not members:
@@ -222,7 +222,7 @@ def _signatures(
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
     """Yields the TensorSpecs of the first argument and of the result for each trace of a function.
 
-    The function is `graph.nodes[call]`.
+    `call` is the index of the function's node in `graph.nodes`.
     """
     for name in graph.nodes[call].function.concrete_functions:
         function = graph.concrete_functions[name]

@@ -27,8 +27,8 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Finds the catalogue model whose variables have the given shapes; returns its layout.
 
     JAX's jax2tf wrote the SavedModels of the TF-Hub collection, and saved their variables without
-    names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). The function therefore recognises
-    such a model by the shapes of its variables.
+    names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). The function therefore recognises a
+    model of the collection by the shapes of its variables.
 
     Args:
       variables: the name in TensorFlow, without `:0`, and the shape of each variable.

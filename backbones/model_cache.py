@@ -24,7 +24,7 @@ _DAYS = 7  # days for which an entry is kept after its last use, because a run m
 
 
 def use_entry(entry: Path) -> Path:
-    """Sets the modification time of a cache entry to the current time, and removes old entries.
+    """Marks a cache entry as used, by setting its modification time to now; removes old entries.
 
     An entry is old if it was not used in the last week and is not among the ten most recently used
     entries of its folder.

@@ -84,8 +84,8 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # The keys of `wanted` are the names of the save node and the restore node. Each value lists
-        # the operations that are allowed in the function that the node calls.
+        # The keys of `wanted` are the names of the save node and the restore node. Each value of
+        # `wanted` lists the operations that are allowed in the function that this node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name

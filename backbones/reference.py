@@ -41,7 +41,7 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is already a SavedModel, so that its graph has a fixed precision."""
+        """Whether the model is already a SavedModel, whose graph has a fixed precision."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property

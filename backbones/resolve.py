@@ -169,8 +169,8 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether `entry` needs no download: its weights are on this machine, or are not published."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` returns False for a truncated checkpoint and for a web page, and does not read
-    # the whole file.
+    # Without reading the whole file, `is_zipfile` detects a truncated checkpoint, or a web page
+    # that a server sent instead of the checkpoint.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )

@@ -371,7 +371,7 @@ class Measurement:
         return self._cpu
 
 
-# Maps each way to compile the training step to the words for it in the titles of rows.
+# Maps each way to compile the training step to a text that the title of a table row ends with.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

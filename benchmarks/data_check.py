@@ -4,12 +4,12 @@
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
 FOLDER contains one folder of JPEGs for each class. The benchmark adds near duplicates of randomly
-chosen images, and prints how many near duplicates `--data-check fast` finds. To make the near
-duplicates, the benchmark encodes a quarter of the chosen images again without another change,
-resizes a quarter to 70 %, crops a quarter at a random position to 95 % of the height and width, and
-mirrors a quarter. With `--backbone`, the benchmark also counts the near duplicates that
-`--data-check full` finds, gives some images the label of another class, and adds images from the
-folder `--odd` as outliers.
+chosen images, and prints how many near duplicates `--data-check fast` finds. The benchmark makes
+the near duplicates in four ways, each from a quarter of the chosen images: it only encodes the
+image again, resizes it to 70 %, crops it at a random position to 95 % of the height and width, or
+mirrors it. With `--backbone`, the benchmark also tests what `--data-check full` finds: the near
+duplicates, images to which the benchmark gave the label of another class, and outliers from the
+folder `--odd`.
 """
 
 import argparse

@@ -7,8 +7,8 @@ images takes minutes.
 
 memory: peak resident memory (VmHWM) of the process while a node runs. The benchmark compares a run
 on few images with a run on ten times as many images, once with `--tune full` and once with `--tune
-head`. All images differ. All nodes run in one process, so the peak memory of a node includes memory
-that earlier nodes still hold.
+head`. All images have different content. All nodes run in one process, so the peak memory of a node
+includes memory that earlier nodes still hold.
 
 speed: images per CPU second. Other processes on the machine affect images per CPU second less than
 images per second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs without

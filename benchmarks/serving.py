@@ -8,8 +8,8 @@ TensorFlow Serving does. Besides `serving_default`, the SavedModel gets a second
 which decodes images with `tf.io.decode_image` in `tf.map_fn` and runs the same backbone and head.
 `bare` ignores EXIF, has no size limits, and fails if one image cannot be decoded. The benchmark
 calls `serving_default` and `bare` alternately. For each batch size, the benchmark prints the
-images/s of both signatures and the latencies of `serving_default`. The printed ratio is the speed
-of `serving_default` divided by the speed of `bare`, as the median over all rounds. The benchmark
+images/s of both signatures and the latencies of `serving_default`. The printed ratio is the median,
+over all rounds, of the speed of `serving_default` divided by the speed of `bare`. The benchmark
 also prints the sizes of the model and of its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.

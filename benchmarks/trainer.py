@@ -32,9 +32,9 @@ all files and fills the shuffle buffer once. If images are cropped, the input pi
 a part of each image, and so may be faster than the decoding loop.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 copies of the data, relative to the peak memory of a process that trains on a single copy. Both
-processes train for the same number of steps. Choose a small model for `memory`: next to the memory
-of a large model, the memory that the data need would hardly change the ratio.
+10 copies of the data, relative to the peak memory of a process that trains for as many steps on a
+single copy of the data. Choose a small model for `memory`: next to the memory of a large model, the
+memory that the data need would hardly change the ratio.
 """
 
 import argparse

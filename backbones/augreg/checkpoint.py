@@ -15,8 +15,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# Maps layer names in the current code of google-research/vision_transformer to the names of the
-# same layers in the published checkpoints. These layers are parts of an encoder block.
+# For the layers of an encoder block that have two names: maps the name in the current code of
+# google-research/vision_transformer to the name in the published checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",

@@ -37,7 +37,7 @@ def convert(
         directory contains no incomplete SavedModel.
       task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor
         returns float32 `[B, feature_width]`: the class token after the encoder's last normalisation
-        and after the layer `pre_logits`, if the model has this layer. A classifier returns logits,
+        and, in a model with the layer `pre_logits`, after this layer. A classifier returns logits,
         float32 `[B, classes]`.
       image_size: height and width of the images in pixels; if None, the size with which the
         checkpoint was trained.

@@ -3,7 +3,7 @@
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
 (Wu and He, arXiv 1803.08494). Like `vit_jax/models_resnet.py` in
 github.com/google-research/vision_transformer, the model uses SAME padding, and the second
-convolution of a unit has the stride 2 if the unit halves the resolution.
+convolution of a unit has a stride of 2 if the unit halves the resolution.
 """
 
 from collections.abc import Mapping

@@ -54,8 +54,8 @@ class VisionTransformer(tf.Module):
 
         Returns:
           Logits, float32 `[B, classes]`, if the model has a head. If the model has no head,
-          features, float32 `[B, feature_width]`: the class token after the last normalisation and
-          after the layer `pre_logits`, if the model has this layer.
+          features, float32 `[B, feature_width]`: the class token after the last normalisation and,
+          in a model with the layer `pre_logits`, after this layer.
         """
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):

@@ -209,8 +209,8 @@ class _Transfer:
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
         """Whether the response continues the partial file.
 
-        The check is needed because a server that ignores the header If-Range may send bytes of a
-        newer version of the file.
+        Without this check, a server that ignores the header If-Range could add bytes of a newer
+        version of the file to the partial file.
         """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
@@ -246,9 +246,9 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # Delete the old partial file before writing the new JSON file. In the other order, a
-        # process that is killed between the two steps would leave a new JSON file that describes
-        # the old partial file.
+        # Delete the old partial file before writing the new JSON file, because a process that is
+        # killed between these two steps must not leave a new JSON file that describes the old
+        # partial file.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
@@ -271,7 +271,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """Returns, as one line, the innermost of the errors that an error of `requests` wraps."""
+    """Returns, as one line, the innermost error behind an error of `requests`."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

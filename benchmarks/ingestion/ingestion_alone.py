@@ -81,12 +81,12 @@ class Ingestion(NamedTuple):
 
     @property
     def fixed_wall(self) -> float:
-        """Wall-clock seconds that the node takes to start and to end, without the images."""
+        """Wall-clock seconds in which the node starts and ends, but reads no images."""
         return self.wall - self.images / self.wall_rate
 
     @property
     def fixed_cpu(self) -> float:
-        """CPU seconds that the node takes to start and to end, without the images."""
+        """CPU seconds in which the node starts and ends, but reads no images."""
         return self.cpu - self.images / self.cpu_rate
 
 

@@ -3,7 +3,7 @@
 This script runs in a Python environment that has PyTorch but not this project's packages, so it
 imports nothing of this project. The script answers requests from `benchmarks/sides/process.py`. If
 timm is installed, the script measures timm's model; if not, it measures the class `ViT` below. Like
-timm, `ViT` computes queries, keys and values in one product, and uses
+timm, `ViT` computes queries, keys and values in one matrix product, and uses
 `scaled_dot_product_attention`.
 """
 
