@@ -13,8 +13,9 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    Loading verifies the checksums of the variables. A damaged or incomplete SavedModel is therefore
-    refused before a run starts, and before a downloaded archive is kept.
+    When TensorFlow loads a SavedModel, it verifies the checksums of the variables. A damaged or
+    incomplete SavedModel is therefore refused before a run starts, and before a downloaded archive
+    is kept.
 
     Args:
       directory: the directory of the SavedModel.

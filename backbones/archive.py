@@ -100,9 +100,9 @@ class _Unpacked:
     """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
     `tarfile` reads an extended header into memory as a whole, and a header with terabytes of zeros
-    compresses to a small archive. The limit of 1 MiB keeps such an archive from filling the memory.
-    Negative sizes and positions are refused, because a negative size in a header makes `tarfile`
-    loop for ever (CVE-2025-8194).
+    compresses to a small archive. The limit of 1 MiB keeps an archive with a huge header from
+    filling the memory. Negative sizes and positions are refused, because a negative size in a
+    header makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:

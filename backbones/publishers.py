@@ -93,7 +93,11 @@ def is_checkpoint(model: str) -> bool:
 
 
 def is_bucket_directory(model: str) -> bool:
-    """Whether `model` is a gs:// address that does not end like a tar archive or an `.npz` file."""
+    """Whether `model` is a directory in a bucket.
+
+    A gs:// address is taken for a directory unless it has the suffix of a tar archive or of an
+    `.npz` file.
+    """
     files = (".npz", ".tar", ".tgz", ".tar.gz")
     return model.startswith("gs://") and not model.lower().endswith(files)
 

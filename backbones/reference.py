@@ -104,7 +104,7 @@ def exists(text: str) -> bool:
 
 
 def _is_in_bucket(text: str) -> bool:
-    """Whether `text` is an address that TensorFlow's file systems read, rather than HTTP."""
+    """Whether `text` is an address that is read by TensorFlow's file systems, and not by HTTP."""
     if "://" not in text or text.startswith(("http://", "https://")):
         return False
     return not text.startswith("gs://") or publishers.is_bucket_directory(text)

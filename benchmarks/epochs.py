@@ -6,9 +6,10 @@ Each round times two runs of `pipeline_runner.py --tune head`, one with `--epoch
 with a single epoch. Each run starts with an empty pipeline root and ends when the model is pushed.
 In each round, the benchmark divides the time of the run with `--epochs` epochs by the time of the
 run with one epoch. The benchmark prints the median ratio over all rounds. Transform runs the frozen
-backbone only once on each image, so each further epoch should take almost no time. The goal is a
-ratio of at most 1.2 for 100 epochs on 600 images. An untimed run before the first round downloads
-or converts the model, so that the timed runs find the model in the cache.
+backbone only once on each image, and an epoch trains only the head, so each further epoch should
+take almost no time. The goal is a ratio of at most 1.2 for 100 epochs on 600 images. An untimed run
+before the first round downloads or converts the model, so that the timed runs find the model in the
+cache.
 """
 
 import argparse

@@ -17,9 +17,9 @@ Public code preprocesses the images in two ways, which result in different pixel
   google-research/big_vision fine-tunes AugReg models (configs/transfer.py).
 
 The published figures are from the README of the TF-Hub collection. The README of the collection
-seems to have copied the figures from the column `adapt_final_test` in AugReg's index of
-checkpoints. The models of the collection were chosen from AugReg's index. We know no source that
-states with which preprocessing the published figures were measured.
+seems to have copied the published figures from the column `adapt_final_test` in AugReg's index of
+checkpoints. The models of the collection were also chosen from AugReg's index of checkpoints. We
+know no source that states with which preprocessing the published figures were measured.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 if the command line is wrong, if the model or the data were not found, or if no image could be

@@ -26,9 +26,9 @@ which is about the wall-clock time that two workers would take on two free cores
 nodes up to Transform, the benchmark runs the pipeline on few images and on many images, ends each
 run after Transform, and divides the difference in the number of images by the difference in CPU
 time. The fixed costs of a run are the same for few and for many images, so they cancel out in the
-difference. `--images` is a folder of class folders with real JPEGs. The benchmark copies the JPEGs,
-and adds a few bytes to each copy, so that no two copies are equal. Without `--images`, the
-benchmark generates images.
+difference between two runs. `--images` is a folder of class folders with real JPEGs. The benchmark
+copies the JPEGs, and adds a few bytes to each copy, so that no two copies are equal. Without
+`--images`, the benchmark generates images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.

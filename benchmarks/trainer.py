@@ -10,10 +10,10 @@ slightly from the quotient of the two printed measurements. Weights are random, 
 difference to speed.
 
 steps: steps/s of the Trainer's loop (`trainer.training.loop.Loop`), relative to the steps/s of a
-bare `model.fit`. The loop includes its input pipeline (gzipped TFRecords, inception crop and flip),
-metrics, history and logs. The bare `model.fit` has the same model, optimizer, clipping and batch
-size as the loop, but trains on tensors in memory. Tracing and the first steps of a round are not
-timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
+bare `model.fit`. The Trainer's loop includes its input pipeline (gzipped TFRecords, inception crop
+and flip), metrics, history and logs. The bare `model.fit` has the same model, optimizer, clipping
+and batch size as the loop, but trains on tensors in memory. Tracing and the first steps of a round
+are not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
 including the time to write a checkpoint every 500 steps, which is the default interval. Neither the
 Trainer nor `model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the
 Trainer and `model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than

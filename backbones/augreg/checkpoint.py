@@ -15,8 +15,9 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# For the layers of an encoder block that have two names: maps the name in the current code of
-# google-research/vision_transformer to the name in the published checkpoints.
+# Names of layers in an encoder block: each key is a name in the current code of
+# google-research/vision_transformer, and its value is the name of the same layer in the published
+# checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -69,8 +70,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     for name, array in arrays.items():
         published_name = _published_name(name)
         # Do not rename an array if the checkpoint already has an array with the published name,
-        # because one array would overwrite the other. `_check_names` reports the array that keeps
-        # its old name as unexpected.
+        # because one array would overwrite the other. `_check_names` later raises an error for the
+        # array that was not renamed.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)
