@@ -114,7 +114,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # `check_model` reports a Kaggle page that shows no model
+    except InputError:  # a Kaggle page without a model, which `check_model` refuses
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():

@@ -118,9 +118,9 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 class Measurement:
     """The measurements.
 
-    Each part of the benchmark, such as `training`, is a method. For each row of the table, the
-    method yields the title of the row, the goal for the ratio, and a function that takes the
-    measurement.
+    Each part of the benchmark, such as `training`, is a method of this class. For each row of the
+    table, the method yields the title of the row, the goal for the ratio, and a function that takes
+    the measurement.
     """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
@@ -371,7 +371,7 @@ class Measurement:
         return self._cpu
 
 
-# Maps each way to compile the training step to a text that the title of a table row ends with.
+# Maps each way to compile the training step to the words at the end of its row title.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

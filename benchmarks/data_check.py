@@ -5,11 +5,11 @@
 
 FOLDER contains one folder of JPEGs for each class. The benchmark adds near duplicates of randomly
 chosen images, and prints how many near duplicates `--data-check fast` finds. The benchmark makes
-the near duplicates in four ways, each from a quarter of the chosen images: it only encodes the
-image again, resizes it to 70 %, crops it at a random position to 95 % of the height and width, or
-mirrors it. With `--backbone`, the benchmark also tests what `--data-check full` finds: the near
-duplicates, images to which the benchmark gave the label of another class, and outliers from the
-folder `--odd`.
+near duplicates in four ways, and uses each way for a quarter of the chosen images: it encodes the
+image again without another change, resizes it to 70 %, crops it at a random position to 95 % of the
+height and width, or mirrors it. With `--backbone`, the benchmark also gives some images the label
+of another class, adds outliers from the folder `--odd`, and prints how many near duplicates, wrong
+labels and outliers `--data-check full` finds.
 """
 
 import argparse

@@ -9,8 +9,8 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-# The largest accepted ratio of unpacked to packed size. Trained weights can hardly be compressed,
-# so an archive that unpacks to more than ten times its size is damaged or hostile.
+# The largest accepted ratio of unpacked to packed size. Trained weights hardly shrink when they are
+# compressed, so an archive that unpacks to more than ten times its size is damaged or hostile.
 _LARGEST_RATIO = 10
 _SLACK = 100_000_000  # unpacked bytes that are accepted in addition to ten times the archive's size
 

@@ -168,7 +168,7 @@ class VisionTransformer(tf.Module):
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
         """Normalises rows, float32 `[N, width]`."""
-        # This formula needs fewer passes over the rows than other formulas for normalisation.
+        # Keep this formula: other formulas for layer normalisation need more passes over the rows.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)
