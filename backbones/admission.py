@@ -1,7 +1,7 @@
 """Checks a SavedModel that this project did not write, before it is kept or used.
 
-No node of the pipeline may import this module: a node runs again if a module that it imports has
-changed, but a change to the checks in this module must not make any node run again.
+Nodes of the pipeline must not import this module. A node runs again after a change to any module
+that it imports, but a change to the checks in this module should not make a node run again.
 """
 
 from pathlib import Path
@@ -13,8 +13,9 @@ from backbones.program import check_operations
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
 
-    While TensorFlow loads the variables, it verifies their checksums. A damaged or incomplete
-    SavedModel is therefore refused before a run starts, and before a downloaded archive is kept.
+    When TensorFlow loads a SavedModel, it verifies the checksums of the variables. A damaged or
+    incomplete SavedModel is therefore refused before a run starts, and before a downloaded archive
+    is kept.
 
     Args:
       directory: the directory of the SavedModel.

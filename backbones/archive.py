@@ -3,9 +3,9 @@
 A SavedModel consists of regular files and folders. A tar archive can also contain links, devices,
 and paths that lead out of the target directory. The extraction filter of Python's `tarfile` is not
 enough protection: in some patch releases of Python, a chain of links passes the filter, and files
-are written outside the target directory (CVE-2025-4517). Therefore this module checks the whole
-archive before it writes the first file, and refuses an archive that contains a path out of the
-target directory, a link, or anything else that is neither a file nor a folder.
+are written outside the target directory (CVE-2025-4517). This module therefore checks the whole
+archive before it writes the first file. The module refuses an archive with a path out of the target
+directory, or with a member that is neither a file nor a folder, such as a link.
 """
 
 import bz2
@@ -47,7 +47,7 @@ _LONGEST_READ = 1 << 20
 
 
 def is_saved_model(directory: Path) -> bool:
-    """Whether `directory` looks like a directory that `tf.saved_model.save` has written."""
+    """Whether `directory` contains the file `saved_model.pb`, as every SavedModel does."""
     return (directory / GRAPH_FILE).is_file()
 
 
@@ -61,8 +61,8 @@ def unpack(
       directory: the target, which does not exist or is empty. If unpacking or `check` fails,
         nothing is written to `directory`.
       max_bytes: the largest total size of the unpacked files.
-      check: a function that is called with the unpacked SavedModel before it is moved to
-        `directory`; it raises InputError if the SavedModel must not be kept.
+      check: this function is called with the path of the unpacked SavedModel, before the SavedModel
+        is moved to `directory`, and raises InputError to refuse the SavedModel.
 
     Raises:
       InputError: the file is not a tar archive, contains something other than files and folders,
@@ -79,9 +79,9 @@ def unpack(
             f"only {_gigabytes(free)} free"
         )
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as staging:
-        # Unpack the model into a subfolder of the temporary directory. The subfolder has the
-        # default access rights; the temporary directory is accessible only to its owner, and
-        # `os.rename` would keep this restriction.
+        # Unpack the model into a subfolder of the temporary directory, and not into the temporary
+        # directory itself: only the owner has access to a temporary directory, and `os.rename`
+        # would keep this restriction.
         content = Path(staging, "content")
         content.mkdir()
         with _open_tar(archive) as tar:
@@ -99,17 +99,17 @@ def unpack(
 class _Unpacked:
     """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
-    The limit of 1 MiB keeps a small archive from filling the memory: `tarfile` reads an extended
-    header into memory as a whole, and a header of terabytes of zeros compresses to a small archive.
-    Negative sizes and positions are refused, because a negative size in a header makes `tarfile`
-    loop for ever (CVE-2025-8194).
+    `tarfile` reads an extended header into memory as a whole, and a header with terabytes of zeros
+    compresses to a small archive. The limit of 1 MiB keeps an archive with a huge header from
+    filling the memory. Negative sizes and positions are refused, because a negative size in a
+    header makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Reads `size` bytes; refuses more than 1 MiB, and a `size` of -1 (all remaining bytes)."""
+        """Reads `size` bytes; refuses more than 1 MiB, and -1, which means all remaining bytes."""
         if not 0 <= size <= _LONGEST_READ:
             raise InputError("an archive with a header of more than 1 MiB")
         try:

@@ -60,7 +60,7 @@ def download_from_bucket(uri: str, cache: Path) -> Path:
 
 
 def _check_name(uri: str, name: str) -> None:
-    """Refuses a name that leads out of the target directory; names in a bucket may contain `..`."""
+    """Refuses a name that leads out of the target directory, as a name with `..` may do."""
     if ".." in name.split("/") or name.startswith("/"):
         raise InputError(
             f"--model {uri}: has an object {name}; expected names without .. below that address"

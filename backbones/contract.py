@@ -1,10 +1,11 @@
 """The backbone contract: the interface that a SavedModel needs so that the pipeline can tune it.
 
 The contract is TF-Hub's "reusable SavedModel" interface for image feature vectors
-(tensorflow.org/hub/reusable_saved_models): `obj(images, training=False)` maps float32 [B, H, W, 3]
-in [-1, 1] to features float32 [B, D]; `obj.variables`, `obj.trainable_variables` and
-`obj.regularization_losses` are lists. The argument `training` is optional: the SavedModels of the
-TF-Hub collection sayakpaul/vision_transformer do not have it.
+(tensorflow.org/hub/reusable_saved_models). For a loaded SavedModel `obj`, `obj(images,
+training=False)` maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D]. The
+attributes `obj.variables`, `obj.trainable_variables` and `obj.regularization_losses` are lists. The
+argument `training` is optional: the SavedModels of the TF-Hub collection
+sayakpaul/vision_transformer do not have it.
 """
 
 import contextlib
@@ -24,8 +25,8 @@ from common.shared_objects import SharedObjects
 
 _Made = TypeVar("_Made")
 
-# Maps each attribute of the backbone contract to two values: a description of the attribute for
-# error messages, and the kinds of objects that the attribute may contain if it is a list.
+# For each attribute that the backbone contract requires: its description in error messages and, if
+# the attribute is a list, the kinds of objects that the list may contain.
 _INTERFACE = {
     "__call__": ("a function", ()),
     "variables": ("a list of variables", ("variable",)),
@@ -47,9 +48,9 @@ class Shapes:
 def read_shapes(directory: str | Path) -> Shapes:
     """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
 
-    The function only reads `saved_model.pb`, and does not load the backbone: `preprocessing_fn`
-    calls this function, and any backbone that is loaded inside `preprocessing_fn` becomes part of
-    the transform graph.
+    The function only reads `saved_model.pb`, and does not load the backbone, because
+    `preprocessing_fn` calls this function: a backbone that is loaded inside `preprocessing_fn`
+    would become part of the transform graph.
 
     Raises:
       InputError: the directory is not a SavedModel, or the SavedModel does not keep the contract.
@@ -165,8 +166,8 @@ _shared = SharedObjects()
 def load_shared_backbone(directory: str | Path) -> Any:
     """Calls `load_backbone`; inside the context `share_backbone`, loads each backbone only once.
 
-    Transform traces `preprocessing_fn` several times; without the context, each trace would load
-    the backbone again, which takes seconds.
+    Transform traces `preprocessing_fn` several times. Outside the context `share_backbone`, each
+    trace would load the backbone again, which takes seconds.
     """
     return make_shared(str(directory), lambda: load_backbone(directory))
 
@@ -206,8 +207,8 @@ def _has_kind(
 ) -> bool:
     """Whether a node of the object graph is of the expected kind.
 
-    If `members` is empty, the node must be a function. If `members` is not empty, the node must be
-    a list that contains only objects of the kinds `members`.
+    The expected kind is a function if `members` is empty. If `members` is not empty, the expected
+    kind is a list whose members all have one of the kinds in `members`.
     """
     node = graph.nodes[number]
     if not members:
@@ -219,7 +220,7 @@ def _has_kind(
 def _signatures(
     graph: saved_object_graph_pb2.SavedObjectGraph, call: int
 ) -> Iterator[tuple[tf.TensorSpec, tf.TensorSpec]]:
-    """For each trace of a function, yields the TensorSpecs of the first argument and of the result.
+    """Yields the TensorSpecs of the first argument and of the result for each trace of a function.
 
     `call` is the index of the function's node in `graph.nodes`.
     """

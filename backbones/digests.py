@@ -3,9 +3,9 @@
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
-Whenever the pipeline uses or downloads a model again, it compares the digest of the model with the
-digest of the first download. A model that the user put into the cache has no stored digest, and is
-used unchecked.
+Before the pipeline uses a downloaded model, or when it downloads the model again, it compares the
+model's digest with the digest of the first download. A model that the user put into the cache has
+no stored digest, and is used unchecked.
 """
 
 import hashlib
@@ -55,8 +55,9 @@ def digest_of(target: Path) -> str:
 
     The digest of a directory is the SHA-256 of a list of its files. The list has the format of
     `sha256sum`, with relative paths in alphabetical order. The list of files leaves out
-    `fingerprint.pb`, because TensorFlow writes a random id into this file. Digests are stored for
-    years, so this function does not use the pipeline's fingerprints, whose definition may change.
+    `fingerprint.pb`, because TensorFlow writes a random id into this file. This function does not
+    use the pipeline's fingerprints: a stored digest must stay valid for years, but the definition
+    of a fingerprint may change.
     """
     if target.is_dir():
         files = (path for path in target.rglob("*") if path.is_file() and path.name != _EXPORT_ID)

@@ -16,8 +16,8 @@ def find_in_hub_cache(handle: str) -> Path | None:
     such model.
 
     By default, TensorFlow Hub's cache is in the directory for temporary files, where any user of
-    the machine could put a malicious model. Therefore a model in the cache is used only if its
-    owner is this user or root.
+    the machine could put a malicious model. The function therefore returns a cached model only if
+    its directory belongs to this user or root.
     """
     directory = hub_cache_directory(handle)
     if not is_saved_model(directory):

@@ -9,8 +9,8 @@ from pathlib import Path
 HOW_TO_CONVERT = 'docs/models.md, "A Keras model", shows how to convert it'
 
 _FILES = (".keras", ".h5", ".hdf5")
-# Attributes of the root object of every SavedModel that `model.export()` writes (in Keras,
-# saved_model_export_archive.py).
+# In every SavedModel that Keras's `model.export()` writes, the root object has these attributes
+# (see saved_model_export_archive.py in Keras).
 _EXPORTED = {"serve", "_misc_assets", "non_trainable_variables"}
 
 

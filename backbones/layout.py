@@ -26,16 +26,16 @@ class Layout:
 def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
     """Finds the catalogue model whose variables have the given shapes; returns its layout.
 
-    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, each with a flat list of variables
-    without names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). Only the shapes of the
-    variables tell which model a SavedModel of the collection contains.
+    JAX's jax2tf wrote the SavedModels of the TF-Hub collection, and saved their variables without
+    names (github.com/sayakpaul/ViT-jax2tf, conversion.ipynb). The function therefore recognises a
+    model of the collection by the shapes of its variables.
 
     Args:
       variables: the name in TensorFlow, without `:0`, and the shape of each variable.
 
     Returns:
-      The layout; None if the SavedModel itself contains the names of the variables, or if no model
-      of the catalogue has variables of the given shapes.
+      The layout of the model that was found. The result is None if the variables already have
+      names, or if no model of the catalogue has variables of the given shapes.
     """
     if any(name != _NAMELESS for name, _ in variables):
         return None
@@ -49,7 +49,7 @@ def find_layout(variables: Sequence[tuple[str, Shape]]) -> Layout | None:
 
 
 def _sort_like_jax(names: Iterable[str]) -> list[str]:
-    """Sorts names as JAX does when it flattens a parameter tree: by their parts between slashes."""
+    """Sorts names as JAX sorts a parameter tree: by their components, which slashes separate."""
     return sorted(names, key=lambda name: name.split("/"))
 
 

@@ -4,10 +4,10 @@ This module does not import TensorFlow, because the command line imports it and 
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
 created or copied again. The pipeline adds a SavedModel to `converted`, `random` or `remote`
-whenever a checkpoint, the code that converts a checkpoint, or an object in a bucket has changed, so
-these three folders would grow without limit if nothing were removed. This module removes nothing
-from the folders `models`, `checkpoints` and `downloaded`, because these folders hold downloads and
-files that the user put there.
+whenever a checkpoint, the code that converts checkpoints, or an object in a bucket has changed. If
+nothing were removed, the folders `converted`, `random` and `remote` would grow without limit. This
+module removes nothing from the folders `models`, `checkpoints` and `downloaded`, because these
+folders hold downloads and files that the user put there.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ _DAYS = 7  # days for which an entry is kept after its last use, because a run m
 
 
 def use_entry(entry: Path) -> Path:
-    """Sets the modification time of a cache entry to the current time, and removes old entries.
+    """Marks a cache entry as used, by setting its modification time to now; removes old entries.
 
-    An entry is old if it was not used in the last week, and if its folder has ten entries that were
-    used more recently.
+    An entry is old if it was not used in the last week and is not among the ten most recently used
+    entries of its folder.
 
     Args:
       entry: a file or directory in one of `FOLDERS`.

@@ -7,9 +7,9 @@ To protect the user, only operations that do nothing but compute are allowed.
 - An operation that TensorFlow registers as stateless is allowed, unless `NOT_PURE` lists it. Most
   stateless operations only compute outputs from their inputs, but those in `NOT_PURE` do more.
 - An operation that TensorFlow registers as stateful is refused, unless `STATEFUL` lists it. The
-  operations in `STATEFUL` keep their state in the memory of the process: variables, tables, random
-  generators, datasets of tensors. A stateful operation that is new in a later version of TensorFlow
-  is refused until somebody adds it to `STATEFUL`.
+  operations in `STATEFUL` keep their state, for example a variable or a table, only in the memory
+  of the process. A stateful operation that is new in a later version of TensorFlow is refused until
+  somebody adds it to `STATEFUL`.
 - An operation whose name begins with an underscore is internal to TensorFlow, and is refused: no
   regular SavedModel contains one.
 
@@ -18,8 +18,8 @@ Sources: tf.raw_ops and the kernels of TensorFlow 2.21 in tensorflow/core/kernel
 
 import re
 
-# Operations that TensorFlow registers as stateless, although they do more than compute outputs from
-# their inputs.
+# The stateless operations that are refused, because they do more than compute outputs from their
+# inputs.
 NOT_PURE = frozenset(
     {
         # files
@@ -56,11 +56,11 @@ NOT_PURE = frozenset(
     }
 )
 
-# Operations that TensorFlow registers as stateful, but that keep their state only in memory.
-# `While` and similar operations are allowed, because they call functions of the SavedModel, and the
-# operations in these functions are checked as well. `XlaCallModule` runs the StableHLO code of
-# models that jax2tf converted. `XlaCallModule` is allowed although StableHLO can call external
-# functions: only jaxlib registers such functions, and this project does not install jaxlib.
+# The stateful operations that are allowed, because they keep their state only in memory. `While`
+# and similar operations only call functions of the SavedModel, and `check_operations` checks the
+# operations in these functions as well. `XlaCallModule` runs the StableHLO code of models that
+# jax2tf converted. StableHLO can call external functions, but `XlaCallModule` is safe here: only
+# jaxlib registers external functions, and this project does not install jaxlib.
 STATEFUL = re.compile(
     r"""
     VarHandleOp | ReadVariableOp | Assign(Add|Sub)?VariableOp | VarIsInitializedOp | VariableShape
@@ -90,7 +90,7 @@ STATEFUL = re.compile(
     re.VERBOSE,
 )
 
-# The operations with which a SavedModel saves and restores its variables.
+# The operations that save and restore the variables of a SavedModel.
 SAVE = frozenset({"MergeV2Checkpoints", "SaveV2"})
 RESTORE = frozenset({"RestoreV2"})
 

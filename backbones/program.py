@@ -25,10 +25,11 @@ def check_operations(directory: str | Path) -> None:
     """Refuses a SavedModel whose graph contains forbidden operations.
 
     `backbones.operations` lists the allowed operations. Operations that write or read a checkpoint
-    are allowed only in the two functions with which TensorFlow saves and restores the variables of
-    a SavedModel. Only the save node and the restore node of the graph may call the functions that
-    save and restore the variables. The function that restores the variables may read only a
-    checkpoint whose path is an argument of the function, not a file that the graph names.
+    are allowed only in the two functions that TensorFlow adds to a SavedModel to save and restore
+    its variables. Only the graph's save node may call the function that saves the variables, and
+    only the graph's restore node may call the function that restores them. The function that
+    restores the variables must get the path of the checkpoint as an argument, because a path that
+    is stored in the graph could name any file of the user.
 
     Raises:
       InputError: the graph has an operation that is not allowed, or the directory is not a
@@ -83,8 +84,8 @@ class _Saver:
     ) -> None:
         self._meta_graph = meta_graph
         definition = meta_graph.saver_def
-        # `wanted` maps the name of the save node and the name of the restore node to the operations
-        # that are allowed in the function that the node calls.
+        # The keys of `wanted` are the names of the save node and the restore node. Each value of
+        # `wanted` lists the operations that are allowed in the function that this node calls.
         wanted = {_node(definition.save_tensor_name): SAVE, definition.restore_op_name: RESTORE}
         self._nodes = {
             node.name: node.attr["f"].func.name
@@ -95,11 +96,11 @@ class _Saver:
         self._functions = functions
 
     def operations(self, function: function_pb2.FunctionDef) -> frozenset[str]:
-        """Returns which operations that write or read a checkpoint are allowed in `function`."""
+        """Returns the operations of `SAVE` and `RESTORE` that are allowed in `function`."""
         allowed = self._allowed.get(function.signature.name, frozenset())
         arguments = {argument.name for argument in function.signature.input_arg}
-        # A function may restore variables only from a file whose path is its argument, not from a
-        # path in the graph.
+        # A function may read a checkpoint only if its caller passes the path: a path that is stored
+        # in the graph could name any file of the user.
         reads_own_file = any(
             node.op in RESTORE and (not node.input or node.input[0] not in arguments)
             for node in function.node_def
@@ -143,7 +144,7 @@ def _functions_of(node: node_def_pb2.NodeDef) -> set[str]:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """Yields the names of the functions in `attributes` and in the attributes of each function."""
+    """Yields the names of all functions in `attributes`, also those nested in other functions."""
     for value in attributes.values():
         for function in (value.func, *value.list.func):
             if function.name:
@@ -152,5 +153,5 @@ def _functions_in(attributes: Any) -> Iterator[str]:
 
 
 def _node(tensor: str) -> str:
-    """Returns the name of the node that a reference means: `node` for `node:0` and for `^node`."""
+    """Returns a node's name from a tensor name (`node:0`) or a control input (`^node`)."""
     return tensor.removeprefix("^").partition(":")[0]

@@ -43,7 +43,7 @@ class DownloadLocations:
         return self.url(f"gs://vit_models/augreg/{name}")
 
     def kaggle_archive(self, handle: str) -> str:
-        """Returns the URL of the archive of a Kaggle handle, which must include a version."""
+        """Returns the URL of the archive for `handle`, a Kaggle handle that includes a version."""
         return f"{self.kaggle}/api/v1/models/{handle}/download"
 
     def url(self, model: str) -> str:
@@ -93,7 +93,11 @@ def is_checkpoint(model: str) -> bool:
 
 
 def is_bucket_directory(model: str) -> bool:
-    """Whether `model` is a directory in a bucket."""
+    """Whether `model` is a directory in a bucket.
+
+    A gs:// address is taken for a directory unless it has the suffix of a tar archive or of an
+    `.npz` file.
+    """
     files = (".npz", ".tar", ".tgz", ".tar.gz")
     return model.startswith("gs://") and not model.lower().endswith(files)
 
@@ -125,7 +129,7 @@ def kaggle_handle(model: str) -> str | None:
 
 
 def make_file_name(url: str) -> str:
-    """Returns a file name for the download of `url`, made of words from the URL and its hash."""
+    """Returns a file name for the download of `url`: words from the URL, and the URL's hash."""
     path = re.sub(r"(\.(tar|tgz|tar\.gz|npz)|/download)$", "", urlsplit(url).path)
     words = "-".join(re.findall("[a-z0-9]+", "/".join(path.lower().split("/")[-4:])))
     return f"{words[:120] or 'model'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

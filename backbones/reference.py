@@ -16,8 +16,8 @@ from common.saved_model import GRAPH_FILE
 
 Kind = Literal["name", "bucket", "address", "path"]
 
-# The prefix of some array names in every AugReg checkpoint. If a SavedModel was converted from an
-# AugReg checkpoint, its `saved_model.pb` contains the names of the checkpoint's arrays.
+# In every AugReg checkpoint, some array names begin with this text. If `saved_model.pb` contains
+# this text, the SavedModel was converted from an AugReg checkpoint.
 _AUGREG_VARIABLE = b"Transformer/encoderblock_0/MultiHeadDotProductAttention_1/"
 
 
@@ -41,17 +41,16 @@ class ModelReference:
 
     @property
     def keeps_its_graph(self) -> bool:
-        """Whether the model is already a SavedModel, so that its graph has a fixed precision."""
+        """Whether the model is already a SavedModel, whose graph has a fixed precision."""
         return self.kind != "name" and not self.is_checkpoint
 
     @functools.cached_property
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family.
 
-        With `--tune full`, the default hyperparameters of a model that does not belong to the
-        AugReg family come from the recipe `other_full` (`pipeline/recipes.py`). A SavedModel
-        directory belongs to the AugReg family if its variables have the names of an AugReg
-        checkpoint.
+        With `--tune full`, a model outside the AugReg family gets the default hyperparameters of
+        the recipe `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the
+        AugReg family if its variables have the names of an AugReg checkpoint.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 
@@ -105,7 +104,7 @@ def exists(text: str) -> bool:
 
 
 def _is_in_bucket(text: str) -> bool:
-    """Whether `text` is an address on object storage that cannot be downloaded by HTTP."""
+    """Whether `text` is an address that is read by TensorFlow's file systems, and not by HTTP."""
     if "://" not in text or text.startswith(("http://", "https://")):
         return False
     return not text.startswith("gs://") or publishers.is_bucket_directory(text)
@@ -115,7 +114,7 @@ def _find_by_handle(text: str) -> Model | None:
     """Returns the catalogue's model with the TF-Hub or Kaggle handle `text`, in any version."""
     try:
         handle = publishers.kaggle_handle(text) or text
-    except InputError:  # `check_model` reports a Kaggle page that shows no model
+    except InputError:  # a Kaggle page without a model, which `check_model` refuses
         return None
     unversioned = handle.rpartition("/")[0]
     for entry in MODELS.values():

@@ -51,12 +51,12 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     Args:
       model: the value of `--model`, as for `resolve`.
       weights: "pretrained" or "random".
-      task: the task that a model of the catalogue must have: "fe" (a feature extractor) for the
-        pipeline, or "classification".
+      task: the required task if `model` is a catalogue name: "fe" for a feature extractor, which
+        the pipeline needs, or "classification" for a classifier.
 
     Raises:
-      InputError: the value is not a catalogue name, an address, or the path of a SavedModel or
-        `.npz` file; or the model is for another task.
+      InputError: `model` is not a catalogue name, an address, or the path of a SavedModel or `.npz`
+        file; or the catalogue lists `model` under another task than `task`.
     """
     reference = parse_model(model)
     if reference.kind == "name":
@@ -113,9 +113,9 @@ def resolve(
         tar archive or of an `.npz` file; a directory in a bucket (gs).
       weights: "pretrained", or "random" for an untrained model with the catalogue's architecture.
       cache: the cache directory. The folder `models/<catalogue name>` in the cache directory holds
-        a SavedModel of the catalogue, which either this function has downloaded or the user has put
-        there. The folder `checkpoints` holds AugReg checkpoints of the catalogue, `downloaded`
-        holds models from URLs and handles, `remote` holds copies from buckets, and `converted` and
+        a SavedModel of the catalogue, which was downloaded by this function or put there by the
+        user. The folder `checkpoints` holds AugReg checkpoints of the catalogue, `downloaded` holds
+        models from URLs and handles, `remote` holds copies from buckets, and `converted` and
         `random` hold SavedModels that this function creates.
       locations: the hosts from which models are downloaded.
       task: the kind of model that is created from an `.npz` file: "fe" (a feature extractor) or
@@ -125,8 +125,9 @@ def resolve(
         precision of a published SavedModel cannot be changed. A SavedModel that the user provides
         keeps its own precision.
       trusted: whether the graph of a downloaded SavedModel may contain operations that access
-        files, the network or Python. This function checks only the graph of a SavedModel that it
-        unpacks from a downloaded archive; `backbones.admission` checks any SavedModel.
+        files, the network or Python. This function checks the graph only if it downloads the
+        SavedModel as an archive. To check any other SavedModel, call
+        `backbones.admission.check_backbone`.
 
     Returns:
       An absolute path.
@@ -168,19 +169,19 @@ def is_cached(entry: Model, cache: Path) -> bool:
     """Whether `entry` needs no download: its weights are on this machine, or are not published."""
     if entry.variant.checkpoint is None:
         return True
-    # `is_zipfile` returns False for a truncated checkpoint and for a web page, and does not read
-    # the whole file.
+    # Without reading the whole file, `is_zipfile` detects a truncated checkpoint, or a web page
+    # that a server sent instead of the checkpoint.
     return _find_in_caches(entry, cache) is not None or zipfile.is_zipfile(
         _checkpoint(entry, cache)
     )
 
 
 def _is_cache_or_inside(cache: Path, file: str | None) -> bool:
-    """Whether an OSError with the file name `file` concerns the cache directory.
+    """Whether an OSError comes from the cache directory, rather than from the user's model.
 
-    The result is True if `file` is the cache directory, a path inside the cache directory, or one
-    of its parent directories. The result is also True if `file` is None, that is, if the OSError
-    names no file.
+    The result is True if `file`, the file name in the OSError, is the cache directory, a path
+    inside the cache directory, or one of its parent directories. The result is also True if the
+    OSError has no file name (`file` is None).
     """
     path = Path(file or cache)
     return path.is_relative_to(cache) or cache.is_relative_to(path)

@@ -11,21 +11,22 @@ models and small batches, because a CPU is much slower than an accelerator.
 `forward` also time the same model in PyTorch (timm's model, if timm is installed). PyTorch runs
 with `torch.compile`, and uses autocast for bfloat16. TensorFlow and PyTorch run in two processes,
 which are measured alternately. In each round, the benchmark divides the speed of TensorFlow by the
-speed of PyTorch. The printed ratio of TensorFlow's speed to PyTorch's speed is the median over all
-rounds.
+speed of PyTorch, and it prints the median ratio over all rounds.
 
 training: images/s of the Trainer's own step (SGD with momentum, clipping) on a batch in the
 device's memory, with XLA (--jit-compile) and without.
 
 forward: images/s of the backbone. The benchmark waits for the result of each step before it starts
-the next step, so that a batch size of 1 measures latency.
+the next step, so that the time of a step with a batch size of 1 is the latency for one image.
 
-agreement: the difference between the device and the CPU in features and in losses. The difference
-in features is the norm of (features on the device - features on the CPU), divided by the norm of
-the features on the CPU. The difference in losses is the largest difference in 20 training steps.
+agreement: how much the features and the losses on the device differ from those on the CPU. The
+difference in features is the norm of (features on the device - features on the CPU), divided by the
+norm of the features on the CPU. For the losses, the benchmark prints the largest difference between
+the loss on the device and the loss on the CPU in 20 training steps.
 
-loop: speed of the Trainer's loop, which reads, decodes, crops and flips JPEGs, relative to the
-speed of the same training step on a batch in memory; and images/s of the input pipeline alone.
+loop: speed of the Trainer's loop, relative to the speed of the same training step on a batch in
+memory. The loop reads, decodes, crops and flips JPEGs. The benchmark also prints the images/s of
+the Trainer's input pipeline without training.
 
 replicas: speed of a training step under MirroredStrategy on one device, relative to the speed of
 the same step without a distribution strategy.
@@ -117,8 +118,9 @@ Rows = Iterator[tuple[str, str, Callable[[], tuple[str, str, str]]]]
 class Measurement:
     """The measurements.
 
-    For each part of the benchmark, such as `training`, a method yields the rows of the table: for
-    each row, its title, the goal for the ratio, and a function that takes the measurement.
+    Each part of the benchmark, such as `training`, is a method of this class. For each row of the
+    table, the method yields the title of the row, the goal for the ratio, and a function that takes
+    the measurement.
     """
 
     def __init__(self, options: argparse.Namespace, ours: Side, other: Side | None) -> None:
@@ -369,7 +371,7 @@ class Measurement:
         return self._cpu
 
 
-# For each way to compile the training step, the text that describes it in the title of a row.
+# Maps each way to compile the training step to the words at the end of its row title.
 _WAYS = {"fused": ", XLA and cuDNN's attention", "xla": ", XLA", "plain": ""}
 _PARTS = ("training", "forward", "agreement", "loop", "replicas", "memory")
 

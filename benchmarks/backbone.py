@@ -6,15 +6,15 @@
 The benchmark prints images/s and the fraction of the peak speed for the forward pass and for a full
 training step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The
 peak speed is the speed, in FLOP/s, at which TensorFlow multiplies two square matrices in the
-precision of the model, for the fastest of several matrix sizes. In every round, the benchmark
-multiplies matrices for a second before each step, and divides the speed of the step by the speed of
-the multiplication. The printed fraction of the peak speed is the median over all rounds, so that
-changes of the machine's speed hardly affect the result.
+model's precision. The benchmark tries several matrix sizes, and takes the highest speed. In every
+round, the benchmark multiplies matrices for a second before each step, and divides the speed of the
+step by the speed of the multiplication. The printed fraction of the peak speed is the median over
+all rounds, so that changes of the machine's speed hardly affect the result.
 
-Floating-point operations are counted in two ways. The count "as published" assumes that every token
-goes through every block: 9.2 GFLOP per image for a forward pass of S/16, and three times as many
-for a training step. To compare this project with other code, use the fraction of the peak speed
-that is computed from the count "as published". The count "as computed" is smaller than the count
+Floating-point operations are counted in two ways. The count "as published" assumes that every block
+computes its output for every token. For S/16, the count "as published" is 9.2 GFLOP per image in a
+forward pass, and three times as many in a training step. To compare this project with other code,
+use the printed fraction "of peak as published". The count "as computed" is smaller than the count
 "as published", because in this project the last block computes its output for the class token only.
 
 `--torch` is the path of a Python interpreter with PyTorch installed. With `--torch`, each round
@@ -58,7 +58,7 @@ def computed_flops(architecture: Architecture) -> int:
 
 
 def block_flops(a: Architecture, queries: int) -> int:
-    """Returns the operations per image of an encoder block that outputs only `queries` tokens."""
+    """Returns the FLOP per image of an encoder block that computes outputs for `queries` tokens."""
     keys_and_values = 2 * 2 * a.tokens * a.width**2
     query_and_output = 2 * 2 * queries * a.width**2
     attention = 2 * 2 * queries * a.tokens * a.width
@@ -87,7 +87,7 @@ def make_peak(precision: str) -> Callable[[], float]:
 
 
 def make_steps(directory: str, size: int, batch_size: int) -> dict[str, Callable[[], object]]:
-    """Returns two functions, which run a forward pass and a training step of a SavedModel."""
+    """Returns functions that run a SavedModel: one for a forward pass, one for a training step."""
     import keras
     import tensorflow as tf
 

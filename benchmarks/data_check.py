@@ -4,12 +4,12 @@
     python -m benchmarks.data_check FOLDER --backbone SAVED_MODEL [--swapped 30] [--odd FOLDER]
 
 FOLDER contains one folder of JPEGs for each class. The benchmark adds near duplicates of randomly
-chosen images, and prints how many near duplicates `--data-check fast` finds. To make the near
-duplicates, the benchmark encodes a quarter of the chosen images again without another change,
-resizes a quarter to 70 %, crops a quarter at a random position to 95 % of the height and width, and
-mirrors a quarter. With `--backbone`, the benchmark also counts the near duplicates that
-`--data-check full` finds, gives some images the label of another class, and adds images from the
-folder `--odd` as outliers.
+chosen images, and prints how many near duplicates `--data-check fast` finds. The benchmark makes
+near duplicates in four ways, and uses each way for a quarter of the chosen images: it encodes the
+image again without another change, resizes it to 70 %, crops it at a random position to 95 % of the
+height and width, or mirrors it. With `--backbone`, the benchmark also gives some images the label
+of another class, adds outliers from the folder `--odd`, and prints how many near duplicates, wrong
+labels and outliers `--data-check full` finds.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from components.data_check.views import Views
 
 Change = Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]
 ToFeatures = Callable[[Sequence[bytes]], np.ndarray]
-_OUTLIERS = 3  # number of outliers that are added for each seed
+_OUTLIERS = 3  # number of outliers that `try_outliers` adds for each random seed
 
 
 def _crop(image: PIL.Image.Image, random: np.random.Generator) -> PIL.Image.Image:
@@ -61,7 +61,7 @@ def encode(image: PIL.Image.Image, quality: int) -> bytes:
 
 
 def measure(encoded: bytes) -> Views:
-    """Returns the hashes and small copies of an image, from which the data check finds duplicates.
+    """Returns the hashes and small copies by which the data check compares images.
 
     Args:
       encoded: an image of at least 32 x 32 pixels.
@@ -74,7 +74,7 @@ def measure(encoded: bytes) -> Views:
 def plant_duplicates(
     images: Sequence[bytes], planted: int, random: np.random.Generator
 ) -> tuple[np.ndarray, list[str], list[bytes]]:
-    """Changes copies of random images; returns the indices, the kinds of change, and the copies."""
+    """Returns the indices of random images, a kind of change for each, and the changed copies."""
     chosen = random.choice(len(images), planted, replace=False)
     kinds = [list(CHANGES)[place % len(CHANGES)] for place in range(planted)]
     changed = [

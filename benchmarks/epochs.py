@@ -1,14 +1,15 @@
-"""Measures how much time the training epochs of a head add to a run of the whole pipeline.
+"""Measures how much longer a run of the whole pipeline takes if a head trains for more epochs.
 
     python benchmarks/epochs.py --model DIR --dataset DIR [--epochs 100] [--rounds 3]
 
 Each round times two runs of `pipeline_runner.py --tune head`, one with `--epochs` epochs and one
 with a single epoch. Each run starts with an empty pipeline root and ends when the model is pushed.
-The benchmark prints the median, over all rounds, of the time of the run with `--epochs` epochs
-divided by the time of the run with one epoch. Transform runs the frozen backbone once on each
-image, so further epochs should cost almost nothing: the goal is a ratio of at most 1.2 for 100
-epochs on 600 images. An untimed run before the first round downloads or converts the model, so that
-the timed runs find the model in the cache.
+In each round, the benchmark divides the time of the run with `--epochs` epochs by the time of the
+run with one epoch. The benchmark prints the median ratio over all rounds. Transform runs the frozen
+backbone only once on each image, and an epoch trains only the head, so each further epoch should
+take almost no time. The goal is a ratio of at most 1.2 for 100 epochs on 600 images. An untimed run
+before the first round downloads or converts the model, so that the timed runs find the model in the
+cache.
 """
 
 import argparse

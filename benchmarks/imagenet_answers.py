@@ -39,12 +39,12 @@ def classify(
     batch_size: int,
     to_pixels: ToPixels,
 ) -> Iterator[Answer]:
-    """Classifies images in batches, while threads read and decode the images of the next batches.
+    """Classifies images in batches, while other threads read and decode images for later batches.
 
     Args:
       classifier: a classifier.
-      images: any number of images. An image that cannot be read or decoded gets an answer with an
-        error.
+      images: any number of images. For an image that cannot be read or decoded, the answer contains
+        an error instead of probabilities.
       batch_size: number of images in a batch.
       to_pixels: the preprocessing function.
 
@@ -56,9 +56,9 @@ def classify(
     # Trace the function before the threads start, because otherwise each thread would trace it.
     traced = tf.function(lambda encoded: to_pixels(encoded, *size)).get_concrete_function(spec)
     images = iter(images)
-    # Prepare the first image before the threads start: the first call of the function optimizes its
-    # graph, which takes seconds, and threads that call the function at the same time would each
-    # optimize the graph.
+    # Prepare the first image before the threads start. The first call of the function optimizes its
+    # graph, which takes seconds. If several threads made the first call at the same time, each of
+    # them would optimize the graph.
     first = [_prepare(image, traced) for image in itertools.islice(images, 1)]
     others = map_ahead(lambda image: _prepare(image, traced), images, 2 * batch_size)
     prepared = itertools.chain(first, others)

@@ -53,9 +53,10 @@ def read_data(directory: str, limit: int | None) -> Data:
     Args:
       directory: a TFDS data directory (with imagenet2012/5.1.0/… below it), or a folder of class
         folders, each named by WordNet id, class name or index.
-      limit: the largest number of images. Each call chooses the same images: from class folders, a
-        random sample with a fixed seed; from TFDS, the first images of the dataset, which TFDS has
-        shuffled while preparing it.
+      limit: the largest number of images. Calls with the same arguments choose the same images.
+        From class folders, the function takes a random sample with a fixed seed. From TFDS, the
+        function takes the first images of the dataset, which TFDS shuffled when it prepared the
+        dataset.
 
     Raises:
       InputError: the directory contains neither the dataset nor class folders, or it contains a

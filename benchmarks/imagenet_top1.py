@@ -2,9 +2,9 @@
 
     python benchmarks/imagenet_top1.py --model vit_b16_classification --data-dir ~/tfds
 
-The data directory is either a data directory of TFDS with a prepared `imagenet2012`, of which the
-`validation` split is read, or a folder of class folders that are named by WordNet ids, class names
-or indices.
+`--data-dir` is a TFDS data directory with a prepared `imagenet2012`, or a folder with one folder of
+images for each class. From TFDS, the benchmark reads the `validation` split. The name of a class
+folder is a WordNet id, a class name or an index.
 
 Public code preprocesses the images in two ways, which result in different pixels:
 
@@ -12,14 +12,14 @@ Public code preprocesses the images in two ways, which result in different pixel
   interpolation, and scaled to [-1, 1], as in google-research/vision_transformer
   (vit_jax/input_pipeline.py), in the evaluation notebook of the TF-Hub collection
   (sayakpaul/ViT-jax2tf, i1k_eval), and in this project's pipeline.
-- `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 for 224), and the
-  central square is cut out, as in the code with which google-research/big_vision fine-tunes AugReg
-  models (configs/transfer.py).
+- `--resize crop`: the shorter side is resized to 8/7 of the model's size (256 pixels if the model's
+  size is 224), and the central square is cut out, as in the code with which
+  google-research/big_vision fine-tunes AugReg models (configs/transfer.py).
 
-The published figures are from the README of the TF-Hub collection. The published figures seem to be
-copied from the column `adapt_final_test` of AugReg's index of checkpoints; the models of the
-collection were chosen from this index. We know no source that states which preprocessing was used
-to measure the published figures.
+The published figures are from the README of the TF-Hub collection. The README of the collection
+seems to have copied the published figures from the column `adapt_final_test` in AugReg's index of
+checkpoints. The models of the collection were also chosen from AugReg's index of checkpoints. We
+know no source that states with which preprocessing the published figures were measured.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 if the command line is wrong, if the model or the data were not found, or if no image could be

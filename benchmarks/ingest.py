@@ -2,32 +2,33 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-`memory` starts `pipeline_runner.py` with vit_mini in a new process, and measures the memory of this
-process. `speed` starts `pipeline_runner.py` with vit_mini, and ends the run after Transform. A run
-on thousands of images takes minutes.
+`memory` and `speed` run `pipeline_runner.py` with vit_mini in a new process. A run on thousands of
+images takes minutes.
 
-memory: peak resident memory (VmHWM) of the process while a node runs. The benchmark measures runs
-on few images and on ten times as many images, all different, with `--tune full` and with `--tune
-head`. All nodes run in one process, so the peak memory of a node includes memory that earlier nodes
-still hold.
+memory: peak resident memory (VmHWM) of the process while a node runs. The benchmark compares a run
+on few images with a run on ten times as many images, once with `--tune full` and once with `--tune
+head`. All images have different content. All nodes run in one process, so the peak memory of a node
+includes memory that earlier nodes still hold.
 
-speed: images per CPU second, which depend less on other processes on the machine than images per
-second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs without other nodes in
-a new process, once with one worker and once with two. For comparison, the process of
-ImageExampleGen also reads and decodes some of the files in a plain loop with TensorFlow, before and
-after the node. The benchmark prints the median of each speed and of each ratio over all rounds, so
-a printed ratio may differ slightly from the quotient of the two printed speeds. The benchmark
-measures the speed of ImageExampleGen over the second half of the images of each worker, to leave
-out the start and the end of the node and the building of graphs. The start and the end of the node
-have separate rows in the output. The benchmark compares the speed of ImageExampleGen with two
-workers to its speed with one worker, by wall-clock time and by CPU time. The speed by wall-clock
-time is useful only if two cores are free. The speed by CPU time needs no free cores: the benchmark
-divides the number of images by the larger of the CPU times of the two workers, which is about the
-time that both workers together would take on two free cores. To measure the nodes up to Transform
-without the fixed costs of a run, the benchmark runs the pipeline on few and on many images, and
-divides the difference in the number of images by the difference in CPU time. `--images` is a folder
-of class folders with real JPEGs; the benchmark copies the JPEGs, and adds a few bytes to each copy
-so that no two are equal. Without `--images`, the benchmark generates images.
+speed: images per CPU second. Other processes on the machine affect images per CPU second less than
+images per second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs without
+other nodes in a new process, once with one worker and once with two. For comparison, the process
+that runs ImageExampleGen also reads and decodes some of the files in a plain TensorFlow loop,
+before and after the node. Each printed speed is the median over all rounds. A printed ratio is the
+median of the ratios in all rounds, so it may differ slightly from the quotient of the two printed
+speeds. The speed of ImageExampleGen covers only the second half of the images that each worker
+reads, because the first half includes the time in which TensorFlow builds graphs. Separate rows of
+the output show the time that the node takes to start and to end. The benchmark compares the speed
+of ImageExampleGen with two workers to its speed with one worker, by wall-clock time and by CPU
+time. The speed by wall-clock time is useful only if two cores are free. The speed by CPU time needs
+no free cores: the benchmark divides the number of images by the CPU time of the slower worker,
+which is about the wall-clock time that two workers would take on two free cores. To measure the
+nodes up to Transform, the benchmark runs the pipeline on few images and on many images, ends each
+run after Transform, and divides the difference in the number of images by the difference in CPU
+time. The fixed costs of a run are the same for few and for many images, so they cancel out in the
+difference between two runs. `--images` is a folder of class folders with real JPEGs. The benchmark
+copies the JPEGs, and adds a few bytes to each copy, so that no two copies are equal. Without
+`--images`, the benchmark generates images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.
@@ -120,7 +121,7 @@ def _print_speed(folder: Path, folders: Sequence[Path], rounds: int) -> None:
     _row("ingestion", f"{here:.0f}", f"{bare:.0f}", ratio, ">= 0.7")
 
     def compare(name: str, figure: Callable[[Ingestion], float], digits: int, goal: str) -> None:
-        """Prints the medians of a figure with two workers and with one, and of their ratio."""
+        """Prints the median of a figure with two workers and with one, and the median ratio."""
         figures = [statistics.median(map(figure, runs)) for runs in (twos, ones)]
         ratio = statistics.median(figure(two) / figure(one) for one, two in turns)
         _row(name, *(f"{value:.{digits}f}" for value in figures), ratio, goal)
@@ -146,7 +147,7 @@ def _ingest(folder: Path, images: Path, workers: int) -> Ingestion:
 
 
 def _measure_rate_to_transform(folder: Path, folders: Sequence[Path]) -> float:
-    """Returns images per CPU second of the nodes up to Transform, without a run's fixed costs."""
+    """Returns images per CPU second in the nodes up to Transform, without a run's fixed costs."""
     counts = [len(list(images.glob("*/*"))) for images in folders]
     runs = [_run(folder, images, "full", "Transform") for images in folders]
     few, many = (sum(run[node].cpu for node in _NODES[:3]) for run in runs)

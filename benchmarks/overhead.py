@@ -1,15 +1,15 @@
-"""Measures the overhead of a run, relative to the time of importing TFX's components.
+"""Measures the time of a run on few images, relative to the time of importing TFX's components.
 
     python benchmarks/overhead.py [--rounds 3]
 
 The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
 new pipeline root, then in the same root, where every node is found in the cache. Before each run,
 the benchmark measures a process that only imports `tfx.components`. The benchmark divides the time
-of the run by the time of the import, because other work on the machine slows down the run and the
-import alike. The benchmark prints the median, over all rounds, of the time of the run divided by
-the time of the import, for wall-clock time and for CPU time. The goal for the time of the run
-divided by the time of the import is at most 4 in a new root, and at most 1.3 if every node is found
-in the cache.
+of the run by the time of the import. Other work on the machine hardly changes the ratio of the two
+times, because it slows down the run and the import alike. The benchmark prints the median ratio
+over all rounds, once for wall-clock time and once for CPU time. The goal for the ratio of run time
+to import time is at most 4 in a new pipeline root, and at most 1.3 if every node is found in the
+cache.
 """
 
 import argparse
@@ -80,13 +80,13 @@ def _run(images: Path, root: Path, expected: str) -> ProcessTime:
     """Runs the pipeline and returns its time.
 
     Raises:
-      RuntimeError: a node has another state than `expected`, which is "done" or "cached".
+      RuntimeError: the state of a node, "done" or "cached", is not `expected`.
     """
     log = root.with_suffix(".txt")
     command = ("pipeline_runner.py", "--model", "vit_mini_fe", "--dataset", str(images))
     options = ("--tune", "head", "--min-accuracy", "0", "--set", "gate.confidence=0")
-    # Use `data.max_leak=1` to accept near duplicates: DataCheck finds many near duplicates among
-    # the images of digits, because these images have few pixels.
+    # `data.max_leak=1` accepts test images with near duplicates in another split. DataCheck finds
+    # many near duplicates among the images of digits, because these images have few pixels.
     data = ("--set", "data.max_leak=1", "--pipeline-root", str(root))
     used = _measure((*command, *options, *data), log)
     states = dict(_NODE.findall(log.read_text()))

@@ -8,9 +8,9 @@ TensorFlow Serving does. Besides `serving_default`, the SavedModel gets a second
 which decodes images with `tf.io.decode_image` in `tf.map_fn` and runs the same backbone and head.
 `bare` ignores EXIF, has no size limits, and fails if one image cannot be decoded. The benchmark
 calls `serving_default` and `bare` alternately. For each batch size, the benchmark prints the
-images/s of both signatures, the speed of `serving_default` divided by the speed of `bare` (the
-median over all rounds), and the latencies of `serving_default`. The benchmark also prints the sizes
-of the model and of its backbone.
+images/s of both signatures and the latencies of `serving_default`. The printed ratio is the median,
+over all rounds, of the speed of `serving_default` divided by the speed of `bare`. The benchmark
+also prints the sizes of the model and of its backbone.
 
 The images are the JPEGs in FOLDER, or noise of 500 x 375 pixels.
 """
@@ -35,7 +35,7 @@ BARE = "bare"
 
 
 def read_images(folder: str | None, count: int) -> list[bytes]:
-    """Returns `count` encoded JPEGs: those in `folder`, or copies of a JPEG of noise."""
+    """Returns `count` JPEGs from `folder`; if `folder` is None, copies of one generated JPEG."""
     import tensorflow as tf
 
     if folder:

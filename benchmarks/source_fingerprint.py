@@ -20,7 +20,7 @@ from components.image_example_gen.sources.folder import FolderSource
 
 _CLASSES = 100
 _ROUNDS = 5
-_SETTLED = 4  # seconds to wait before the first fingerprint, which indexes no file younger than 3 s
+_SETTLED = 4  # seconds before the first fingerprint: its index leaves out files younger than 3 s
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,37 +1,40 @@
-"""Measures the overhead of the Trainer over the model's own arithmetic, in time and memory.
+"""Measures how much time and memory the Trainer needs beyond the computation of the model.
 
     python benchmarks/trainer.py [steps] [input] [memory] [--model vit_s16_fe] [--data-dir DIR]
 
 The benchmark takes some minutes on 2 cores. On a GPU, set `--steps` and `--batch-size` as for a
-real training. Every result is a ratio of two measurements, which the benchmark takes alternately,
-because the speed of a machine changes with time. The benchmark prints the medians, over all rounds,
-of the two measurements and of their ratio, so a printed ratio may differ slightly from the quotient
-of the two printed measurements. Weights are random, which makes no difference to speed.
+real training. Every result is a ratio of two measurements. The benchmark alternates between the two
+measurements, because the speed of a machine changes with time. Each printed measurement is the
+median over all rounds. A printed ratio is the median of the ratios in all rounds, so it may differ
+slightly from the quotient of the two printed measurements. Weights are random, which makes no
+difference to speed.
 
-steps: steps/s of `trainer.training.loop.Loop` with its input pipeline (gzipped TFRecords, inception
-crop and flip), metrics, history and logs, relative to the steps/s of a bare `model.fit` with the
-same model, optimizer, clipping and batch size on tensors in memory. Tracing and the first steps of
-a round are not timed. For `steps`, the benchmark prints the Trainer's speed twice: without
-checkpoints, and with the time of a checkpoint every 500 steps, which is the default. Neither the
+steps: steps/s of the Trainer's loop (`trainer.training.loop.Loop`), relative to the steps/s of a
+bare `model.fit`. The Trainer's loop includes its input pipeline (gzipped TFRecords, inception crop
+and flip), metrics, history and logs. The bare `model.fit` has the same model, optimizer, clipping
+and batch size as the loop, but trains on tensors in memory. Tracing and the first steps of a round
+are not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
+including the time to write a checkpoint every 500 steps, which is the default interval. Neither the
 Trainer nor `model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the
 Trainer and `model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than
-vit_mini to measure the loop: decoding and training share the cores, and training vit_mini takes no
-longer than decoding, so the result would depend mostly on the decoder.
+vit_mini for `steps`. Decoding and training share the cores of a CPU, and training vit_mini on an
+image takes no longer than decoding the image, so the result for vit_mini would depend mostly on the
+decoder.
 
-input: speed of `TrainingData.batches`, once without augmentation and once with crop and flip,
-relative to the speed of a loop that decodes encoded images in memory, resizes them, and scales the
-pixels to [-1, 1]. The benchmark compares the speed of the input pipeline with the speed of the
-decoding loop in images/s and in images/s per core. In the comparison of images/s, the decoding loop
-is a parallel `tf.data` map with batching and prefetching. In the comparison of images/s per core,
-the decoding loop has one thread, and the benchmark measures images per CPU second, which depend
-little on other processes. Every round is one epoch, in which the input pipeline reads all files and
-fills the shuffle buffer once. If images are cropped, the input pipeline decodes only a part of each
-image, and so may be faster than the decoding loop.
+input: speed of the Trainer's input pipeline (`TrainingData.batches`), once without augmentation and
+once with crop and flip, relative to the speed of a decoding loop. The decoding loop decodes images
+that are already in memory, resizes them, and scales the pixels to [-1, 1]. The benchmark compares
+the input pipeline with the decoding loop in images/s and in images/s per core. For images/s, the
+decoding loop is a parallel `tf.data` map with batching and prefetching. For images/s per core, the
+decoding loop has one thread, and the benchmark measures images per CPU second, which other
+processes on the machine hardly affect. Every round is one epoch, in which the input pipeline reads
+all files and fills the shuffle buffer once. If images are cropped, the input pipeline decodes only
+a part of each image, and so may be faster than the decoding loop.
 
 memory: peak resident memory (VmHWM) of a new process that trains by `trainer.training.loop.fit` on
-10 times the data, relative to the peak memory of a process that trains the same number of steps on
-a single copy of the data. Choose a small model for `memory`, because the memory of a large model
-would hide the memory that the data need.
+10 copies of the data, relative to the peak memory of a process that trains for as many steps on a
+single copy of the data. Choose a small model for `memory`: next to the memory of a large model, the
+memory that the data need would hardly change the ratio.
 """
 
 import argparse

@@ -84,7 +84,7 @@ class Architecture:
 
     @property
     def feature_width(self) -> int:
-        """Number of features of an image: outputs of the feature extractor, inputs of the head."""
+        """Number of features per image: outputs of the feature extractor, or inputs of the head."""
         return self.representation_size or self.width
 
     @property

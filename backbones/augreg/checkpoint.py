@@ -15,8 +15,9 @@ Arrays = Mapping[str, np.ndarray]
 
 _BLOCK = r"Transformer/encoderblock_\d+"
 
-# The names of an encoder block's layers: the key is the name in the current code of
-# google-research/vision_transformer, and the value is the name in the published checkpoints.
+# Names of layers in an encoder block: each key is a name in the current code of
+# google-research/vision_transformer, and its value is the name of the same layer in the published
+# checkpoints.
 _PUBLISHED_PARTS = {
     "LayerNorm_1": "LayerNorm_2",
     "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
@@ -52,10 +53,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     """Returns a checkpoint's arrays with the names and shapes of the published checkpoints.
 
-    The current code of google-research/vision_transformer writes checkpoints whose encoder blocks
-    have different layer names from those of the published checkpoints, and whose GroupNorm
-    parameters have the shape `(C,)` instead of `(1, 1, 1, C)`. This function changes names and
-    shapes of arrays, but not their values.
+    Checkpoints from the current code of google-research/vision_transformer differ from the
+    published checkpoints in two ways: some layers of the encoder blocks have other names, and
+    GroupNorm parameters have the shape `(C,)` instead of `(1, 1, 1, C)`. This function changes
+    names and shapes of arrays, but not their values.
 
     Returns:
       float32 arrays by name; the names are exactly those of
@@ -68,9 +69,9 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
     published = {}
     for name, array in arrays.items():
         published_name = _published_name(name)
-        # If the checkpoint also has an array with the published name, do not rename the array
-        # `name`, because one array would overwrite the other. `_check_names` then reports `name` as
-        # unexpected.
+        # Do not rename an array if the checkpoint already has an array with the published name,
+        # because one array would overwrite the other. `_check_names` later raises an error for the
+        # array that was not renamed.
         if published_name in arrays:
             published_name = name
         published[published_name] = _published_shape(name, array)

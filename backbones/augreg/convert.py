@@ -31,13 +31,13 @@ def convert(
 
     Args:
       arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them.
-        `load_checkpoint` refuses NaN and infinite values; this function does not repeat the check,
-        which takes long for 1.3 GB of arrays.
+        This function does not look for NaN and infinite values, because `load_checkpoint` has
+        already refused them, and a second check of 1.3 GB of arrays would take long.
       directory: the directory to write, which does not exist yet or is empty. If writing fails, the
         directory contains no incomplete SavedModel.
       task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor
         returns float32 `[B, feature_width]`: the class token after the encoder's last normalisation
-        and after the layer `pre_logits`, if the model has this layer. A classifier returns logits,
+        and, in a model with the layer `pre_logits`, after this layer. A classifier returns logits,
         float32 `[B, classes]`.
       image_size: height and width of the images in pixels; if None, the size with which the
         checkpoint was trained.
@@ -69,7 +69,8 @@ def convert(
             "memory; expected a smaller size"
         ) from error
 
-    # Importing TensorFlow takes seconds, so errors in the input are reported before the import.
+    # Import TensorFlow, which takes seconds, only after the checks, so that the user sees errors
+    # quickly.
     import tensorflow as tf
 
     from backbones.augreg.saved_model import write_saved_model

@@ -15,7 +15,8 @@ def random_arrays(architecture: Architecture, seed: int) -> dict[str, np.ndarray
     `pre_logits` are LeCun normal (truncated at two standard deviations). The kernels of attention
     and of the MLP are Xavier uniform. Position embeddings are normal with standard deviation 0.02.
     The class token, the biases and the kernel of the head are 0. The scales of normalisation layers
-    are 1, except that the scale of the third GroupNorm in each residual unit of a ResNet is 0.
+    are 1, with one exception: in each residual unit of a ResNet, the scale of the third GroupNorm
+    is 0.
 
     Args:
       architecture: the architecture of the model.
@@ -39,8 +40,8 @@ def _random_array(name: str, shape: Shape, generator: np.random.Generator) -> np
     if name.endswith("/scale"):
         return np.ones(shape, np.float32)
     if "/encoderblock_" in name:
-        # The kernels of attention have an extra axis for the heads: an input axis in the kernel
-        # `out`, and an output axis in the kernels `query`, `key` and `value`.
+        # In an attention layer, the kernel `out` has two input axes: the heads, and the features of
+        # a head. Every other kernel of an encoder block has one input axis.
         input_axes = 2 if name.endswith("/out/kernel") else 1
         return _xavier_uniform(shape, math.prod(shape[:input_axes]), generator)
     return _lecun_normal(shape, generator)

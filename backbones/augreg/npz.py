@@ -9,10 +9,10 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-# The largest accepted ratio of unpacked to packed size. Trained weights can hardly be compressed,
-# so an archive that unpacks to more than ten times its size is damaged or hostile.
+# The largest accepted ratio of unpacked to packed size. Trained weights hardly shrink when they are
+# compressed, so an archive that unpacks to more than ten times its size is damaged or hostile.
 _LARGEST_RATIO = 10
-_SLACK = 100_000_000  # unpacked bytes that are accepted beyond `_LARGEST_RATIO` * packed bytes
+_SLACK = 100_000_000  # unpacked bytes that are accepted in addition to ten times the archive's size
 
 
 class CheckpointError(InputError):
@@ -69,7 +69,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuses an archive whose zip directory states far more unpacked than packed bytes."""
+    """Refuses an archive that, by its zip directory, unpacks to much more than its own size."""
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(

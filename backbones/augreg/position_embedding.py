@@ -30,7 +30,7 @@ def resize_position_embedding(embedding: np.ndarray, grid_size: int) -> np.ndarr
 
 
 def _interpolation(old_size: int, new_size: int) -> np.ndarray:
-    """Returns the matrix of linear interpolation along one axis, float64 `[new_size, old_size]`."""
+    """Returns a matrix that interpolates linearly along an axis, float64 `[new_size, old_size]`."""
     positions = np.linspace(0, old_size - 1, new_size)
     distances = np.abs(positions[:, None] - np.arange(old_size))
     return np.maximum(1 - distances, 0)

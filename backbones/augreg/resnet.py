@@ -1,9 +1,9 @@
 """The ResNet of hybrid Vision Transformers as a TensorFlow graph.
 
 The model is a ResNet-v1 with weight standardisation (Qiao et al., arXiv 1903.10520) and GroupNorm
-(Wu and He, arXiv 1803.08494). As in github.com/google-research/vision_transformer,
-`vit_jax/models_resnet.py`, padding is SAME, and in a unit that halves the resolution, the second
-convolution has a stride of 2.
+(Wu and He, arXiv 1803.08494). Like `vit_jax/models_resnet.py` in
+github.com/google-research/vision_transformer, the model uses SAME padding, and the second
+convolution of a unit has a stride of 2 if the unit halves the resolution.
 """
 
 from collections.abc import Mapping

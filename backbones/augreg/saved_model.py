@@ -12,9 +12,9 @@ from common.saved_model import GRAPH_FILE
 class _Reusable(tf.Module):
     """The root object of the SavedModel."""
 
-    # `tf.Module` defines `variables` and `trainable_variables` as Python properties, which a
-    # SavedModel does not store. Override both properties with list attributes, which a SavedModel
-    # stores.
+    # `tf.Module` defines `variables` and `trainable_variables` as Python properties, which
+    # `tf.saved_model.save` leaves out. Define `variables` and `trainable_variables` as lists,
+    # because TF-Hub's interface requires them in the SavedModel.
     variables: list[tf.Variable] = []  # noqa: RUF012
     trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

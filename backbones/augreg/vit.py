@@ -54,8 +54,8 @@ class VisionTransformer(tf.Module):
 
         Returns:
           Logits, float32 `[B, classes]`, if the model has a head. If the model has no head,
-          features, float32 `[B, feature_width]`: the class token after the last normalisation and
-          after the layer `pre_logits`, if the model has this layer.
+          features, float32 `[B, feature_width]`: the class token after the last normalisation and,
+          in a model with the layer `pre_logits`, after this layer.
         """
         tokens = self._embed(images)
         for index in range(self.architecture.depth - 1):
@@ -119,7 +119,8 @@ class VisionTransformer(tf.Module):
         """Computes the attention of every query to all keys of the same image.
 
         Args:
-          queries: `[B * Q, width]`, where Q is `tokens`, or 1 for the class token alone.
+          queries: `[B * Q, width]`, where Q is the number of queries per image: `tokens`, or 1 if
+            the class token is the only query.
           keys: `[B * tokens, width]`; the layer computes both keys and values from these rows.
           name: the name of the layer.
 
@@ -167,7 +168,7 @@ class VisionTransformer(tf.Module):
 
     def _layer_norm(self, rows: tf.Tensor, name: str) -> tf.Tensor:
         """Normalises rows, float32 `[N, width]`."""
-        # This formula needs fewer passes over the rows than other formulas for normalisation.
+        # Keep this formula: other formulas for layer normalisation need more passes over the rows.
         centred = rows - tf.reduce_mean(rows, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         normalized = centred * tf.math.rsqrt(variance + 1e-6)
@@ -177,9 +178,9 @@ class VisionTransformer(tf.Module):
 def _gelu(values: tf.Tensor) -> tf.Tensor:
     """Computes GELU by its approximation with tanh (arXiv 1606.08415), as AugReg's training did.
 
-    In inference, oneDNN fuses this approximation with the preceding matrix product, and so needs
-    fewer passes over the hidden activations of the MLP, the widest in the model, than two separate
-    operations would. On a processor with AVX-512, the fusion reduces the time of the matrix product
-    and GELU in S/16 from 20.8 to 5.8 ms in bfloat16, and from 18.6 to 12.6 ms in float32.
+    In inference, oneDNN computes this approximation and the preceding matrix product in one fused
+    operation. The fusion saves passes over the hidden activations of the MLP, which are the widest
+    activations in the model. On a processor with AVX-512, the fusion reduces the time of the matrix
+    product and GELU in S/16 from 20.8 to 5.8 ms in bfloat16, and from 18.6 to 12.6 ms in float32.
     """
     return tf.nn.gelu(values, approximate=True)

@@ -41,7 +41,7 @@ class Patience:
     read: float = 30  # longest wait for the next byte
     total: float = 6 * 3600  # longest duration of a download
     pause: float = 1  # wait before the second attempt; the wait doubles before each further attempt
-    longest_pause: int = 60  # longest wait between attempts; also limits the server's Retry-After
+    longest_pause: int = 60  # longest wait between attempts, even if Retry-After asks for more
     tries: int = 5  # number of attempts in a row without new data after which a download fails
 
 
@@ -209,7 +209,8 @@ class _Transfer:
     def _is_next(self, header: Mapping[str, str], validator: str | None) -> bool:
         """Whether the response continues the partial file.
 
-        A server that ignores the header If-Range may send a part of a newer version of the file.
+        Without this check, a server that ignores the header If-Range could add bytes of a newer
+        version of the file to the partial file.
         """
         expected = rf"bytes {self._size}-\d+/{self._total}"
         has_rest = re.fullmatch(expected, header.get("Content-Range", ""))
@@ -245,8 +246,9 @@ class _Transfer:
         return None, None
 
     def _begin(self, validator: str | None, total: int | None) -> None:
-        # Delete the old partial file before writing the new JSON file, so that the new JSON file
-        # never describes an old partial file, even if the process is killed between the two steps.
+        # Delete the old partial file before writing the new JSON file, because a process that is
+        # killed between these two steps must not leave a new JSON file that describes the old
+        # partial file.
         self._discard()
         self._validator, self._total = validator, total
         notes = {"url": self._url_digest, "validator": validator, "total": total}
@@ -269,7 +271,7 @@ class _Transfer:
 
 
 def _reason(error: Any) -> str:
-    """Returns, as one line, the innermost of the errors that an error of `requests` wraps."""
+    """Returns, as one line, the innermost error behind an error of `requests`."""
     inner = [e for e in (*error.args, getattr(error, "reason", None)) if isinstance(e, Exception)]
     if inner:
         return _reason(inner[-1])

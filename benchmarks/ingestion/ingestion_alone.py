@@ -25,12 +25,12 @@ _BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
 class Worker(NamedTuple):
     """The number of images that a process read, and the time for the second half of these images.
 
-    The first half of the images is not timed, because a process spends time on building a graph
-    when it reads its first image that is not a plain JPEG.
+    The first half of the images is not timed, because it includes the time in which the process
+    builds a TensorFlow graph for its first image that is not a plain JPEG.
 
     Attributes:
       total: number of all images that the process read.
-      images: number of images in the second half of the images that the process read.
+      images: number of images that were timed, about half of `total`.
       cpu: CPU time of all threads of the process for the second half of its images, in seconds.
       wall: wall-clock time of the process for the second half of its images, in seconds.
     """
@@ -50,7 +50,7 @@ class Ingestion(NamedTuple):
       wall: wall-clock time of the node, in seconds.
       cpu: CPU time of the node's process and its workers, in seconds.
       written: size of the TFRecord files that the node wrote, in bytes.
-      workers: for each process that read images, the number of images and the time.
+      workers: one measurement for each process that read images.
     """
 
     bare_rate: float
@@ -62,37 +62,39 @@ class Ingestion(NamedTuple):
 
     @property
     def cpu_rate(self) -> float:
-        """Images per CPU second, not counting the start and the end of the node."""
+        """Images per CPU second while the workers read the second half of their images."""
         return sum(w.images for w in self.workers) / sum(w.cpu for w in self.workers)
 
     @property
     def wall_rate(self) -> float:
-        """Images per second of all workers, not counting the start and the end of the node."""
+        """Images per second of all workers, while they read the second half of their images."""
         return sum(w.images / w.wall for w in self.workers)
 
     @property
     def free_rate(self) -> float:
         """Images per second that the workers would reach if each had a core of its own.
 
-        With a core for each worker, the node would take the CPU time of its slowest worker.
+        If no worker had to wait for a core, the node would take as long as the CPU time of its
+        slowest worker.
         """
         return self.images / max(w.total * w.cpu / w.images for w in self.workers)
 
     @property
     def fixed_wall(self) -> float:
-        """Seconds of wall-clock time for the start and the end of the node."""
+        """Wall-clock seconds in which the node starts and ends, but reads no images."""
         return self.wall - self.images / self.wall_rate
 
     @property
     def fixed_cpu(self) -> float:
-        """CPU seconds for the start and the end of the node."""
+        """CPU seconds in which the node starts and ends, but reads no images."""
         return self.cpu - self.images / self.cpu_rate
 
 
 def measure_ingestion(folder: Path, output: Path, workers: int) -> Ingestion:
     """Runs ImageExampleGen in a new process, and measures the CPU time of each of its workers.
 
-    Each worker writes to a file how many images it has read (see `common.image_counts`).
+    Each worker writes the number of images that it has read so far to a file (see
+    `common.image_counts`).
 
     Args:
       folder: a folder with one folder of JPEGs for each class.
@@ -140,8 +142,8 @@ def _second_half(records: Sequence[tuple[int, float, float]]) -> Worker:
     """Measures how long a worker took for the second half of its images.
 
     Args:
-      records: tuples of the number of images read so far, the CPU time and the clock time, in order
-        of time.
+      records: the readings of the worker, oldest first. A reading consists of the number of images
+        that the worker has read so far, its CPU time in seconds, and the clock time in seconds.
     """
     total = records[-1][0]
     first = next(record for record in records if record[0] >= total / 2)

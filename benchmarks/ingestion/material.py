@@ -15,8 +15,8 @@ def make_small_images(folder: Path, count: int, size: int) -> Path:
     """Writes different JPEGs of 64 x 64 pixels and `size` bytes into five class folders.
 
     Each file ends with random bytes, which decoders ignore. The random bytes make the file as large
-    as a photo from a camera, so that a run reads as many bytes as from real photos, but spends
-    little time on decoding.
+    as a photo from a camera. A run on these files reads as many bytes as a run on photos, but
+    decodes only 64 x 64 pixels per image.
 
     Args:
       folder: the folder to write to; nothing is written if this folder already has the images.

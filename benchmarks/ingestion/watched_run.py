@@ -31,9 +31,9 @@ class NodeUse(NamedTuple):
 def watch_run(arguments: Sequence[str], log: Path, last: str = "Pusher") -> dict[str, NodeUse]:
     """Runs `pipeline_runner.py` until the node `last` is done; returns what each node used.
 
-    Linux records the peak memory of the process so far (VmHWM). When a node starts, this function
-    resets the peak by writing to `/proc/<pid>/clear_refs` (see proc(5)), so that the peak of a node
-    does not include the peaks of earlier nodes.
+    Linux records the largest memory that a process has used since its start (VmHWM). When a node
+    starts, this function resets the peak by writing to `/proc/<pid>/clear_refs` (see proc(5)), so
+    that the peak of a node does not include the peaks of earlier nodes.
 
     Args:
       arguments: the flags of the command line.

@@ -127,8 +127,8 @@ def serve(requests: Mapping[str, Callable[..., dict[str, Any]]], failures: type[
     Args:
       requests: maps the name of a request to a function, which gets the arguments of the request
         and returns the reply.
-      failures: the type of the exceptions that a reply reports to the caller; any other exception
-        ends the process.
+      failures: the type of exceptions that this function catches and reports in the reply; any
+        other exception ends the process.
     """
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # send the output of libraries to stderr, so that stdout contains only replies
@@ -147,8 +147,8 @@ def time_turns(
     """Measures the seconds per step of several processes, which run alternately.
 
     Args:
-      sides: the processes, each of which has prepared steps with the name `name`.
-      name: the name of the prepared steps.
+      sides: the processes, each of which has prepared a step with the name `name`.
+      name: the name of the prepared step, the same in all processes.
       rounds: how many times each process is measured.
       seconds: the approximate duration of each measurement.
 

@@ -31,7 +31,7 @@ from trainer.training.loop import Loop, fit
 from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
-_WARM_UP = 3  # the number of steps before the clock starts; the first one traces and compiles
+_WARM_UP = 3  # number of steps before the clock starts, because the first step traces and compiles
 CROP_AND_FLIP = Augmentation(crop_area=0.05, flip=True)
 
 
@@ -41,12 +41,12 @@ def make_hyperparameters(batch_size: int, **more: Any) -> Hyperparameters:
 
 
 class TensorFlowSide:
-    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
+    """Answers the requests of the benchmarks; each public method answers one kind of request."""
 
     def __init__(self, folder: Path) -> None:
         """
         Args:
-          folder: an empty folder, for converted backbones.
+          folder: an empty folder, to which this class writes backbones with random weights.
         """
         self._folder = folder
         self._steps: dict[str, Callable[[int], float]] = {}
@@ -269,7 +269,7 @@ class _LoopStepper(Stepper):
         self._batch = self._batch or [(tf.identity(a), tf.identity(b)) for a, b in parts]
         self._done += 1
         if self._done == 0:
-            float(result.loss)  # waits until the device has finished
+            float(result.loss)  # `float` waits until the device has computed the loss
             self._started = time.perf_counter()
         elif self._done > 0 and self._done % self._turn == 0:
             float(result.loss)
@@ -291,7 +291,7 @@ def _forward(directory: Path, batch_size: int, compiled: bool) -> Callable[[int]
     def run(steps: int) -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            call(images).numpy()  # waits until the device has finished
+            call(images).numpy()  # `numpy` waits until the device has computed the features
         return time.perf_counter() - started
 
     return run
@@ -316,7 +316,7 @@ def _training(
         started = time.perf_counter()
         for _ in range(steps):
             result = stepper.step(batch)
-        float(result.loss)  # waits until the device has finished
+        float(result.loss)  # `float` waits until the device has computed the loss
         return time.perf_counter() - started
 
     return run

@@ -3,7 +3,7 @@
 This script runs in a Python environment that has PyTorch but not this project's packages, so it
 imports nothing of this project. The script answers requests from `benchmarks/sides/process.py`. If
 timm is installed, the script measures timm's model; if not, it measures the class `ViT` below. Like
-timm, `ViT` computes queries, keys and values in one product, and uses
+timm, `ViT` computes queries, keys and values in one matrix product, and uses
 `scaled_dot_product_attention`.
 """
 
@@ -110,7 +110,7 @@ def make_model(architecture: dict[str, int], classes: int) -> tuple[nn.Module, s
 
 
 class Steps:
-    """Answers requests, with a method for each kind of request; stores prepared steps by name."""
+    """Answers the requests of the benchmarks; each public method answers one kind of request."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Callable[[], Any]] = {}
@@ -182,7 +182,7 @@ class Steps:
         started = time.perf_counter()
         for _ in range(steps):
             last = self._steps[name]()
-        last.sum().item()  # waits until the device has finished
+        last.sum().item()  # `item` waits until the device has computed `last`
         return {"seconds": time.perf_counter() - started}
 
     def peak(self) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def measure_input(
 ) -> dict[str, Rates]:
     """Measures input pipelines alternately, one epoch per round; returns their rates by name.
 
-    The keys of the result are "plain" (the Trainer's input pipeline without augmentation),
-    "augmented" (the same pipeline with `augmentation`), "bare" (a decoding loop with several
-    threads) and "one thread" (a decoding loop with one thread).
+    In the result, "plain" is the Trainer's input pipeline without augmentation, and "augmented" is
+    this pipeline with `augmentation`. "bare" is a decoding loop with several threads, and "one
+    thread" is a decoding loop with one thread.
 
     Each measurement creates a new iterator, and reads a few batches as a warm-up before it starts
     the clock.

@@ -53,7 +53,7 @@ class Material:
         return [tf.io.parse_single_example(r, spec)["image"].numpy() for r in records]
 
     def train(self, augmentation: Augmentation, copies: int = 1) -> TrainingData:
-        """Returns training data that consist of `copies` symbolic links to the shard."""
+        """Returns training data that contain the shard `copies` times, as symbolic links."""
         split = self.folder / f"train-{copies}"
         split.mkdir(exist_ok=True)
         for copy in range(copies):
@@ -61,7 +61,8 @@ class Material:
                 (split / f"{copy:04}.gz").symlink_to(self.folder / "shard.gz")
         return TrainingData(
             files=[str(split / "*.gz")],
-            # The benchmarks train without class weights, so only the sum of the counts matters.
+            # Count all images in the first class: the benchmarks train without class weights, so
+            # only the sum of the class counts matters.
             class_counts=[copies * self.images, *[0] * (CLASSES - 1)],
             seed=0,
             tune="full",
@@ -73,8 +74,8 @@ class Material:
     def validation(self, batch_size: int) -> tf.data.Dataset:
         """Returns one validation batch.
 
-        In a pipeline, Transform's graph, which contains `decode_images`, decodes the validation
-        images. This benchmark does not run Transform, so it calls `decode_images` itself.
+        In a pipeline, Transform's graph calls `decode_images` to decode the validation images. This
+        benchmark does not run Transform, so it calls `decode_images` itself.
         """
         shapes = self.shapes
         batches = validation_batches(
@@ -100,7 +101,8 @@ def make_material(
     Args:
       folder: an empty folder.
       model: the name of a feature extractor in the catalogue; its weights are random.
-      images: the number of examples; images are repeated if fewer distinct images are available.
+      images: the number of examples. If there are fewer distinct images than examples, the examples
+        repeat images.
       data_dir: a folder with one folder of images for each class; None for generated images.
       precision: the precision of the backbone's matrix products.
     """
