@@ -74,7 +74,8 @@ class Termination:
           program: the name of the program, with which every message begins.
         """
         self._program = program
-        self._stderr = os.dup(2)  # a run later redirects descriptor 2 to its log, but not this copy
+        # A run later redirects descriptor 2 to its log. This copy remains the original stderr.
+        self._stderr = os.dup(2)
         self._lock = threading.RLock()
         self._work: list[InterruptibleTraining] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -195,8 +196,8 @@ def _ignore_in_main_thread(*_: Any) -> None:
     """Does nothing.
 
     This handler exists because CPython writes the number of a signal to the pipe of
-    `signal.set_wakeup_fd` only if the signal has a handler in Python. Not this handler, but the
-    thread that reads the pipe ends the process.
+    `signal.set_wakeup_fd` only if the signal has a handler in Python. The thread that reads the
+    pipe, and not this handler, ends the process.
     """
 
 
