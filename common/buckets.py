@@ -8,7 +8,7 @@ import os
 from common.errors import InputError, UnreachableError, did_you_mean
 
 # The schemes that TensorFlow supports without add-ons (`tf.io.gfile.get_registered_schemes()`).
-# Beam supports a scheme only if an extra package is installed. This project installs only the
+# Beam supports a scheme only if an extra package is installed. This project installs only Beam's
 # package for gs://.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
@@ -52,7 +52,7 @@ def check_reachable(flag: str, place: str) -> None:
 
     Raises:
       UnreachableError: the server sent no HTTP response. Any HTTP response is accepted, even one
-      with an error status.
+        with an error status.
     """
     if not place.startswith("gs://"):
         return

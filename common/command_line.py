@@ -41,8 +41,8 @@ def silence_stderr() -> Iterator[TextIO]:
 
     Use this context for the first import of TensorFlow, because TensorFlow writes log lines to
     stderr while it is imported. The environment variable TF_CPP_MIN_LOG_LEVEL, which the context
-    sets, cannot suppress all these lines, because TensorFlow's C++ code writes to file descriptor 2
-    before it reads the variable.
+    sets, cannot suppress all log lines of the import, because TensorFlow's C++ code writes to file
+    descriptor 2 before it reads the variable.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -28,8 +28,8 @@ node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_conf
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Maps a type of error to a message. pydantic's own messages for these errors call a JSON key an
-# argument or a field.
+# Maps the type of a pydantic error to a message for the user, because pydantic's own message calls
+# a JSON key an argument or a field.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
@@ -53,8 +53,8 @@ def from_custom_config(
         as TFX passes it to user functions such as `preprocessing_fn`.
 
     Raises:
-      InputError: a key is unknown or missing, or a value has the wrong type. This happens if the
-        pipeline was compiled with a different version of the code.
+      InputError: a key is unknown or missing, or a value has the wrong type. The usual cause is
+        that the pipeline was compiled with a different version of the code.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

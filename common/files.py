@@ -145,7 +145,7 @@ def link_or_copy(source: str, target: str) -> None:
 
     The function copies a file only where a hard link, which takes no space on the disk, is not
     possible: in a bucket, between two disks, or on a file system without hard links. Never modify a
-    file of `target` in place, because if it is a hard link, the file in `source` changes too.
+    file of `target` in place. If the file is a hard link, the file in `source` would change too.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.

@@ -66,8 +66,9 @@ def hash_code(
     Args:
       modules: import paths, such as "trainer.train".
       data: maps the import path of a module to a text that is hashed instead of the module's code.
-        For example, Trainer's text for the model catalogue is only the layout of the backbone, so
-        that other changes to the catalogue do not change the hash.
+        For example, the hash for Trainer contains only the layout of the backbone instead of the
+        module with the model catalogue, so that other changes to the catalogue do not change the
+        hash.
       without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
@@ -113,8 +114,8 @@ def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Sou
 
     Args:
       modules: import paths.
-      without: modules that the function does not parse. The function also does not parse modules
-        that are imported only by modules in `without`.
+      without: modules that the function does not parse. Modules that are imported only by modules
+        in `without` are not parsed either.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)

@@ -44,8 +44,8 @@ def images_needed(floor: float, confidence: float) -> int | None:
     """Returns how many test images a model needs to reach an accuracy bound of at least `floor`.
 
     The accuracy bound is the lower confidence bound of the model's accuracy. A model has the
-    highest accuracy bound if it classifies all n test images correctly. This bound is n / (n + z²),
-    where z is the quantile of the standard normal distribution for `confidence`.
+    highest accuracy bound if it classifies all n test images correctly. The highest accuracy bound
+    is n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].

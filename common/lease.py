@@ -69,7 +69,7 @@ def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
 
     The function takes or refuses a lease on a disk immediately, without waiting. If the file of a
     lease in a bucket already exists, the function waits for up to `timing.expiry` seconds for a
-    renewal by the owner, and takes the lease if there is none.
+    renewal by the owner, and takes the lease if the owner does not renew it.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.

@@ -23,8 +23,8 @@ def hold_lock(target: Path) -> Iterator[None]:
     `target`.
 
     If the process is killed, the operating system releases the lock. The lock file of a killed
-    process stays on the disk. The next process that takes the lock deletes this lock file when it
-    releases the lock.
+    process stays on the disk. The next process that takes the lock deletes the lock file of the
+    killed process when it releases the lock.
 
     If `target` is a directory, the caller must write a temporary directory `.<name>.*` next to
     `target`, and rename it to `target` at the end. If killed processes have left temporary

@@ -2,7 +2,7 @@
 
 All configuration dataclasses (the Trainer's hyperparameters, the pipeline's options) declare their
 fields with `option`. The command-line parser, the YAML reader and the validation all work with the
-fields of these dataclasses.
+fields of the configuration dataclasses.
 """
 
 import dataclasses

@@ -17,8 +17,8 @@ _PR_SET_CHILD_SUBREAPER = 36  # the value of PR_SET_CHILD_SUBREAPER in linux/prc
 def adopt_orphans() -> None:
     """Makes this process the new parent of any descendant whose parent process exits.
 
-    Beam starts its workers through a shell. Without this call, the workers would become children of
-    the init process when the shell exits, and `descendants` would not find them.
+    Beam starts its workers through a shell. Without this call, Beam's workers would become children
+    of the init process when the shell exits, and `descendants` would not find them.
 
     Raises:
       OSError: the kernel does not permit the system call `prctl`, for example in a sandbox.

@@ -6,10 +6,10 @@ KeyboardInterrupt is raised in a Python function that TensorFlow called, TensorF
 an error of its own. A program that catches TensorFlow's errors would then continue after Ctrl-C,
 with only a part of the data.
 
-This project's programs rely on the signal handler that CPython implements in C, because it runs
-even while the main thread is in a call to TensorFlow. CPython's signal handler writes the number of
-the signal to a pipe (see `signal.set_wakeup_fd`). A second thread reads the pipe, and ends the
-process when a signal arrives. A signal ends the process immediately, as `kill -9` would, so that
+This project's programs rely on the signal handler that CPython implements in C, which runs even
+while the main thread is in a call to TensorFlow. CPython's signal handler writes the number of the
+signal to a pipe (see `signal.set_wakeup_fd`). A second thread reads the number of the signal from
+the pipe, and ends the process. A signal ends the process immediately, as `kill -9` would, so that
 the pipeline completes, records and pushes nothing after Ctrl-C. At whatever moment the process
 ends, the next run can continue from the files on the disk.
 
@@ -74,7 +74,7 @@ class Termination:
           program: the name of the program, with which every message begins.
         """
         self._program = program
-        # A run later redirects descriptor 2 to its log. This copy remains the original stderr.
+        # `_stderr` remains the original stderr when a run redirects descriptor 2 to its log.
         self._stderr = os.dup(2)
         self._lock = threading.RLock()
         self._work: list[InterruptibleTraining] = []
@@ -97,8 +97,9 @@ class Termination:
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Keep ignoring a signal that this process was started to ignore. For example, a shell
-            # makes a background job ignore Ctrl-C, and nohup makes a program ignore SIGHUP.
+            # If the program that started this process made it ignore a signal, keep ignoring the
+            # signal. For example, a shell makes a background job ignore Ctrl-C, and nohup makes a
+            # program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()

@@ -41,7 +41,7 @@ def _distributions(package: str) -> list[str]:
     if _version(name) is None:
         # No distribution has the name `name`, so search all distributions for the package. For
         # example, a special build of TensorFlow may be a distribution with a name other than
-        # `tensorflow`. Do not search for every package, because a search takes almost a second.
+        # `tensorflow`. Search only if necessary, because a search takes almost a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

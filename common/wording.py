@@ -42,7 +42,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, because a function with a docstring may or may not contain `pass`."""
+        """Removes `pass`, because a body with a docstring instead of `pass` does the same."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):

@@ -54,8 +54,8 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
 def _peak() -> float:
     """Returns the peak memory of this process so far, in MiB.
 
-    The function does not use `resource.getrusage`, because a child process inherits the value
-    `ru_maxrss` of its parent process, which may be larger than its own peak.
+    The function does not use `resource.getrusage`, because the `ru_maxrss` of a child process
+    includes the peak of its parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))

@@ -18,8 +18,8 @@ from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
 # The two training loops alternate: in each turn, one of the loops trains for several steps. The
-# first `_SETTLE` steps of a turn are not timed. Their batches may have been prefetched during the
-# other loop's turn, so these steps would look too fast.
+# first `_SETTLE` steps of a turn are not timed, because their batches may have been prefetched
+# during the other loop's turn, which would make the steps look too fast.
 _SETTLE = 2
 
 

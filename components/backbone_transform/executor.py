@@ -62,9 +62,9 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    With TFX's own TransformProcessor, Beam tries batch sizes from 1 upwards to find the fastest.
-    Batches of fewer than `CHUNK` images would waste time, because the transform graph pads every
-    batch to `CHUNK` images.
+    With TFX's own TransformProcessor, Beam tries batch sizes from 1 upwards to find the fastest
+    one. Batches of fewer than `CHUNK` images would waste time, because the transform graph pads
+    every batch to `CHUNK` images.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

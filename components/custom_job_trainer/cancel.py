@@ -4,8 +4,8 @@ When a user cancels a run, Vertex AI sends SIGTERM to the step, but does not can
 that the step started. Without this module, the custom job would continue after the run was
 cancelled, and cost money. Google's own pipeline components also cancel their jobs on SIGTERM (see
 execution_context.py of google_cloud_pipeline_components). If the step fails while it waits for the
-job, this module also cancels the job. Otherwise, a retry of the step would start a second job that
-writes the same checkpoints as the first job, which is still running.
+job, this module also cancels the job. If the job of a failed step continued, a retry of the step
+would start a second job that writes the same checkpoints.
 """
 
 import logging
@@ -22,7 +22,7 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The pipeline step puts a label with this key on its custom job. By the label, the step can find
+# The pipeline step puts a label with this key on its custom job. With this label, the step can find
 # the job even if the step was interrupted before Vertex AI returned the name of the job.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
@@ -41,11 +41,11 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """A context that cancels the custom job if an exception is raised in the context.
+    """A context that cancels a custom job if an exception is raised in the context.
 
     Inside the context, SIGTERM raises SystemExit, and so also cancels the job. If the job has
-    already ended, for example because the training failed, there is nothing to cancel. Use the
-    context only in the main thread, because only the main thread can install signal handlers.
+    already ended, for example because the training failed, the context has nothing to cancel. Use
+    the context only in the main thread, because only the main thread can install signal handlers.
 
     Args:
       job: the description of the job, in the form of the argument `job_args` of TFX's
@@ -83,7 +83,7 @@ def _may_appear_later(error: BaseException) -> bool:
     If the step was interrupted while it created the job, or if Vertex AI had a server error, the
     job may appear in Vertex AI's list of jobs a little later. If Vertex AI refused to create the
     job, no job will appear in the list. If the step was waiting for the job to end, the job is
-    already in the list.
+    already in Vertex AI's list of jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

@@ -1,9 +1,9 @@
 """Passes the description of Trainer's custom job from the first step of a run to Trainer's step.
 
-The description of the job is in a file. It is not an execution property, because execution
-properties are part of TFX's cache key, and the machines in the description do not affect the
-trained model. If a user changes only the machines, a run can take the model from the cache, or
-resume from existing checkpoints.
+The description of the job is in a file, and not in an execution property. Execution properties are
+part of TFX's cache key, but the machines in the description do not affect the trained model. If a
+user changes only the machines of the job, a run can take the model from the cache, or resume from
+existing checkpoints.
 """
 
 import dataclasses
@@ -56,8 +56,8 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
     """Returns the path of the file with the description of the job.
 
-    The file is in the directory of the run. If this directory is RUN, the directory of an output
-    artifact is RUN/STEP/NAME.
+    The file is in the directory RUN of the run, and the directory of an output artifact is
+    RUN/STEP/NAME.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

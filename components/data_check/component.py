@@ -22,8 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # `data_issues` has one of TFX's own artifact types, because in a container, TFX finds the class
-    # of an artifact by the name of its type, and knows only the names of its own types.
+    # `data_issues` has one of TFX's own artifact types. In a container, TFX finds the class of an
+    # artifact by the name of its type, and knows only its own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }

@@ -94,7 +94,7 @@ def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> Mea
 
     Yields, for each chunk, the measured values and the encoded images. When the caller asks for the
     next chunk, the function adds the images of the previous chunk to the count for the progress
-    display, because the caller has now processed them.
+    display, because the caller has by then processed them.
 
     Args:
       examples: the Examples artifact of ImageExampleGen.

@@ -26,8 +26,8 @@ def find_drift(
 
     The function does not use the L-infinity distance (the largest change of a share), which TFDV's
     comparator could also compute, because no limit on this distance suits all datasets. In a
-    dataset of 200 classes, 20 classes can vanish without any share changing by more than 0.01. To
-    detect this, the limit on the L-infinity distance would have to be below 0.01. In a dataset of 2
+    dataset of 200 classes, 20 classes can vanish without any share changing by more than 0.01, so
+    only a limit below 0.01 on the L-infinity distance would detect the change. In a dataset of 2
     classes and 40 images, however, a share can change by 0.1 by chance, so a limit below 0.1 would
     cause false alarms.
 

@@ -72,14 +72,14 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_value: the pixel value of white in images with more than 8 bits per channel. If
             `max_value` is 0, the node uses the value of white that the image file states. If the
             file of an image with 16 bits per channel does not state the value of white, the node
-            uses 65535.
+            assumes that 65535 is white.
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: a directory in which the node writes a file with the names of the images
             that it could not read.
-          listing: path of the list of images, which was written at the start of the run. If this
-            file does not exist, the node lists the images of the source again.
+          listing: path of the list of images, which was written at the start of the run. If the
+            list does not exist, the node lists the images of the source again.
         """
         spec = ImageExampleGenSpec(
             source=source,

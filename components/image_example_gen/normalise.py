@@ -39,11 +39,10 @@ class Normalised(NamedTuple):
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Converts an encoded image to an upright RGB JPEG within `limits`, if it is not one yet.
 
-    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. All
-    other images are converted to JPEGs of quality 98 without chroma subsampling: images in other
-    formats, grey, CMYK or transparent images, images with an EXIF rotation, and images with a side
-    above `max_side` pixels. Of an animation, the function converts only the first frame.
-    Transparent images get a white background.
+    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. An image
+    that is not an upright RGB JPEG within `limits` is converted to a JPEG of quality 98 without
+    chroma subsampling. Of an animation, the function converts only the first frame. Transparent
+    images get a white background.
 
     The function decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as the exported
     model, so that an image has the same pixels in training and in serving.
@@ -81,7 +80,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 def _check(encoded: bytes, limits: Limits) -> None:
     """Raises an error if a file is empty, is too large, or is a HEIC image.
 
-    The error for a HEIC image advises to convert it, because no decoder of this module can read
+    For a HEIC image, the error advises the user to convert it, because this module cannot decode
     HEIC.
     """
     if not encoded:
@@ -108,8 +107,8 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
-    The function also returns None for a PNG with the chunk sBIT. The value of white then need not
-    be assumed, because sBIT states how many of the 16 bits are used.
+    For a PNG with the chunk sBIT, the function also returns None, because sBIT states how many of
+    the 16 bits are used, so that the value of white is known.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
@@ -122,8 +121,8 @@ def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
     If an assertion in `trainer.decoding` failed, the reason is the message of the assertion. If
-    decoding failed in any other way, TensorFlow's message is a long description of the graph, so
-    the reason is only that the file is damaged or truncated.
+    TensorFlow failed in any other way, its message is a long description of the graph, so the error
+    says only that the file is damaged or truncated.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:

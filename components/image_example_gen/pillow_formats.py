@@ -1,8 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
 Pillow recognises the format of a file by its content, not by its name. This module allows Pillow to
-open only the formats in `PILLOW_FORMATS`. Without this limit, an EPS file would make Pillow run
-Ghostscript, even if the file is named .jpg.
+open only the formats in `PILLOW_FORMATS`. If Pillow could open every format, an EPS file would make
+Pillow run Ghostscript, even if the file is named .jpg.
 """
 
 import io

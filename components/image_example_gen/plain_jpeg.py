@@ -11,8 +11,9 @@ _START = b"\xff\xd8"
 # The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. The codes from SOF0 to SOF15
 # also include three markers that do not begin a frame header: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The frame-header markers of sequential JPEGs. In any other JPEG, such as a progressive JPEG,
-# `is_plain_jpeg` counts the scans, because it takes minutes to decode a JPEG with very many scans.
+# The frame-header markers of sequential JPEGs. In a JPEG that is not sequential, such as a
+# progressive JPEG, `is_plain_jpeg` counts the scans, because decoding a JPEG with very many scans
+# takes minutes.
 _SEQUENTIAL = (0xC0, 0xC1)
 # The marker that begins a scan. Compressed data cannot contain this marker, because in compressed
 # data a zero byte follows each 0xFF.

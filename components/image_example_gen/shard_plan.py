@@ -93,8 +93,7 @@ def read_plan(lines: Iterable[str]) -> tuple[Shard, Iterator[ImageReference]]:
     """Parses the lines that `format_plan` returned.
 
     Returns:
-      A `Shard` without its images (its attribute `images` is empty), and an iterator over its
-      images.
+      A `Shard` whose attribute `images` is empty, and an iterator over the images of the shard.
     """
     rows = map(json.loads, lines)
     split, index, count = next(rows)
