@@ -10,8 +10,8 @@ class InputError(Exception):
     """An input of the user (a flag, a file, a dataset, a model) cannot be used.
 
     The message is one line that states the value found, the value expected, and what to do next.
-    The programs print an InputError without a traceback. Callers may put names, paths and URLs into
-    the message unchanged: this class removes secrets and escapes control characters.
+    This project's programs print an InputError without a traceback. Callers may put names, paths
+    and URLs into the message unchanged: this class removes secrets and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:

@@ -56,7 +56,7 @@ def read_text(path: str | Path) -> str:
 
     Returns:
       The text; "" if the file does not exist, is empty or is damaged. If the file is empty or
-      damaged, for example after a crash or on a full disk, the function also prints a notice with
+      damaged, for example because of a crash or a full disk, the function also prints a notice with
       the path.
 
     Raises:

@@ -3,9 +3,9 @@
 TFX takes the outputs of a node from its cache if the node's execution properties and inputs are the
 same as in an earlier run. The execution properties contain the import path of a function, and the
 path of a dataset, a backbone or a schema, but neither the code of the function nor the data at the
-path. TFX also hashes the file in the execution property `module_file`, but no other files. Each
-node of this project has an execution property with a fingerprint of its code and data, so that TFX
-runs the node again if its code or data change.
+path. Of all files, TFX hashes only the one in the execution property `module_file`. Each node of
+this project has an execution property with a fingerprint of its code and data, so that TFX runs the
+node again if its code or data change.
 """
 
 import ast

@@ -9,7 +9,8 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-# The time limit of a request in seconds. The default limit of Google's client is two minutes.
+# The time limit of a request to Google Cloud Storage in seconds. The default limit of Google's
+# client is two minutes.
 _PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"

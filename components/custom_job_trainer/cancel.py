@@ -48,9 +48,9 @@ def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
     the context only in the main thread, because only the main thread can install signal handlers.
 
     Args:
-      job: the description of the job, in the form of the argument `job_args` of TFX's
-        `start_cloud_training`. The function adds a label to `job`, so that it can later find the
-        job in Vertex AI by this label.
+      job: the description of the job, as TFX's `start_cloud_training` expects it in `job_args`. The
+        function adds a label to `job`, so that it can later find the job in Vertex AI by this
+        label.
       region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex

@@ -25,7 +25,7 @@ class JobRequest:
     """The description of a custom job.
 
     Attributes:
-      job: the value of the argument `job_args` of TFX's `start_cloud_training`.
+      job: what the job runs and on which machines, as `job_args` for TFX's `start_cloud_training`.
       region: the region in which the job is submitted.
     """
 

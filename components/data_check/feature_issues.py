@@ -175,8 +175,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # Images of small classes, whose distance is NaN, are not reported as outliers, because `NaN >
-    # x` is False for every x.
+    # Images of small classes, whose distance is NaN, are not reported as outliers, because every
+    # comparison with NaN is False.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

@@ -42,8 +42,8 @@ KINDS = {
 # The kinds of issues that can be found only with the features of a backbone.
 FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
-# A file format or image size is a shortcut if it has a share of at least `_USUAL` of the images in
-# one class, and a share of at most `_RARE` in every other class.
+# A file format or image size is a shortcut if at least the share `_USUAL` of the images of one
+# class have it, and at most the share `_RARE` of the images of every other class.
 _USUAL, _RARE = 0.5, 0.05
 _LEAST_IMAGES = 10  # classes with fewer images than this are not checked for shortcuts
 

@@ -24,7 +24,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
     """Raises an error if too many images are quarantined.
 
     If more than half the images of a class are quarantined, the function also names the class: in
-    the error message, or in a printed notice if it raises no error.
+    the error message, or in a printed notice if there is no error.
 
     Args:
       examples: URI of the Examples artifact.

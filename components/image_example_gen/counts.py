@@ -18,8 +18,9 @@ READ = "read"
 QUARANTINE = "quarantine"
 # Under the key `DEEP`, `counts.json` contains the number of images with 16 bits per channel for
 # which ImageExampleGen assumed that the value 65535 is white. Under the key `DARK`, `counts.json`
-# states how many of the images under `DEEP` have no value above 4095. An image with no value above
-# 4095 looks nearly black, and probably comes from a 12-bit camera, as in microscopes and scanners.
+# states how many of the images under `DEEP` have no value above 4095. A 16-bit image with no value
+# above 4095 looks nearly black, and probably comes from a 12-bit camera, as in microscopes and
+# scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)

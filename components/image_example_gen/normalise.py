@@ -15,8 +15,8 @@ from trainer.decoding.limits import Limits
 QUALITY = 98
 
 # TensorFlow's ops can decode only some BMP and WebP images, so ImageExampleGen decodes the others
-# with Pillow. The exported model rejects images that only Pillow can decode, because it consists of
-# TensorFlow's ops.
+# with Pillow. The exported model rejects images that only Pillow can decode, because the exported
+# model consists of TensorFlow's ops.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel

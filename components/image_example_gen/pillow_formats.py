@@ -43,7 +43,7 @@ class Pixels(NamedTuple):
 
 
 def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
-    """Decodes an image of one of `PILLOW_FORMATS`.
+    """Decodes an image in one of the formats `PILLOW_FORMATS`.
 
     Raises:
       UnusableError: the image cannot be decoded, or it is unknown which pixel value is white.
