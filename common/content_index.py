@@ -2,8 +2,8 @@
 
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
 inode are the same as before. The mtime alone is not enough, because a program can modify a file and
-then set its mtime back. A program cannot set the ctime. A file that was modified just before it was
-read is read again the next time, because a second modification in the same tick of the file
+then set its mtime back. A program cannot set the ctime. If a file was modified just before it was
+read, the next call reads the file again, because a second modification in the same tick of the file
 system's clock might leave the mtime and the ctime unchanged. Git also rereads files that were
 modified just before it last read them (see Documentation/technical/racy-git.adoc).
 """
@@ -29,8 +29,8 @@ _FORMAT = 1
 # The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
 # nanoseconds before it was read. If a file changes twice in the same tick of the file system's
 # clock, the second change leaves the mtime and the ctime of the file the same. `_SETTLED_AFTER` is
-# 3 s: the clock of FAT, the slowest, has a tick every 2 s, and 1 s is a margin for the difference
-# between the clocks of this machine and of a file server.
+# 3 s: 2 s is the longest tick of a file system's clock (FAT), and 1 s is a margin, because a file
+# server's clock may differ from this machine's clock.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
@@ -167,8 +167,8 @@ def _identity(status: os.stat_result) -> _Identity:
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
     """Whether every write to the file after the time `now` (ns) changes its mtime or its ctime."""
-    # If the mtime is in the future, for example because a camera had a wrong clock, a write to the
-    # file always changes the mtime, because the write sets the mtime to the present time.
+    # If the mtime is in the future (a camera may have had a wrong clock), any write to the file
+    # changes the mtime, because a write sets the mtime to the present time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

@@ -45,7 +45,7 @@ def hold_lock(target: Path) -> Iterator[None]:
             yield
         finally:
             # Delete the lock file before releasing the lock, because after the release, another
-            # process may hold the lock with the same file. A process that is already waiting in
+            # process may already hold a lock on the same file. A process that is already waiting in
             # `_lock` gets a lock on the deleted file, notices that the file was deleted, and
             # creates a new lock file.
             path.unlink(missing_ok=True)

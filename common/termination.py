@@ -13,8 +13,8 @@ the pipe, and ends the process. A signal ends the process immediately, as `kill 
 the pipeline completes, records and pushes nothing after Ctrl-C. At whatever moment the process
 ends, the next run can continue from the files on the disk.
 
-A signal does not immediately end a process that is training a model: the training job first writes
-a checkpoint of the steps that are not saved yet.
+A signal does not immediately end a process that is training a model: if there are unsaved training
+steps, the training job first writes a checkpoint.
 """
 
 import atexit

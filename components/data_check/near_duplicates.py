@@ -42,7 +42,7 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
 
     To save time, the function compares the small grey copies of two images only if the 64-bit
     perceptual hashes of these images agree in at least one of four bands of 16 bits. Because the
-    function compares only few pairs of images, its running time grows only slightly faster than the
+    function compares only a few of the pairs, its running time grows only slightly faster than the
     number of images.
 
     Args:

@@ -28,8 +28,8 @@ class Normalised(NamedTuple):
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the largest pixel value of an image with 16 bits per channel for which the value 65535
-        was assumed to be white; None for other images.
+      peak: the largest pixel value of an image with 16 bits per channel, if the value 65535 was
+        assumed to be white; None for other images.
     """
 
     encoded: bytes

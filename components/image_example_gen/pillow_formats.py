@@ -34,8 +34,8 @@ class Pixels(NamedTuple):
     Attributes:
       rgb: the pixels, uint8 [h, w, 3]. The image is upright, has a white background where it was
         transparent, and its longer side has at most `Limits.max_side` pixels.
-      peak: the largest pixel value of an image with 16 bits per channel for which the value 65535
-        was assumed to be white; None for other images.
+      peak: the largest pixel value of an image with 16 bits per channel, if the value 65535 was
+        assumed to be white; None for other images.
     """
 
     rgb: np.ndarray

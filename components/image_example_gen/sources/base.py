@@ -158,10 +158,10 @@ class Source(abc.ABC):
         Yields:
           Each image once, in the order of the argument `images`, unless the source consists of
           files that can only be read from the beginning, such as compressed TFRecord files. From
-          files that can only be read from the beginning, the method yields the images by file and
-          by position in the file, so that it reads each file only once. If an image cannot be read,
-          or has changed since it was listed, the attribute `error` of the `SourceImage` states the
-          reason.
+          files that can only be read from the beginning, the method yields the images sorted by
+          file and by position in the file, so that it reads each file only once. If an image cannot
+          be read, or has changed since it was listed, the attribute `error` of the `SourceImage`
+          states the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
