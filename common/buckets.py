@@ -8,7 +8,8 @@ import os
 from common.errors import InputError, UnreachableError, did_you_mean
 
 # The schemes that TensorFlow supports without add-ons (`tf.io.gfile.get_registered_schemes()`).
-# Beam needs an extra package for each scheme; this project installs only the package for gs://.
+# Beam supports a scheme only if an extra package is installed. This project installs only Beam's
+# package for gs://.
 TENSORFLOW_SCHEMES = ("gs", "file", "ram")
 BEAM_SCHEMES = ("gs",)
 
@@ -41,22 +42,25 @@ def check_scheme(flag: str, place: str, schemes: tuple[str, ...], expected: str)
 def check_reachable(flag: str, place: str) -> None:
     """Raises an error within seconds if Google Cloud Storage cannot be reached.
 
-    Without this check, TensorFlow's and Beam's clients would retry for minutes. The function does
-    not check whether the bucket exists, or whether the user may read it.
+    Without this check, a run without a network would fail only after TensorFlow's or Beam's client
+    has retried for minutes. The function does not check whether the bucket exists, or whether the
+    user may read it.
 
     Args:
       flag: the name of the command-line option, for the error message.
       place: a path or URI; only gs:// URIs are checked.
 
     Raises:
-      UnreachableError: the server sent no HTTP response; a response with any status is accepted.
+      UnreachableError: the server sent no HTTP response. Any HTTP response is accepted, even one
+        with an error status.
     """
     if not place.startswith("gs://"):
         return
     import requests
 
-    # The library google-cloud-storage also uses the host in STORAGE_EMULATOR_HOST, if it is set
-    # (see `_get_storage_emulator_override` in google/cloud/storage/_helpers.py).
+    # If STORAGE_EMULATOR_HOST is set, the library google-cloud-storage uses the host in this
+    # variable (see `_get_storage_emulator_override` in google/cloud/storage/_helpers.py), so check
+    # this host.
     host = os.environ.get("STORAGE_EMULATOR_HOST", _STORAGE)
     try:
         requests.head(host, timeout=_SECONDS, allow_redirects=False)

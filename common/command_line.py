@@ -39,10 +39,10 @@ def silence_stderr() -> Iterator[TextIO]:
 
     The context yields a stream with which the caller can still write to the original stderr.
 
-    TensorFlow writes log lines to stderr while it is imported, so use this context for the first
-    import of TensorFlow. The context sets the environment variable TF_CPP_MIN_LOG_LEVEL, but that
-    is not enough, because TensorFlow's C++ code writes to file descriptor 2 before it reads the
-    variable. The context does not catch exceptions, so that the caller can print them.
+    Use this context for the first import of TensorFlow, because TensorFlow writes log lines to
+    stderr while it is imported. The environment variable TF_CPP_MIN_LOG_LEVEL, which the context
+    sets, cannot suppress all log lines of the import, because TensorFlow's C++ code writes to file
+    descriptor 2 before it reads the variable.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -1,11 +1,11 @@
 """Keeps the digests of files in an index, so that unchanged files need not be read again.
 
 A file counts as unchanged if its size, time of modification (mtime), time of change (ctime) and
-inode are the same as before. The mtime alone would not reveal every change, because a program can
-set the mtime of a file to any value; only the kernel sets the ctime. A file that was modified just
-before it was read is read again the next time, because a second modification within the same tick
-of the file system's clock may leave the size, both times and the inode unchanged. Git, too, reads a
-file again if the file was modified just before (see Documentation/technical/racy-git.adoc).
+inode are the same as before. The mtime alone is not enough, because a program can modify a file and
+then set its mtime back. A program cannot set the ctime. If a file was modified just before it was
+read, the next call reads the file again, because a second modification in the same tick of the file
+system's clock might leave the mtime and the ctime unchanged. Git also rereads files that were
+modified just before it last read them (see Documentation/technical/racy-git.adoc).
 """
 
 import contextlib
@@ -27,18 +27,18 @@ logger = logging.getLogger(__name__)
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
 # The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
-# nanoseconds before it was read, because a second change within the same tick of the file system's
-# clock leaves the times of the file the same. The 3 s consist of 2 s, the time between two ticks of
-# the slowest clock of a file system (FAT), and of 1 s as a margin, because the clock of a file
-# server may differ from the clock of this machine.
+# nanoseconds before it was read. If a file changes twice in the same tick of the file system's
+# clock, the second change leaves the mtime and the ctime of the file the same. `_SETTLED_AFTER` is
+# 3 s: 2 s is the longest tick of a file system's clock (FAT), and 1 s is a margin, because a file
+# server's clock may differ from this machine's clock.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
 
 # The identity of a file: size, time of modification (ns), time of change (ns), inode.
 _Identity = list[int]
-# Maps the name of a file to a list of two items: the identity that the file had when it was read,
-# and the digest of its content.
+# Maps the name of a file to a list of two items: the `_Identity` of the file when it was read, and
+# the digest of the file's content.
 _Entries = dict[str, list]
 
 
@@ -90,8 +90,8 @@ def read_contents(
         computed its digests.
 
     Returns:
-      One entry for each of `files`, in the same order. A file that cannot be read has no digest,
-      and the next call tries to read it again.
+      One entry for each of `files`, in the same order. If a file cannot be read, its digest is
+      empty, and the next call tries to read the file again.
     """
     known = _load(index) if index else {}
     found: dict[str, FileContent] = {}
@@ -142,8 +142,8 @@ def _read(
     """Returns the content and the identity (size, times and inode) of a file.
 
     If the identity is None, the next call of `read_contents` reads the file again. The identity is
-    None if the file cannot be read, if the file changed while it was read, or if a later change
-    could leave the size, the times and the inode of the file the same.
+    None if the file cannot be read, if the file changed while it was read, or if the file changed
+    so recently that another change might leave its mtime and ctime the same.
     """
     now = time.time_ns()
     try:
@@ -166,9 +166,9 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether the mtime and the ctime reveal every write to the file after the time `now` (ns)."""
-    # A file with an mtime in the future, such as one from a camera with a wrong clock, counts as
-    # settled, because every write to the file replaces the future mtime with the present time.
+    """Whether every write to the file after the time `now` (ns) changes its mtime or its ctime."""
+    # If the mtime is in the future (a camera may have had a wrong clock), any write to the file
+    # changes the mtime, because a write sets the mtime to the present time.
     return (
         status.st_ctime_ns < now - _SETTLED_AFTER and abs(status.st_mtime_ns - now) > _SETTLED_AFTER
     )

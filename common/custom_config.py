@@ -1,7 +1,7 @@
 """Converts the settings of a TFX node, a frozen dataclass, to JSON and back.
 
 The pipeline writes the settings as JSON into the node's execution property `custom_config`. The
-executor of the node, which may run in a container, converts the JSON back to the same dataclass.
+node's executor, which may run in a container, converts the JSON back to the dataclass.
 
 This module loads quickly, because it imports neither TensorFlow nor TFX.
 """
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 # A decorator for the dataclass of a node's settings. `from_custom_config` raises an error if the
-# JSON of a decorated dataclass has an unknown key or a value of the wrong type. The function also
-# checks the keys and values of dataclasses that are nested in a decorated dataclass.
+# JSON of a decorated dataclass has an unknown key or a value of the wrong type.
+# `from_custom_config` also checks the keys and values of dataclasses that are nested in a decorated
+# dataclass.
 node_settings: Callable[[type[_Settings]], type[_Settings]] = pydantic.with_config(
     pydantic.ConfigDict(extra="forbid", strict=True)
 )
 
-# Replacements for two messages in which pydantic calls a key of the JSON an argument or a field.
+# Maps the type of a pydantic error to a message for the user, because pydantic's own message calls
+# a JSON key an argument or a field.
 _MESSAGES = {"unexpected_keyword_argument": "unknown key", "missing": "key is missing"}
 
 
 def to_custom_config(settings: "DataclassInstance") -> str:
     """Returns `settings` as JSON.
 
-    The keys are sorted, because equal settings must have the same JSON text, which is part of TFX's
-    cache key.
+    The keys are sorted, so that equal settings have the same JSON text: TFX's cache key contains
+    this text.
     """
     return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
@@ -47,12 +49,12 @@ def from_custom_config(
 
     Args:
       settings_class: the dataclass, decorated with `node_settings`.
-      custom_config: the JSON, which TFX passes to executors, or the mapping that TFX decodes from
-        the JSON and passes to user functions such as `preprocessing_fn`.
+      custom_config: the JSON as a string, as TFX passes it to executors, or decoded to a mapping,
+        as TFX passes it to user functions such as `preprocessing_fn`.
 
     Raises:
-      InputError: a key is unknown or missing, or a value has the wrong type, because the pipeline
-        was compiled with a different version of the code.
+      InputError: a key is unknown or missing, or a value has the wrong type. The usual cause is
+        that the pipeline was compiled with a different version of the code.
     """
     text = custom_config if isinstance(custom_config, str) else json.dumps(custom_config)
     try:

@@ -9,9 +9,9 @@ from common.text import make_printable
 class InputError(Exception):
     """An input of the user (a flag, a file, a dataset, a model) cannot be used.
 
-    The message is one line that states the value found, the value expected, and what to do next. An
-    InputError is printed without a traceback. Callers may put names, paths and URLs into the
-    message unchanged: this class removes secrets and escapes control characters.
+    The message is one line that states the value found, the value expected, and what to do next.
+    This project's programs print an InputError without a traceback. Callers may put names, paths
+    and URLs into the message unchanged: this class removes secrets and escapes control characters.
     """
 
     def __init__(self, message: object) -> None:
@@ -35,8 +35,8 @@ def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> st
     Args:
       given: the value that the user gave.
       known: the allowed values.
-      cutoff: the smallest similarity that a suggested value may have, from 0 to 1; equal texts have
-        the similarity 1.
+      cutoff: how similar a known value must be to `given`, from 0 (any value is similar enough) to
+        1 (only an equal value is).
     """
     close = difflib.get_close_matches(given, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else ""

@@ -1,4 +1,4 @@
-"""The name of the file in which ImageExampleGen counts images, and the name of a key in that file.
+"""Constants for `counts.json`, the file to which ImageExampleGen writes the numbers of images.
 
 This module loads quickly, because it imports nothing.
 """

@@ -43,10 +43,10 @@ def list_files(directory: str) -> Iterator[str]:
 
 
 def list_graph_last(directory: str) -> list[str]:
-    """Returns the relative paths of a SavedModel's files: `saved_model.pb` last, the others sorted.
+    """Returns the sorted relative paths of a SavedModel's files, but with `saved_model.pb` last.
 
-    If a program copies the files in the returned order, it writes `saved_model.pb` last, so a copy
-    that contains `saved_model.pb` is complete.
+    If a program copies the files in the returned order, the copy is complete as soon as it contains
+    `saved_model.pb`.
     """
     return sorted(list_files(directory), key=lambda name: (name == GRAPH_FILE, name))
 
@@ -65,8 +65,8 @@ def find_damage(
     Args:
       directory: the directory with the files. Files that are not in `recorded` are ignored.
       recorded: the records that `record_files` returned.
-      trust_times: if True, a file with the recorded size and time of modification is not read, and
-        counts as undamaged.
+      trust_times: whether a file with the recorded size and modification time counts as undamaged
+        without being read.
     """
     unsure = []
     for name, content in recorded.items():

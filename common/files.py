@@ -26,7 +26,7 @@ def write_whole(path: str | Path, text: str) -> None:
       text: the whole content of the file.
 
     Raises:
-      OSError: the file cannot be written; the previous file is kept.
+      OSError: the file cannot be written; a file that already exists at `path` stays unchanged.
     """
     if "://" in str(path):
         import tensorflow as tf
@@ -55,9 +55,9 @@ def read_text(path: str | Path) -> str:
       path: the path or URL of the file, as in `write_whole`.
 
     Returns:
-      The text; "" if the file does not exist, is empty or is damaged. For an empty or damaged file,
-      which a crash or a full disk can leave behind, the function also prints a notice with the
-      path.
+      The text; "" if the file does not exist, is empty or is damaged. If the file is empty or
+      damaged, for example because of a crash or a full disk, the function also prints a notice with
+      the path.
 
     Raises:
       OSError: the file cannot be read.
@@ -141,11 +141,11 @@ def flush_directory(directory: Path) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Makes hard links to the files of `source` in the directory `target`, or copies the files.
+    """Creates hard links in `target` to the files of `source`, or copies the files to `target`.
 
     The function copies a file only where a hard link, which takes no space on the disk, is not
     possible: in a bucket, between two disks, or on a file system without hard links. Never modify a
-    linked file in place, because the file in `source` would change too.
+    file of `target` in place. If the file is a hard link, the file in `source` would change too.
 
     Args:
       source: a directory, or a URL of a file system that TensorFlow knows.

@@ -2,9 +2,9 @@
 
 TFX takes the outputs of a node from its cache if the node's execution properties and inputs are the
 same as in an earlier run. The execution properties contain the import path of a function, and the
-path of a dataset, a backbone or a schema, but neither the code of the function nor the content of
-the files. TFX hashes the content of module files, but of no other files. Every node of this project
-therefore has an execution property with a fingerprint of its code and data, so that TFX runs the
+path of a dataset, a backbone or a schema, but neither the code of the function nor the data at the
+path. Of all files, TFX hashes only the one in the execution property `module_file`. Each node of
+this project has an execution property with a fingerprint of its code and data, so that TFX runs the
 node again if its code or data change.
 """
 
@@ -26,15 +26,15 @@ FIRST_PARTY = ("pipeline", "components", "trainer", "backbones", "common", "sche
 
 
 # TensorFlow writes a file `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a
-# random ID, so it differs between two exports of the same model.
+# random ID, so two exports of the same model have different `fingerprint.pb` files.
 _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
     """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
 
-    The function skips `fingerprint.pb`, because that file contains a random ID, but SavedModels
-    that were converted from the same checkpoint must have the same SHA-256.
+    The function skips `fingerprint.pb`, which contains a random ID, so that SavedModels that were
+    converted from the same checkpoint have the same SHA-256.
     """
     root = Path(directory)
     digest = hashlib.sha256()
@@ -66,8 +66,9 @@ def hash_code(
     Args:
       modules: import paths, such as "trainer.train".
       data: maps the import path of a module to a text that is hashed instead of the module's code.
-        For a module that contains a catalogue of models, for example, the text is the part of the
-        catalogue that the run uses, so that a change of another part does not change the hash.
+        For example, the hash for Trainer contains only the layout of the backbone instead of the
+        module with the model catalogue, so that other changes to the catalogue do not change the
+        hash.
       without: top-level packages of libraries whose versions do not affect the hash.
     """
     data = dict(data or {})
@@ -113,8 +114,8 @@ def parse_modules(*modules: str, without: Collection[str] = ()) -> dict[str, Sou
 
     Args:
       modules: import paths.
-      without: modules to leave out. The function also leaves out each module that is imported only
-        by modules in `without`.
+      without: modules that the function does not parse. Modules that are imported only by modules
+        in `without` are not parsed either.
     """
     sources: dict[str, Source] = {}
     waiting = list(modules)
@@ -146,7 +147,7 @@ def _parse(package: str, content: bytes) -> Source:
 
 
 def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields all descendants of the node `tree`, except those inside `if TYPE_CHECKING`."""
+    """Yields all nodes below `tree` in the syntax tree, except those inside `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue

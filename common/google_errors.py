@@ -12,7 +12,7 @@ from common.service_errors import Errors, describe_response
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _LOG_IN = "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
-# The HTTP method and URL that Google's client library puts before the server's error message.
+# Matches the HTTP method and the URL with which Google's client library begins an error message.
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")
 
 

@@ -1,10 +1,10 @@
 """Counts the images that the running node has read, in all its processes on this machine.
 
 Each process that reads images writes its count to its own file in a directory of counts. The code
-that displays the progress of a run creates the directory of counts and adds up the counts. The
-directory of counts is on this machine, so processes on other machines cannot write their counts to
-it. An environment variable contains the path of the directory of counts, because there is no other
-way to pass the path to Beam's worker processes.
+that displays the progress of a run creates the directory of counts and adds up the counts.
+Processes on other machines are not counted, because they cannot write to the directory of counts on
+this machine. Beam's worker processes get the path of the directory of counts from an environment
+variable, which they inherit.
 """
 
 import mmap
@@ -21,8 +21,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The process maps the file with its count into memory, because a write of 8 bytes to memory is
-    faster than a system call for each image.
+    The process maps the file with its count into memory, because writing 8 bytes to memory for each
+    image is faster than writing to a file with a system call.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ _count = _Count()
 
 
 def count_images(images: int = 1) -> None:
-    """Adds images to the count of this process if the environment variable `VARIABLE` is set."""
+    """Adds `images` to the count of this process, if the environment variable `VARIABLE` is set."""
     _count.add(images)
 
 

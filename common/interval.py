@@ -1,7 +1,7 @@
 """The confidence interval of a fraction: Wilson's score interval.
 
 E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-American Statistical Association 22 (1927). The values agree with
+American Statistical Association 22 (1927). The results of this module agree with
 `scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")`.
 
 This module loads quickly, because it does not import TensorFlow.
@@ -35,7 +35,7 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
       images: the number of images, at least 1.
       confidence: the confidence that the fraction is at least the bound, in [0, 1). For a
         confidence of 0.5 or less, the function returns the measured fraction, `hits / images`,
-        because Wilson's bound for a confidence of 0.5 is the measured fraction.
+        because a lower bound above the measured fraction would make no sense.
     """
     return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
 
@@ -43,17 +43,17 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
 def images_needed(floor: float, confidence: float) -> int | None:
     """Returns how many test images a model needs to reach an accuracy bound of at least `floor`.
 
-    The accuracy bound is the lower confidence bound of the model's accuracy. For n test images, the
-    highest accuracy bound is n / (n + z²), which a model reaches if it classifies all n images
-    correctly; z is the quantile of the standard normal distribution for `confidence`.
+    The accuracy bound is the lower confidence bound of the model's accuracy. A model has the
+    highest accuracy bound if it classifies all n test images correctly. The highest accuracy bound
+    is n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].
       confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
-      The smallest sufficient number of images, at least 1; None if `floor` is 1, because
-      n / (n + z²) is less than 1 for every n.
+      The smallest sufficient number of test images, at least 1; None if no number is sufficient,
+      because `floor` is 1.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

@@ -51,8 +51,9 @@ class Timing:
         machines need not agree.
       settle: time that a process waits after it has written the file of the lease, before it reads
         the file again. If two processes write the file of the lease at about the same time, the
-        process that wrote last gets the lease. `settle` must be longer than a write takes, because
-        both processes must have written the file before either process reads the file again.
+        file then names the process that wrote last, and this process gets the lease. `settle` must
+        be longer than a write takes, so that two competing processes have both written the file
+        before either of them reads it again.
     """
 
     renewal: float = 15.0
@@ -66,9 +67,9 @@ DEFAULT_TIMING = Timing()
 def take_lease(path: str, *, timing: Timing = DEFAULT_TIMING) -> Lease | None:
     """Takes the lease whose file is at `path`; returns None if another process holds the lease.
 
-    The function takes or refuses a lease on a disk immediately, without waiting. If a lease in a
-    bucket has an owner, the function waits for up to `timing.expiry` seconds to see whether the
-    owner still renews the lease.
+    The function takes or refuses a lease on a disk immediately, without waiting. If the file of a
+    lease in a bucket already exists, the function waits for up to `timing.expiry` seconds for a
+    renewal by the owner, and takes the lease if the owner does not renew it.
 
     Args:
       path: the path of a file in a directory that exists, or a URL.

@@ -23,12 +23,13 @@ def hold_lock(target: Path) -> Iterator[None]:
     `target`.
 
     If the process is killed, the operating system releases the lock. The lock file of a killed
-    process stays on the disk, but another process can take the lock, and removes the lock file when
-    it releases the lock.
+    process stays on the disk. The next process that takes the lock deletes the lock file of the
+    killed process when it releases the lock.
 
-    If `target` is a directory, the caller writes it under a temporary name, `.<name>.*`, in the
-    same parent directory, and renames it at the end. If killed processes have left directories
-    `.<name>.*` behind, the context removes these directories before the caller begins to write.
+    If `target` is a directory, the caller must write a temporary directory `.<name>.*` next to
+    `target`, and rename it to `target` at the end. If killed processes have left temporary
+    directories `.<name>.*` behind, the context deletes these directories before the caller begins
+    to write.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.parent / f".{target.name}.lock"
@@ -43,9 +44,10 @@ def hold_lock(target: Path) -> Iterator[None]:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            # Remove the lock file before releasing the lock, because after the release, the file
-            # may be the lock file of another process. If a process already waits in `_lock`, it
-            # gets a lock on the removed file, notices the removal, and creates a new lock file.
+            # Delete the lock file before releasing the lock, because after the release, another
+            # process may already hold a lock on the same file. A process that is already waiting in
+            # `_lock` gets a lock on the deleted file, notices that the file was deleted, and
+            # creates a new lock file.
             path.unlink(missing_ok=True)
 
 
@@ -53,7 +55,7 @@ def try_lock(path: Path) -> TextIO | None:
     """Opens the file at `path` and locks it; returns None if another process has the lock.
 
     The lock is released when the file is closed, or when the process ends. To leave no lock file on
-    the disk, the owner of the lock can delete the file before closing it.
+    the disk, the owner of the lock can delete the lock file before closing it.
     """
     return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -72,10 +74,9 @@ def _lock(path: Path, operation: int) -> TextIO | None:
         except BlockingIOError:
             file.close()
             return None
-        # Between `open` and `flock`, the previous holder may have removed this file, and a third
-        # process may have created and locked a new file at the same path. Use the lock only if the
-        # open file is still the file at the path, because otherwise this process and the third
-        # process would both have a lock.
+        # Between `open` and `flock`, the previous owner of the lock may have deleted the open file,
+        # and another process may have created and locked a new file at `path`. A lock on a deleted
+        # file is useless, so return the open file only if it is still the file at `path`.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

@@ -5,8 +5,8 @@ def mcnemar(better: int, worse: int) -> float:
     """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
 
     The test uses only the images that exactly one of the two models classifies correctly. If the
-    models are equally good, the first model is as likely to be the correct one as the second, so
-    the test is a binomial test with probability 1/2.
+    models are equally good, each of them is right on about half of the images on which only one
+    model is right, so the test is a binomial test with probability 1/2.
 
     References: McNemar, Psychometrika 12 (1947); exact version: Edwards, Psychometrika 13 (1948).
 

@@ -33,8 +33,8 @@ def available_memory() -> int:
         r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE
     )
     amounts = [int(found[1]) * 1024] if found else []
-    # The files with the memory limit and the memory usage of the container: first the files of
-    # version 2 of Linux control groups, then those of version 1.
+    # Linux control groups state the container's memory limit and memory usage in two files. The
+    # paths of the two files differ between versions 2 and 1 of control groups.
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         (

@@ -1,8 +1,8 @@
 """Declares options as dataclass fields, each with a help text and a check of its values.
 
 All configuration dataclasses (the Trainer's hyperparameters, the pipeline's options) declare their
-fields with `option`. The command-line parser, the YAML reader and the validation all use these
-declarations.
+fields with `option`. The command-line parser, the YAML reader and the validation all work with the
+fields of the configuration dataclasses.
 """
 
 import dataclasses

@@ -23,8 +23,8 @@ class Pace:
 class PaceMeter:
     """Computes the speed from repeated counts of the finished images.
 
-    The measurement begins only when the count increases for the second time, because at first, the
-    process also loads libraries and models, which would make the speed look too low.
+    The measurement begins only when the count increases for the second time, because the time
+    before that includes the loading of libraries and models.
     """
 
     def __init__(self, total: int) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-# The time limit of a request in seconds, less than the default limit of Google's client, which is
-# two minutes.
+# The time limit of a request to Google Cloud Storage in seconds. The default limit of Google's
+# client is two minutes.
 _PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"
@@ -76,7 +76,7 @@ def _read(file: str) -> bytes | None:
 def _client() -> Any:
     from google.cloud.storage import Client
 
-    return Client(project=None)  # by default, the client fails if it finds no project
+    return Client(project=None)  # no project is needed; by default, the client fails without one
 
 
 def _to_expression(pattern: str) -> str:

@@ -17,9 +17,8 @@ _PR_SET_CHILD_SUBREAPER = 36  # the value of PR_SET_CHILD_SUBREAPER in linux/prc
 def adopt_orphans() -> None:
     """Makes this process the new parent of any descendant whose parent process exits.
 
-    Without this call, `descendants` would not find all of Beam's workers: Beam starts its workers
-    through a shell, and when the shell exits, the workers would become children of the init
-    process.
+    Beam starts its workers through a shell. Without this call, Beam's workers would become children
+    of the init process when the shell exits, and `descendants` would not find them.
 
     Raises:
       OSError: the kernel does not permit the system call `prctl`, for example in a sandbox.
@@ -45,8 +44,8 @@ def kill_descendants(patience: float) -> None:
 
     Args:
       patience: the longest time to wait for the descendants to exit, in seconds. After `patience`
-        seconds, the function returns even if a descendant is still alive, for example because it
-        waits for a device.
+        seconds, the function returns even if a descendant is still alive, for example because it is
+        in an uninterruptible wait for a device.
     """
     until = time.monotonic() + patience
     while (living := descendants()) and time.monotonic() < until:

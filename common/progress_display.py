@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Do not let Rich redirect stdout and stderr, because it would print the output of libraries
-        # above the bars, and the output of libraries belongs in the log file.
+        # Do not let Rich redirect stdout and stderr. Rich would print the output of libraries above
+        # the bars, but this output belongs in the log file.
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -99,8 +99,8 @@ class ProgressDisplay:
                 self.bars.update(self._task, completed=done, total=total, detail=detail)
             return
         now, percent = self._clock(), 100 * done // total
-        # Print only if the percentage has changed, so that a long training prints at most a hundred
-        # lines.
+        # Print a line only if the percentage of finished items has increased, so that a long
+        # training prints at most a hundred lines.
         if now - self._printed >= _BETWEEN_LINES and percent > self._percent:
             self._printed, self._percent = now, percent
             self._print_line(f"  {detail}")

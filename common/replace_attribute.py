@@ -1,4 +1,4 @@
-"""Temporarily replaces an attribute of a library that has no option for the desired behaviour."""
+"""Temporarily changes a library's behaviour by replacing an attribute of a module or class."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -41,8 +41,8 @@ def explain_errors(what: str, errors: Errors) -> Iterator[None]:
     try:
         yield
     except kinds as given_up:
-        # A client that gives up after several attempts raises a RetryError, which contains the
-        # error of the last attempt. The message describes the error of the last attempt.
+        # A client that gives up after several attempts raises a RetryError. Describe the error of
+        # the last attempt, which the RetryError contains, and not the RetryError itself.
         error = (isinstance(given_up, exceptions.RetryError) and given_up.cause) or given_up
         say = next((say for kind, say in errors.items() if isinstance(error, kind)), str)
         raise InputError(f"{what}: {' '.join(say(error).split())}") from given_up

@@ -1,4 +1,4 @@
-"""A cache for objects that are slow to create; the end of a context empties the cache."""
+"""A cache for objects that are slow to create, which is emptied at the end of a context."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
@@ -11,9 +11,8 @@ class SharedObjects:
     """A cache for objects that are slow to create.
 
     The cache keeps objects only inside the context `keep`. Outside `keep`, every call of `get`
-    creates a new object. The cache drops its objects at the end of the context, because a Beam
-    worker is a long-lived process, and would otherwise keep objects in memory that it no longer
-    needs.
+    creates a new object. At the end of the context `keep`, the cache drops its objects, so that a
+    long-lived process such as a Beam worker does not keep them in memory.
     """
 
     def __init__(self) -> None:

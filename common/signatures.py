@@ -3,8 +3,8 @@
 This module loads quickly, because it does not import TensorFlow.
 """
 
-# The names of the signatures of an exported model. Each constant is named after its signature's
-# input.
+# The names of the signatures of an exported model. The name of each constant states the input of
+# the signature: image files, tf.Examples or pixels.
 FROM_BYTES = "serving_default"
 FROM_EXAMPLES = "from_examples"
 FROM_PIXELS = "from_pixels"

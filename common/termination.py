@@ -1,20 +1,20 @@
 """Makes Ctrl-C, SIGTERM and SIGHUP end the process promptly, even during a call to TensorFlow.
 
-By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread, between two
-instructions. If the main thread is in a long call into TensorFlow, Python raises KeyboardInterrupt
-only when the call returns. If Python code that TensorFlow called raises KeyboardInterrupt,
-TensorFlow turns KeyboardInterrupt into an exception of another class, and a program that catches
-exceptions of the other class continues with only a part of the data.
+By default, Ctrl-C makes Python raise KeyboardInterrupt in the main thread. If the main thread is in
+a long call into TensorFlow, Python raises KeyboardInterrupt only when the call returns. If
+KeyboardInterrupt is raised in a Python function that TensorFlow called, TensorFlow converts it into
+an error of its own. A program that catches TensorFlow's errors would then continue after Ctrl-C,
+with only a part of the data.
 
-Instead of KeyboardInterrupt, this project's programs use the signal handler that CPython implements
-in C, because that handler runs even while the main thread is busy. CPython's handler writes the
-number of the signal to a pipe, and a second thread reads the number from the pipe and ends the
-process. After a signal, the process ends immediately, as after `kill -9`, so the pipeline
-completes, records and pushes nothing more. Whenever the process ends, the files on the disk are in
-a state from which the next run can continue.
+This project's programs rely on the signal handler that CPython implements in C, which runs even
+while the main thread is in a call to TensorFlow. CPython's signal handler writes the number of the
+signal to a pipe (see `signal.set_wakeup_fd`). A second thread reads the number of the signal from
+the pipe, and ends the process. A signal ends the process immediately, as `kill -9` would, so that
+the pipeline completes, records and pushes nothing after Ctrl-C. At whatever moment the process
+ends, the next run can continue from the files on the disk.
 
-Only a training job with unsaved steps delays the end of the process, because the job first writes a
-checkpoint.
+A signal does not immediately end a process that is training a model: if there are unsaved training
+steps, the training job first writes a checkpoint.
 """
 
 import atexit
@@ -34,10 +34,10 @@ _DESCRIPTIONS = {
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "ended, because its terminal is gone",
 }
-# Programs such as timeout(1) and uv forward Ctrl-C to the process that they run, although the
-# terminal has already sent Ctrl-C to that process. If a second signal arrives less than
-# `_SAME_REQUEST` seconds after the first signal, this module ignores the second signal, because it
-# may be a copy of the first signal.
+# If the user presses Ctrl-C once, a process that was started by timeout(1) or uv gets SIGINT twice:
+# from the terminal, and from timeout or uv. If a second signal arrives less than `_SAME_REQUEST`
+# seconds after the first signal, this module ignores the second signal, because it may be a copy of
+# the first signal.
 _SAME_REQUEST = 0.5  # seconds
 _LONGEST_CALLBACKS = 1.0  # seconds that all callbacks together may take
 _LONGEST_TURN = 0.2  # longest wait for one callback, in seconds, before the next one starts
@@ -56,7 +56,8 @@ class InterruptibleTraining(Protocol):
     def request_stop(self, number: int, frame: Any) -> None:
         """Asks the training job to save a checkpoint and to end.
 
-        The thread that receives the signals calls this method, while the main thread is training.
+        The thread that waits for signals calls this method while the main thread is training the
+        model.
 
         Args:
           number: the number of the signal.
@@ -73,7 +74,8 @@ class Termination:
           program: the name of the program, with which every message begins.
         """
         self._program = program
-        self._stderr = os.dup(2)  # a run later redirects descriptor 2 to its log, but not this copy
+        # `_stderr` remains the original stderr when a run redirects descriptor 2 to its log.
+        self._stderr = os.dup(2)
         self._lock = threading.RLock()
         self._work: list[InterruptibleTraining] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -86,17 +88,18 @@ class Termination:
         Call this method in the main thread, because only the main thread can install signal
         handlers.
         """
-        # If `adopt_orphans` fails, because a sandbox forbids its system call, a signal still ends
-        # this process, but not those of its descendants whose parent processes have exited.
+        # Ignore an error of `adopt_orphans`, whose system call may be forbidden in a sandbox.
+        # Without `adopt_orphans`, a signal still ends this process and its descendants, except
+        # those whose parent process has exited.
         with suppress(OSError):
             adopt_orphans()
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(read, True)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in _DESCRIPTIONS:
-            # Do not handle a signal that this process already ignores, because the program that
-            # started the process wants the signal to be ignored: a shell makes a background job
-            # ignore Ctrl-C, and nohup makes a program ignore SIGHUP.
+            # If the program that started this process made it ignore a signal, keep ignoring the
+            # signal. For example, a shell makes a background job ignore Ctrl-C, and nohup makes a
+            # program ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _ignore_in_main_thread)
         threading.Thread(target=self._wait, args=(read,), name="signals", daemon=True).start()
@@ -151,7 +154,7 @@ class Termination:
 
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
-        with self._lock:  # while another thread runs `_end`, this thread waits here
+        with self._lock:  # if another thread is already ending the process, wait here
             if self._number is not None and not self._work:
                 self._end(self._number)
 
@@ -161,7 +164,7 @@ class Termination:
         threads = [threading.Thread(target=f, daemon=True) for f in reversed(self._callbacks)]
         for thread in threads:
             thread.start()
-            thread.join(_LONGEST_TURN)  # start the next callback when this one has ended or hangs
+            thread.join(_LONGEST_TURN)  # if the callback hangs, start the next one after this time
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._print_and_log(f"{_DESCRIPTIONS[signal.Signals(number)]}{why and ': '}{why}")
@@ -193,18 +196,19 @@ _current: Termination | None = None
 def _ignore_in_main_thread(*_: Any) -> None:
     """Does nothing.
 
-    CPython writes the number of a signal to the pipe of `signal.set_wakeup_fd` only if the signal
-    has a handler in Python, so this function is that handler. The thread that reads the pipe ends
-    the process.
+    This handler exists because CPython writes the number of a signal to the pipe of
+    `signal.set_wakeup_fd` only if the signal has a handler in Python. The thread that reads the
+    pipe, and not this handler, ends the process.
     """
 
 
 def end_on_signals(program: str) -> None:
     """Makes Ctrl-C, SIGTERM and SIGHUP end this process and all its descendants.
 
-    The exit status is 128 plus the number of the signal: 130, 143 or 129. A signal that is already
-    ignored when the program starts, such as SIGHUP under nohup, stays ignored. Call this function
-    in the main thread, before the program does anything slow.
+    The exit status is 128 plus the number of the signal: 130 for Ctrl-C, 143 for SIGTERM and 129
+    for SIGHUP. A signal that is already ignored when the program starts, such as SIGHUP under
+    nohup, stays ignored. Call this function in the main thread, before the program does anything
+    slow.
 
     Args:
       program: the name of the program, with which every message begins.
@@ -212,16 +216,18 @@ def end_on_signals(program: str) -> None:
     global _current  # noqa: PLW0603
     _current = Termination(program)
     _current.start()
-    # Block signals during a fork. At first, a forked child has the signal handlers of its parent,
-    # and shares the pipe with its parent, so a signal to the child would end the parent.
+    # Block signals during a fork. A child process inherits the signal handlers and the pipe of its
+    # parent. Until the child has restored the default handlers, a signal to the child would be
+    # written to this pipe, and would end the parent.
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _DESCRIPTIONS),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _DESCRIPTIONS),
         after_in_child=_begin_as_fork,
     )
-    # The default handlers must be restored before the interpreter shuts down, because the shutdown
-    # stops the thread that reads the pipe. atexit calls functions in the reverse order of their
-    # registration, so it calls `_restore_signals` after all functions that are registered later.
+    # Restore the default handlers before the interpreter shuts down, because the shutdown stops the
+    # thread that reads the pipe, and signals would then have no effect. `_restore_signals` runs
+    # after all atexit functions that are registered later, because atexit calls functions in the
+    # reverse order of their registration.
     atexit.register(_restore_signals)
 
 
@@ -248,13 +254,13 @@ def ends_on_signals() -> bool:
 
 @contextmanager
 def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
-    """A context in which a training job can save a checkpoint before a signal ends the process.
+    """A context that lets a training job save a checkpoint before a signal ends the process.
 
-    If the training job `work` has unsaved steps when the signal arrives, this module calls
-    `work.request_stop`, and ends the process when the context ends. If an exception ends the
-    context after the signal, the process prints the message of the exception before it ends. A
-    second signal ends the process immediately. If contexts are nested, only the outermost context
-    has an effect.
+    If the training job `work` has unsaved steps when a signal arrives, this module calls
+    `work.request_stop`, and ends the process at the end of the context. If `work` has no unsaved
+    steps, the signal ends the process immediately. If an exception is raised in the context after
+    the signal, the process prints the message of the exception before exiting. A second signal ends
+    the process immediately. If contexts are nested, only the outermost context has an effect.
     """
     assert _current is not None, "end_on_signals was not called"
     with _current.postpone_end(work):
@@ -263,11 +269,12 @@ def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
 
 @contextmanager
 def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
-    """A context in which a signal first calls `callback`, and then ends the process.
+    """A context in which this module calls `callback` before a signal ends the process.
 
     The callback runs in another thread, because the main thread may be busy.
 
-    The process waits at most one second for all callbacks together.
+    If such contexts are nested, the process waits at most one second for all their callbacks
+    together.
     """
     if _current is None:
         yield
@@ -280,7 +287,7 @@ def stop_here() -> None:
     """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived.
 
     Call this function before an action that must not happen after Ctrl-C, such as pushing a model,
-    because the process still runs for a moment after Ctrl-C.
+    because the main thread still runs for a moment after Ctrl-C.
     """
     if _current is not None:
         _current.stop_here()

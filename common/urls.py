@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 _END = r"""(?=[\]):;,.]{0,4}(?:[\s"'<>]|$))"""
 _CREDENTIALS = re.compile(r"""(?<=://)[^/?#\s"'<>]*@""")
 _QUERY = re.compile(rf"""(://(?:[^\s?"'<>:]|:(?!//))*+)\?[^\s"'<>]+?{_END}""")
-# Matches the query string of a URL without a scheme and a host. The error messages of urllib3
-# contain such URLs.
+# Matches the query string of a URL that has no scheme and no host, as in the error messages of
+# urllib3.
 _RELATIVE_QUERY = re.compile(rf"""(?<=[\w/.~%-])\?[^\s=…"'<>?]+=[^\s"'<>]*?{_END}""")
 
 
@@ -26,9 +26,9 @@ def remove_secrets(text: str) -> str:
 
 
 def is_secure(url: str) -> bool:
-    """Whether the response to a request for `url` is safe from changes by others on the network.
+    """Whether nobody on the network can change the response to a request for `url`.
 
-    The function returns False only for plain http to a machine other than this one.
+    The function returns False only for an http:// URL whose host is not this machine.
     """
     parts = urlsplit(url)
     if parts.scheme != "http":

@@ -15,8 +15,8 @@ _DISTRIBUTIONS = {
 }
 # Maps a distribution to the dependencies whose versions can change the results of the distribution.
 _DEPENDENCIES = {"scikit-learn": ("scipy",)}
-# Packages whose versions do not matter, because the packages compute nothing: they contain only
-# command-line flags, logging and protocol buffers.
+# Packages whose versions cannot change a result, because the packages only handle command-line
+# flags, logging and protocol buffers.
 _WITHOUT_NUMBERS = {"absl", "google"}
 
 
@@ -39,9 +39,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def _distributions(package: str) -> list[str]:
     name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
     if _version(name) is None:
-        # No distribution has the name `name`, so look for a distribution that contains the package.
-        # A special build of TensorFlow, for example, may have another name than `tensorflow`. This
-        # search takes almost a second, so it is not used for every package.
+        # No distribution has the name `name`, so search all distributions for the package. For
+        # example, a special build of TensorFlow may be a distribution with a name other than
+        # `tensorflow`. Search only if necessary, because a search takes almost a second.
         return importlib.metadata.packages_distributions().get(package, [name])
     return [name, *_DEPENDENCIES.get(name, ())]
 

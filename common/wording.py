@@ -3,8 +3,8 @@
 The strings that only people read are docstrings, the messages of exceptions and assertions, log
 lines and help texts. A change to a string that only people read must not change the fingerprint of
 the code (see `common.fingerprint`). A string that the program itself uses, such as the name of a
-feature or a key of a dictionary, can affect a result. A message that the program first assigns to a
-variable does not count as a string that only people read, because the program may also write the
+feature or a key of a dictionary, can affect a result. If a program assigns a message to a variable,
+this module assumes that the message can affect a result, because the program may also write the
 variable to a file.
 """
 
@@ -16,7 +16,8 @@ from typing import Any
 _EXCEPTIONS = ("Error", "Exception", "Interrupt", "Warning")
 _LOG_METHODS = {"log", "debug", "info", "warning", "error", "exception", "critical"}
 _LOGGERS = {"logger", "logging"}
-# Functions of `common.options` whose first argument is a help text or part of an error message.
+# The functions and classes of `common.options` whose first argument is a string that only people
+# read.
 _HELP = {"option", "Check"}
 _HELP_KEYWORDS = {"help", "description", "epilog"}
 _TEXT = ast.Constant("wording")
@@ -25,8 +26,8 @@ _TEXT = ast.Constant("wording")
 def remove_wording(tree: ast.Module) -> None:
     """Removes docstrings, and puts a constant in place of other strings that only people read.
 
-    The resulting tree can be compared with another tree, but it cannot be compiled, because blocks
-    may be empty.
+    The resulting tree can be hashed, but it cannot be compiled, because a function that contained
+    only a docstring now has an empty body.
     """
     _Neutral().visit(tree)
 
@@ -41,7 +42,7 @@ class _Neutral(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Removes `pass`, because a body with a docstring needs no `pass`, but may have one."""
+        """Removes `pass`, because a body with a docstring instead of `pass` does the same."""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):
@@ -79,8 +80,8 @@ def _is_log_line(call: ast.Call) -> bool:
 def _neutralise_arguments(call: ast.Call) -> None:
     """Replaces every positional argument that is a message: a string that contains a space.
 
-    The function keeps single words and keyword arguments, because the code that catches an
-    exception may use them.
+    The function does not replace single words and keyword arguments, because code that catches an
+    exception may compare them with other values.
     """
     call.args = [_TEXT if _is_text(a) and _has_space(a) else a for a in call.args]
 

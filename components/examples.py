@@ -33,7 +33,7 @@ def list_splits(examples: Artifact) -> list[str]:
 
 
 def read_records(split: str) -> Iterator[bytes]:
-    """Yields the TFRecords of a split, in the order of its files.
+    """Yields the TFRecords of a split, in the order of the file names.
 
     Args:
       split: URI of the split of an Examples artifact.
@@ -43,7 +43,7 @@ def read_records(split: str) -> Iterator[bytes]:
 
 
 def read_images(split: str) -> Iterator[ImageExample]:
-    """Yields the examples of one of ImageExampleGen's splits, in the order of its files.
+    """Yields the examples of one of ImageExampleGen's splits, in the order of the file names.
 
     Args:
       split: URI of the split.

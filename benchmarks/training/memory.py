@@ -16,8 +16,8 @@ _PROJECT = Path(__file__).resolve().parents[2]
 def measure_memory(material: Material, copies: int, steps: int, batch_size: int) -> float:
     """Returns the peak resident memory, in MiB, of a training run.
 
-    The dataset of the run contains every image `copies` times. Calls with different values of
-    `copies` show whether the memory grows with the size of the dataset.
+    The training data contain every image `copies` times. Calls with different values of `copies`
+    show whether the memory grows with the size of the dataset.
     """
     arguments = (material.folder, material.images, copies, steps, batch_size)
     output = subprocess.run(
@@ -54,8 +54,8 @@ def _train(material: Material, copies: int, steps: int, batch_size: int) -> None
 def _peak() -> float:
     """Returns the peak memory of this process so far, in MiB.
 
-    `resource.getrusage` cannot be used, because a child process inherits the `ru_maxrss` of its
-    parent process, so the value would be too large.
+    The function does not use `resource.getrusage`, because the `ru_maxrss` of a child process
+    includes the peak of its parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))

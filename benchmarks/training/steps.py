@@ -18,8 +18,8 @@ from trainer.training.optimizer import Schedule
 from trainer.training.train_step import Result, Stepper
 
 # The two training loops alternate: in each turn, one of the loops trains for several steps. The
-# first `_SETTLE` steps of a turn are not timed, because the batches for these steps may have been
-# prefetched during the other loop's turn, which would make the steps look too fast.
+# first `_SETTLE` steps of a turn are not timed, because their batches may have been prefetched
+# during the other loop's turn, which would make the steps look too fast.
 _SETTLE = 2
 
 
@@ -89,7 +89,7 @@ def measure_steps(
 class _TakingTurns(Stepper):
     """A `Stepper` that times its steps, and that runs `model.fit` after every few steps.
 
-    The measured time includes the work of the Trainer's loop between two steps.
+    The measured time of a step includes the work of the Trainer's loop until the next step begins.
     """
 
     def __init__(self, *args: Any, steps: int, other: Callable[[], None], **options: Any) -> None:

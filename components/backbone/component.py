@@ -19,8 +19,9 @@ def Backbone(  # noqa: N802, PLR0917 (named like a class, and called with keywor
 ) -> None:
     """Finds, downloads or converts a backbone, and copies its SavedModel into a Model artifact.
 
-    A run needs this node if its nodes or Beam workers run on machines that share only the pipeline
-    root. With this node, the other nodes and the Beam workers read the backbone from the artifact.
+    A run needs this node if its other nodes or its Beam workers run on machines that share no disk,
+    only the pipeline root. The other nodes and the Beam workers then read the backbone from the
+    Model artifact, which is in the pipeline root.
 
     Args:
       backbone: the output artifact; the SavedModel is copied into its directory.

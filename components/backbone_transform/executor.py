@@ -19,7 +19,7 @@ from trainer.preprocessing import CHUNK
 from trainer.transform_settings import TransformSettings
 
 BACKBONE_KEY = "backbone"
-WARNING = "warning"  # a custom property of the TransformGraph artifact; its value is a warning
+WARNING = "warning"  # the custom property of the TransformGraph artifact that contains a warning
 
 
 class Executor(executor.Executor):
@@ -51,9 +51,8 @@ class Executor(executor.Executor):
             if settings.check_input_range:
                 _check_input_range(input_dict, output_dict, settings)
             super().Do(inputs, output_dict, exec_properties | {key: custom_config})
-        # Trainer reads `counts.json` from the artifact of its input examples. With `--tune head`,
-        # Trainer's input examples are the transformed examples, so copy `counts.json` to their
-        # artifact.
+        # With `--tune head`, Trainer reads the transformed examples, and expects `counts.json` in
+        # the same artifact.
         for transformed in output_dict.get(TRANSFORMED_EXAMPLES_KEY, ()):
             examples = artifact_utils.get_single_uri(inputs[EXAMPLES_KEY])
             fileio.makedirs(transformed.uri)
@@ -63,9 +62,9 @@ class Executor(executor.Executor):
 class _Processor(executor.TransformProcessor):
     """TFX's TransformProcessor with a fixed batch size, `CHUNK` images.
 
-    By default, Beam tries batch sizes from 1 upwards to find the size with the highest speed. Small
-    batches would waste time, because the transform graph pads every batch to `CHUNK` images, and a
-    small batch therefore takes as long as a full batch.
+    With TFX's own TransformProcessor, Beam tries batch sizes from 1 upwards to find the fastest
+    one. Batches of fewer than `CHUNK` images would waste time, because the transform graph pads
+    every batch to `CHUNK` images.
     """
 
     def _GetDesiredBatchSize(self, *_: Any) -> int:  # noqa: N802 (TFX requires this name)

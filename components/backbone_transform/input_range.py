@@ -13,8 +13,8 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 MOST_IMAGES = 200
 _BATCH = 8
 # The user gets a warning only if significantly more images are classified correctly with another
-# range (one-sided McNemar's test, 5 %), and if the share of correctly classified images increases
-# by at least `_MIN_ADVANTAGE`.
+# range than with the configured range (one-sided McNemar's test, 5 %), and if the share of
+# correctly classified images is larger by at least `_MIN_ADVANTAGE`.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 

@@ -1,11 +1,11 @@
 """Cancels a Vertex AI custom job if the pipeline step that waits for the job is cancelled or fails.
 
 When a user cancels a run, Vertex AI sends SIGTERM to the step, but does not cancel the custom job
-that the step started. Without this module, the custom job would continue, and cost money.
-Google's own pipeline components cancel their jobs on SIGTERM too (see execution_context.py of
-google_cloud_pipeline_components). If the step fails while it waits for the job, the job must also
-be cancelled, because a retry of the step would start a second job with the same checkpoints while
-the first job is still running.
+that the step started. Without this module, the custom job would continue after the run was
+cancelled, and cost money. Google's own pipeline components also cancel their jobs on SIGTERM (see
+execution_context.py of google_cloud_pipeline_components). If the step fails while it waits for the
+job, this module also cancels the job. If the job of a failed step continued, a retry of the step
+would start a second job that writes the same checkpoints.
 """
 
 import logging
@@ -22,8 +22,8 @@ from google.cloud.aiplatform import gapic
 
 logger = logging.getLogger(__name__)
 
-# The pipeline step puts a label with this key on its custom job, and finds the job by the label
-# even if Vertex AI has not returned the name of the job yet.
+# The pipeline step puts a label with this key on its custom job. With this label, the step can find
+# the job even if the step was interrupted before Vertex AI returned the name of the job.
 _LABEL = "vit-step"
 _STATUS = 128 + signal.SIGTERM
 
@@ -41,16 +41,16 @@ _RETRY = Retry(
 
 @contextmanager
 def end_job_with_step(job: dict[str, Any], region: str) -> Iterator[None]:
-    """A context that cancels the job if an exception ends the context.
+    """A context that cancels a custom job if an exception is raised in the context.
 
-    Inside the context, SIGTERM raises SystemExit, so SIGTERM cancels the job too. The context does
-    not cancel a job that has already ended. Use the context only in the main thread, because only
-    the main thread can install signal handlers.
+    Inside the context, SIGTERM raises SystemExit, and so also cancels the job. If the job has
+    already ended, for example because the training failed, the context has nothing to cancel. Use
+    the context only in the main thread, because only the main thread can install signal handlers.
 
     Args:
-      job: the description of the job, in the form of the argument `job_args` of TFX's
-        `start_cloud_training`. The function adds a label to `job`, by which the function later
-        finds the job in Vertex AI.
+      job: the description of the job, as TFX's `start_cloud_training` expects it in `job_args`. The
+        function adds a label to `job`, so that it can later find the job in Vertex AI by this
+        label.
       region: the region in which the job is submitted.
     """
     step = uuid.uuid4().hex
@@ -80,10 +80,10 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether Vertex AI may have created a job that it does not list yet.
 
-    If the request to create the job was interrupted, or if the response was lost, the job may
-    appear in the list of jobs a little later. If Vertex AI refused to create the job, no job will
-    appear. If the step was already waiting for the job to end, the job is already in the list of
-    jobs.
+    If the step was interrupted while it created the job, or if Vertex AI had a server error, the
+    job may appear in Vertex AI's list of jobs a little later. If Vertex AI refused to create the
+    job, no job will appear in the list. If the step was waiting for the job to end, the job is
+    already in Vertex AI's list of jobs.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 
@@ -98,8 +98,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
     for job in jobs:
         if job.end_time is None:
             logger.warning("the step ends: cancelling %s", job.name)
-            # If the job has ended since it was listed, Vertex AI raises FailedPrecondition, which
-            # can be ignored.
+            # Ignore FailedPrecondition, which means that the job has ended since it was listed.
             with suppress(exceptions.FailedPrecondition):
                 _RETRY(client.cancel_custom_job)(name=job.name, timeout=_REQUEST_TIMEOUT)
 
@@ -107,7 +106,7 @@ def _cancel(step: str, parent: str, region: str, *, patience: float) -> None:
 def _find(
     client: gapic.JobServiceClient, step: str, parent: str, *, patience: float
 ) -> list[gapic.CustomJob]:
-    """Lists the jobs of the step; if there is none, tries again for `patience` seconds."""
+    """Returns the custom jobs of the step; if it finds none, tries again for `patience` seconds."""
     request = {"parent": parent, "filter": f"labels.{_LABEL}={step}"}
     until = time.monotonic() + patience
     while True:

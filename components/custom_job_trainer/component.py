@@ -7,12 +7,12 @@ from components.custom_job_trainer.executor import Executor
 
 
 class CustomJobTrainer(Trainer):
-    """TFX's Trainer, whose step submits a custom job that trains the model.
+    """A Trainer whose pipeline step submits a custom job, which trains the model.
 
-    TFX's own Trainer for Vertex AI is not used, because it has no input for statistics, and because
-    it reads the description of the job from `custom_config`. `custom_config` is part of the cache
-    key. If a user changed only the machines of the job, TFX's own Trainer would train the model
-    again, although the machines do not affect the model.
+    This class does not extend TFX's own Trainer for Vertex AI, because that Trainer has no input
+    for statistics. TFX's own Trainer for Vertex AI also reads the description of the job from
+    `custom_config`, which is part of TFX's cache key. If a user changed only the machines of the
+    job, the cache key would change, and TFX would train the same model again.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -1,9 +1,9 @@
 """Passes the description of Trainer's custom job from the first step of a run to Trainer's step.
 
-The description of the job is in a file and not in an execution property, because execution
-properties are part of the cache key, but the machines on which the job runs do not affect the
-trained model. If only the machines of the job change, the cache key stays the same, so a run can
-take the model from the cache, or resume from existing checkpoints.
+The description of the job is in a file, and not in an execution property. Execution properties are
+part of TFX's cache key, but the machines in the description do not affect the trained model. If a
+user changes only the machines of the job, a run can take the model from the cache, or resume from
+existing checkpoints.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class JobRequest:
     """The description of a custom job.
 
     Attributes:
-      job: the value of the argument `job_args` of TFX's `start_cloud_training`.
+      job: what the job runs and on which machines, as `job_args` for TFX's `start_cloud_training`.
       region: the region in which the job is submitted.
     """
 
@@ -56,8 +56,8 @@ def read_job_request(outputs: Mapping[str, list[types.Artifact]]) -> JobRequest:
 def _path(outputs: Mapping[str, list[types.Artifact]]) -> str:
     """Returns the path of the file with the description of the job.
 
-    The file is in the directory of the run. The directory of an output artifact is RUN/STEP/NAME,
-    where RUN is the directory of the run.
+    The file is in the directory RUN of the run, and the directory of an output artifact is
+    RUN/STEP/NAME.
     """
     (artifact,) = next(iter(outputs.values()))
     return os.path.join(os.path.dirname(os.path.dirname(artifact.uri)), _FILE)

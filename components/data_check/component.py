@@ -22,8 +22,8 @@ class DataCheckSpec(types.ComponentSpec):
 
     PARAMETERS = _PARAMETERS
     INPUTS = {EXAMPLES: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
-    # `data_issues` has one of TFX's own artifact types, because in a container, TFX looks up the
-    # class of an artifact by its type name, in a table that contains only TFX's own types.
+    # `data_issues` has one of TFX's own artifact types. In a container, TFX finds the class of an
+    # artifact by the name of its type, and knows only its own types.
     OUTPUTS = {  # noqa: RUF012
         ISSUES: ChannelParameter(type=standard_artifacts.ExampleAnomalies)
     }
@@ -46,8 +46,8 @@ class DataCheck(base_component.BaseComponent):
     A shortcut is a file format or image size that is common in one class and rare in all others. A
     model can learn a shortcut instead of the content of the images.
 
-    The node also reads the `test` split, but does not affect training: no node that trains a model
-    reads `data_issues.jsonl`.
+    The node also reads the `test` split. The test images cannot affect training, because no node
+    that trains a model reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = DataCheckSpec
@@ -83,8 +83,8 @@ class DataCheck(base_component.BaseComponent):
 class FullDataCheck(base_component.BaseComponent):
     """Like `DataCheck`, but also finds wrong labels and outliers with the features of a backbone.
 
-    The node also reads the `test` split, but does not affect training: no node that trains a model
-    reads `data_issues.jsonl`.
+    The node also reads the `test` split. The test images cannot affect training, because no node
+    that trains a model reads `data_issues.jsonl`.
     """
 
     SPEC_CLASS = FullDataCheckSpec

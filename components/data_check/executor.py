@@ -93,8 +93,8 @@ def measure_images(examples: types.Artifact, chunk: int, file: ViewsFile) -> Mea
     """Measures the images of all splits in chunks of at most `chunk` images.
 
     Yields, for each chunk, the measured values and the encoded images. When the caller asks for the
-    next chunk, it has processed the images of the previous chunk, so the function adds these images
-    to the count for the progress display.
+    next chunk, the function adds the images of the previous chunk to the count for the progress
+    display, because the caller has by then processed them.
 
     Args:
       examples: the Examples artifact of ImageExampleGen.

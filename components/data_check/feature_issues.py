@@ -12,11 +12,10 @@ import numpy as np
 from components.data_check.near_duplicates import Pair, group_images
 
 _FOLDS = 5
-_LEAST_OF_CLASS = _FOLDS  # classes with fewer images are not checked
-# To find near duplicates, the full data check first compares small grey copies of the images. In a
-# dataset of similar images, such as X-ray images, the grey copies of different images can have a
-# high correlation. Two images whose grey copies have a high correlation are therefore near
-# duplicates only if, in the backbone's feature space, each image is among the `_NEAREST` nearest
+_LEAST_OF_CLASS = _FOLDS  # classes with fewer images than this are not checked for wrong labels
+# In a dataset of similar images, such as X-ray images, the small grey copies of different images
+# can have a high correlation. The full data check therefore reports two images as near duplicates
+# only if, in the backbone's feature space, each of them is also among the `_NEAREST` nearest
 # neighbours of the other image.
 _NEAREST = 10
 # `find_outliers` computes the mean distance of each image to the `_NEIGHBOURS` nearest images of
@@ -73,14 +72,13 @@ def find_wrong_labels(
 ) -> list[WrongLabel]:
     """Uses confident learning to find images whose labels are probably wrong.
 
-    A linear probe, trained on the features of other images, predicts the class probabilities of
-    each image. The threshold of a class is the mean probability of the class over the images that
-    are labelled with the class. A class is a candidate label of an image if the probability of the
-    class for this image is at least the threshold of the class. The label of an image is probably
-    wrong if the most probable candidate label is a different class (Northcutt, Jiang and Chuang,
-    2021, "Confident Learning", section 3.1). The package cleanlab computes the same result, but is
-    not used, because the method takes only a few lines of code, and cleanlab's options are not
-    needed.
+    For each image, a linear probe that was trained on the features of other images predicts the
+    class probabilities. The threshold of a class is the mean predicted probability of the class
+    over the images that are labelled with the class. A class is a candidate label of an image if
+    its predicted probability is at least the threshold of the class. The label of an image is
+    probably wrong if another class is the most probable candidate label (Northcutt, Jiang and
+    Chuang, 2021, "Confident Learning", section 3.1). The function does not use the package
+    cleanlab, which computes the same result, because the method takes only a few lines of code.
 
     Args:
       features: float32 [N, D].
@@ -149,8 +147,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
 
     The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
     in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
-    Baselines". An image is an outlier if its distance is larger than the third quartile of the
-    distances of all images plus 1.5 times the interquartile range of these distances (Tukey, 1977,
+    Baselines". An image is an outlier if its distance is larger than Q3 + 1.5 (Q3 - Q1), where Q1
+    and Q3 are the first and the third quartile of the distances of all images (Tukey, 1977,
     "Exploratory Data Analysis").
 
     Args:
@@ -177,8 +175,8 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     if not len(measured):
         return []
     first, third = np.percentile(measured, [25, 75])
-    # Images of small classes have the distance NaN, and are not reported as outliers, because
-    # `NaN > x` is False for every x.
+    # Images of small classes, whose distance is NaN, are not reported as outliers, because every
+    # comparison with NaN is False.
     far = np.flatnonzero(distances > third + 1.5 * (third - first))
     return sorted(((int(i), float(distances[i])) for i in far), key=lambda image: -image[1])
 

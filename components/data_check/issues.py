@@ -15,7 +15,7 @@ from components.data_check.measure import LEAST_SIDE, ImageRecord
 from components.data_check.near_duplicates import Pair, find_near_duplicates
 
 FILE = "data_issues.jsonl"
-EXAMINED_FILE = "examined.json"  # lists the kinds of issues that were searched for
+EXAMINED_FILE = "examined.json"  # a list of the kinds of issues that the node searched for
 LEAK, CONFLICT, DUPLICATE = (
     "near duplicate in another split",
     "near duplicate of another class",
@@ -42,10 +42,10 @@ KINDS = {
 # The kinds of issues that can be found only with the features of a backbone.
 FEATURE_KINDS = (LABEL, OUTLIER)
 _LEAST_CONTRAST, _LEAST_BRIGHTNESS, _LEAST_SHARPNESS = 0.02, 0.06, 2e-4
-# A file format or image size is a shortcut if it has a share of at least `_USUAL` of the images in
-# one class, and a share of at most `_RARE` in every other class.
+# A file format or image size is a shortcut if at least the share `_USUAL` of the images of one
+# class have it, and at most the share `_RARE` of the images of every other class.
 _USUAL, _RARE = 0.5, 0.05
-_LEAST_IMAGES = 10  # classes with fewer images are not checked for shortcuts
+_LEAST_IMAGES = 10  # classes with fewer images than this are not checked for shortcuts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def find_pairs(records: Sequence[ImageRecord]) -> list[Pair]:
     """Finds the pairs of images that look the same; ignores images with a side below 32 pixels.
 
     Returns:
-      Pairs of indices of `records`, as `find_near_duplicates` returns them.
+      The pairs; `Pair.first` and `Pair.second` are indices into `records`.
     """
     views = {index: record.views for index, record in enumerate(records) if record.views}
     indices = list(views)
@@ -230,8 +230,8 @@ def _find_unusual_images(records: Sequence[ImageRecord], classes: Sequence[str])
         elif record.sharpness < _LEAST_SHARPNESS:
             looks[BLURRED].append((1 - record.sharpness / _LEAST_SHARPNESS, record, ""))
     for kind, found in looks.items():
-        # If more than half of the images are tiny, for example, report this once for the whole
-        # dataset, and not for each image.
+        # If more than half of the images have an issue of this kind, yield one issue for the whole
+        # dataset, and not one for each image.
         if len(found) > len(records) / 2:
             detail = f"{len(found)} of {len(records)} images are affected"
             yield Issue(kind=kind, score=0.0, label="", detail=detail)

@@ -12,7 +12,7 @@ import PIL.Image
 
 from components.data_check.views import Views, make_views
 
-LEAST_SIDE = 32  # pixels; smaller images are not compared, because too many of them look alike
+LEAST_SIDE = 32  # pixels; smaller images are not compared, because many tiny images look alike
 _WORK_SIDE = 256  # pixels; larger images are scaled down before they are measured
 
 
@@ -79,7 +79,8 @@ def _decode_grey(encoded: bytes) -> tuple[tuple[int, int], PIL.Image.Image]:
     """Returns width and height of an image, and a grey copy of at most 256 x 256 pixels."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         size = image.size
-        # `draft` makes libjpeg decode the image at a fraction of its size, which is faster.
+        # `draft` makes libjpeg decode the image at a fraction of its size, which is faster than
+        # decoding it at full size.
         image.draft("L", (_WORK_SIDE, _WORK_SIDE))
         grey = image.convert("L")
     grey.thumbnail((_WORK_SIDE, _WORK_SIDE))

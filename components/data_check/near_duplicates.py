@@ -10,14 +10,14 @@ import numpy as np
 
 from components.data_check.views import SIDE, Views
 
-# Two images look the same if the correlation of one image with a view of the other image (the whole
-# image, a crop or the mirror image) is at least `LEAST_LIKENESS` (see
+# Two images look the same if the correlation of one image with a view of the other image is at
+# least `LEAST_LIKENESS`. A view is the whole image, a crop or the mirror image (see
 # `components.data_check.views`).
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Two images are compared only if their perceptual hashes agree in at least one of four bands of 16
-# bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do, this band
-# is ignored for these images, because comparing so many images would be slow.
+# Two images are compared only if their 64-bit perceptual hashes agree in at least one of four bands
+# of 16 bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do,
+# this agreement does not count, because comparing so many images would be slow.
 _COMMON = 200
 
 
@@ -40,9 +40,10 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     The function also finds copies of an image that are re-encoded, mirrored, scaled down, or
     cropped by up to 5 %.
 
-    To save time, the function compares the small grey copies of two images only if the perceptual
-    hashes of these images agree in at least one of four bands of 16 bits. The running time
-    therefore grows only slightly faster than the number of images.
+    To save time, the function compares the small grey copies of two images only if the 64-bit
+    perceptual hashes of these images agree in at least one of four bands of 16 bits. Because the
+    function compares only a few of the pairs, its running time grows only slightly faster than the
+    number of images.
 
     Args:
       images: the views of each image (see `components.data_check.views`).

@@ -38,12 +38,12 @@ class ExampleCheckSpec(types.ComponentSpec):
 class ExampleCheck(base_component.BaseComponent):
     """Does what TFX's ExampleValidator does, and fails if it finds an anomaly.
 
-    The node also fails if too many images are quarantined, if most images with 16 bits per channel
-    have values of at most 12 bits, or if the class balance differs too much from that of the data
-    on which the champion model was trained.
+    The node also fails in three other cases: too many images are quarantined, most images with 16
+    bits per channel have values of at most 12 bits, or the class balance differs too much from that
+    of the champion model's training data.
 
-    ImageExampleGen does not do the checks of ExampleCheck, because a run with a different limit for
-    a check would then have to read all images again.
+    The checks of ExampleCheck are not part of ImageExampleGen, because ImageExampleGen would then
+    have to read all images again whenever the limit of a check changes.
     """
 
     SPEC_CLASS = ExampleCheckSpec
@@ -72,9 +72,9 @@ class ExampleCheck(base_component.BaseComponent):
           max_quarantined: the largest allowed share of quarantined images, from 0 to 1; if the
             share is larger, the run stops.
           champion_counts: a JSON list with the number of images of each class on which the champion
-            model was trained. The list is empty if the numbers of images were not recorded. The
-            JSON value is null if there is no champion, or if the champion was trained on the data
-            of this run.
+            model was trained. The list is empty if the champion was recorded without its numbers of
+            images. The JSON value is null if there is no champion, or if the champion was trained
+            on the data of this run.
           max_drift: the largest allowed Jensen-Shannon divergence between the class balance of this
             run's training data and that of the champion's training data.
           allow_anomalies: whether the run continues even if there are anomalies.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-# TFX must be imported before TFDV. TFDV imports the module tfx_bsl.arrow.sql_util, which the
-# installed tfx_bsl lacks, and importing TFX puts a mock in place of this module.
+# Import TFX before TFDV. TFDV imports the module tfx_bsl.arrow.sql_util, which the installed
+# tfx_bsl lacks, but TFX puts a mock in place of this module.
 from tfx.components.example_validator import executor  # noqa: F401 (isort: keep first)
 
 import tensorflow_data_validation as tfdv  # isort: skip
@@ -18,7 +18,7 @@ _SHOWN = 3  # classes
 def find_drift(
     classes: Sequence[str], now: Sequence[int], before: Sequence[int], limit: float
 ) -> Iterator[Finding]:
-    """Yields a `Finding` if the class balance has changed by more than `limit`.
+    """Yields a `Finding` if the class balance differs from the champion's by more than `limit`.
 
     TFDV's drift comparator computes the Jensen-Shannon divergence (with logarithms to base 2) of
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
@@ -26,9 +26,10 @@ def find_drift(
 
     The function does not use the L-infinity distance (the largest change of a share), which TFDV's
     comparator could also compute, because no limit on this distance suits all datasets. In a
-    dataset of 200 classes, 20 classes can vanish although no share changes by more than 0.01, so a
-    limit on the L-infinity distance would have to be below 0.01. In a dataset of 2 classes and 40
-    images, a share can change by 0.1 by chance, so the limit would have to be above 0.1.
+    dataset of 200 classes, 20 classes can vanish without any share changing by more than 0.01, so
+    only a limit below 0.01 on the L-infinity distance would detect the change. In a dataset of 2
+    classes and 40 images, however, a share can change by 0.1 by chance, so a limit below 0.1 would
+    cause false alarms.
 
     Args:
       classes: the class names.

@@ -61,7 +61,7 @@ class Executor(executor.Executor):
 def _describe(findings: Sequence[Finding]) -> str:
     """Returns the error message of a stopped run.
 
-    The message describes the first finding, because the report of the run shows the message, but
+    The message contains the first finding, because the report of the run shows this message, but
     not the table of all findings.
     """
     first = findings[0]

@@ -23,8 +23,8 @@ _MOST = 1 / 2
 def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: float) -> None:
     """Raises an error if too many images are quarantined.
 
-    If more than half the images of a class are quarantined, the function also names that class, in
-    the error message or, if the function raises no error, in a printed notice.
+    If more than half the images of a class are quarantined, the function also names the class: in
+    the error message, or in a printed notice if there is no error.
 
     Args:
       examples: URI of the Examples artifact.

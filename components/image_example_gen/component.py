@@ -34,11 +34,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Turns labelled images into tf.Examples with the features `image`, `label` and `file_name`.
 
     An upright RGB JPEG within the size limits is copied unchanged; an image of any other kind is
-    converted to an upright RGB JPEG within the size limits. ImageExampleGen decodes every image
-    once, and so finds damaged files before the training. An image is quarantined if it cannot be
+    converted to an upright RGB JPEG within the size limits. ImageExampleGen decodes every image, so
+    that damaged files are found before the training. An image is quarantined if it cannot be
     decoded, or if its label is not one of the classes. Every image is either written to a split or
-    quarantined.
-    The file `quarantine.jsonl` lists each quarantined image with a reason from
+    quarantined. The file `quarantine.jsonl` lists each quarantined image with a reason from
     `components.image_example_gen.quarantine.Reason`. The file `counts.json` contains the number of
     images read, the number quarantined, and the number in each split. `quarantine.jsonl` and
     `counts.json` are in the Examples artifact.
@@ -71,15 +70,16 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_side: the longest allowed side of an image, in pixels; larger images are scaled down.
           max_pixels: the largest allowed number of pixels; images with more pixels are quarantined.
           max_value: the pixel value of white in images with more than 8 bits per channel. If
-            `max_value` is 0, the node uses the value that the image file states, or 65535 if the
-            file of an image with 16 bits per channel states no value.
+            `max_value` is 0, the node uses the value of white that the image file states. If the
+            file of an image with 16 bits per channel does not state the value of white, the node
+            assumes that 65535 is white.
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.
           unread_notes: a directory in which the node writes a file with the names of the images
             that it could not read.
           listing: path of the list of images, which was written at the start of the run. If the
-            list does not exist, the node lists the images of the source itself.
+            list does not exist, the node lists the images of the source again.
         """
         spec = ImageExampleGenSpec(
             source=source,

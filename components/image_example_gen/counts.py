@@ -16,10 +16,11 @@ QUARANTINE_FILE = "quarantine.jsonl"
 
 READ = "read"
 QUARANTINE = "quarantine"
-# `DEEP` is the key for the number of images with 16 bits per channel for which ImageExampleGen
-# assumed that the value 65535 is white. `DARK` is the key for the number of images that are counted
-# under `DEEP` and have no value above 4095. Such images look nearly black, and probably come from
-# the 12-bit cameras of microscopes and scanners.
+# Under the key `DEEP`, `counts.json` contains the number of images with 16 bits per channel for
+# which ImageExampleGen assumed that the value 65535 is white. Under the key `DARK`, `counts.json`
+# states how many of the images under `DEEP` have no value above 4095. A 16-bit image with no value
+# above 4095 looks nearly black, and probably comes from a 12-bit camera, as in microscopes and
+# scanners.
 DEEP, DARK = "16_bits", "16_bits_dark"
 _REASONS = "reasons"
 _KEYS = (READ, *SPLITS, QUARANTINE)
@@ -31,8 +32,8 @@ def format_counts(
     """Returns the content of the file `COUNTS_FILE`, as JSON.
 
     Args:
-      tallies: maps each pair of a key (READ, a split, QUARANTINE, DEEP or DARK) and a label to the
-        number of images.
+      tallies: maps each pair (key, label) to the number of images. A key is READ, a split,
+        QUARANTINE, DEEP or DARK.
       reasons: the number of quarantined images for each reason.
     """
     totals: Counter[str] = Counter()
@@ -68,7 +69,7 @@ def read_reasons(uri: str) -> dict[str, int]:
 
 
 def read_depths(uri: str) -> tuple[int, int]:
-    """Returns the numbers of images under the keys `DEEP` and `DARK`.
+    """Returns the two numbers of images that `counts.json` contains under `DEEP` and `DARK`.
 
     Args:
       uri: URI of the Examples artifact.
@@ -78,11 +79,12 @@ def read_depths(uri: str) -> tuple[int, int]:
 
 
 def read_counts_of_classes(uri: str, classes: int) -> dict[str, list[int]]:
-    """Like `read_counts`, but returns the numbers of each class separately.
+    """Like `read_counts`, but returns separate numbers for each class.
 
     Args:
       uri: URI of the Examples artifact.
-      classes: the number of classes; images with any other label are not counted.
+      classes: the number of classes; images whose label is not one of these classes are not
+        counted.
 
     Returns:
       A dictionary with the same keys as the result of `read_counts`. Each value of the dictionary

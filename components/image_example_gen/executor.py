@@ -148,7 +148,7 @@ def _list_images(exec_properties: dict[str, Any]) -> Listing:
 
 
 def _collect(plans: Sequence[str], uri: str) -> list[dict[str, Any]]:
-    """Writes the list of quarantined images, and `counts.json`; returns the entries of the list."""
+    """Writes `quarantine.jsonl` and `counts.json`; returns the entries of `quarantine.jsonl`."""
     tallies: Counter[tuple[str, int]] = Counter()
     reasons: Counter[str] = Counter()
     records = []

@@ -1,9 +1,10 @@
 """The list of a run's images, which is written at the start of the run and read by ImageExampleGen.
 
 Without the list of images, ImageExampleGen would have to walk through the image folder, or list the
-bucket, a second time. The fingerprint of the data is computed from the list of images, so the
-fingerprint covers exactly those files that ImageExampleGen reads. The list of images is in the
-pipeline's state directory, because ImageExampleGen can read that directory with every runner.
+bucket, a second time. The pipeline also computes the fingerprint of the data from the list of
+images, so that the fingerprint covers exactly those files that ImageExampleGen reads. The list of
+images is in the pipeline's state directory, because ImageExampleGen can read this directory no
+matter which runner executes the pipeline.
 """
 
 import json

@@ -14,9 +14,9 @@ from trainer.decoding.limits import Limits
 
 QUALITY = 98
 
-# TensorFlow's ops can decode only some BMP and WebP images, so Pillow decodes the others. (The
-# exported model rejects images that only Pillow can decode, because the exported model can use only
-# TensorFlow's ops.)
+# TensorFlow's ops can decode only some BMP and WebP images, so ImageExampleGen decodes the others
+# with Pillow. The exported model rejects images that only Pillow can decode, because the exported
+# model consists of TensorFlow's ops.
 _PARTLY_BY_PILLOW = ("BMP", "WebP")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DEPTH = 24  # the byte at this position of a PNG is the number of bits per channel
@@ -28,7 +28,7 @@ class Normalised(NamedTuple):
 
     Attributes:
       encoded: an upright RGB JPEG.
-      peak: the largest pixel value, if the image has 16 bits per channel and the value 65535 was
+      peak: the largest pixel value of an image with 16 bits per channel, if the value 65535 was
         assumed to be white; None for other images.
     """
 
@@ -39,14 +39,13 @@ class Normalised(NamedTuple):
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Converts an encoded image to an upright RGB JPEG within `limits`, if it is not one yet.
 
-    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. The
-    following images are converted to JPEGs of quality 98 without chroma subsampling: images of
-    formats other than JPEG, grey, CMYK and transparent images, images that are rotated by EXIF, and
-    images with a side above `max_side` pixels. Only the first frame of an animation is used.
-    Transparent images get a white background.
+    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. An image
+    that is not an upright RGB JPEG within `limits` is converted to a JPEG of quality 98 without
+    chroma subsampling. Of an animation, the function converts only the first frame. Transparent
+    images get a white background.
 
-    The exported model decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as this
-    function, so that training and serving see the same pixels, and reject the same files.
+    The function decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as the exported
+    model, so that an image has the same pixels in training and in serving.
 
     Raises:
       UnusableError: the image cannot be decoded.
@@ -56,13 +55,13 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
     if found is None:
         return _by_pillow(encoded, limits)
     try:
-        # Convert the bytes to a tensor, because a TensorFlow op that gets bytes wastes time: it
-        # first tries a fast path that accepts only tensors.
+        # Convert the bytes to a tensor, because a TensorFlow op that gets Python bytes wastes time
+        # on a fast path that accepts only tensors.
         content = tf.constant(encoded)
         if is_plain_jpeg(encoded, limits):
             # Decode the JPEG only to find damage: the example will contain the bytes of the file,
-            # not the decoded pixels. Decoding at an eighth of the size still reads the whole file,
-            # but takes only two thirds of the time of decoding at full size.
+            # not the decoded pixels. Decoding at an eighth of the size also reads the whole file,
+            # but takes a third less time than decoding at full size.
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
@@ -81,7 +80,8 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
 def _check(encoded: bytes, limits: Limits) -> None:
     """Raises an error if a file is empty, is too large, or is a HEIC image.
 
-    No decoder of this module can read HEIC images.
+    For a HEIC image, the error advises the user to convert it, because this module cannot decode
+    HEIC.
     """
     if not encoded:
         raise UnusableError(Reason.EMPTY, "the file is empty")
@@ -107,22 +107,22 @@ def _by_pillow(encoded: bytes, limits: Limits) -> Normalised:
 def _peak(png: bytes) -> int | None:
     """Returns the largest pixel value of a PNG with 16 bits per channel; None for other PNGs.
 
-    The function also returns None for a PNG with the chunk sBIT, because this chunk determines the
-    value of white: it states how many of the 16 bits are used.
+    For a PNG with the chunk sBIT, the function also returns None, because sBIT states how many of
+    the 16 bits are used, so that the value of white is known.
     """
     if png[_DEPTH] != 16 or b"sBIT" in png[:_HEADERS]:
         return None
     image = tf.io.decode_png(png, dtype=tf.uint16).numpy()
-    # If the PNG has two or four channels, leave out the last channel, because it is alpha.
+    # If the PNG has two or four channels, leave out the last channel, which is the alpha channel.
     return int(image[..., : (image.shape[-1] - 1) // 2 * 2 + 1].max())
 
 
 def _explain(message: str, format: str) -> UnusableError:
     """Returns an error with a one-line reason for a file that TensorFlow cannot decode.
 
-    If an assertion in `trainer.decoding` failed, the reason is the message of the assertion. All
-    other messages of TensorFlow are long descriptions of the graph, so the error does not contain
-    these messages.
+    If an assertion in `trainer.decoding` failed, the reason is the message of the assertion. If
+    TensorFlow failed in any other way, its message is a long description of the graph, so the error
+    says only that the file is damaged or truncated.
     """
     failed = re.search(r"assertion failed: \[(.*)\]", message)
     if failed is None:
@@ -138,6 +138,6 @@ def _encode(pixels: Any) -> bytes:
     file = io.BytesIO()
     try:
         PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
-    except (OSError, ValueError) as error:  # libjpeg writes at most 65,500 pixels per side
+    except (OSError, ValueError) as error:  # libjpeg cannot write a side of more than 65,500 pixels
         raise UnusableError(Reason.TOO_LARGE, " ".join(str(error).split())) from error
     return file.getvalue()

@@ -1,8 +1,8 @@
 """Decodes, with Pillow, the image formats that the exported model cannot decode.
 
 Pillow recognises the format of a file by its content, not by its name. This module allows Pillow to
-open only the formats in `PILLOW_FORMATS`. If this module allowed all formats, Pillow would run
-Ghostscript for an EPS file, for example, even if the file is named .jpg.
+open only the formats in `PILLOW_FORMATS`. If Pillow could open every format, an EPS file would make
+Pillow run Ghostscript, even if the file is named .jpg.
 """
 
 import io
@@ -34,7 +34,7 @@ class Pixels(NamedTuple):
     Attributes:
       rgb: the pixels, uint8 [h, w, 3]. The image is upright, has a white background where it was
         transparent, and its longer side has at most `Limits.max_side` pixels.
-      peak: the largest pixel value, if the image has 16 bits per channel and the value 65535 was
+      peak: the largest pixel value of an image with 16 bits per channel, if the value 65535 was
         assumed to be white; None for other images.
     """
 
@@ -43,7 +43,7 @@ class Pixels(NamedTuple):
 
 
 def decode_by_pillow(encoded: bytes, limits: Limits) -> Pixels:
-    """Decodes an image of one of `PILLOW_FORMATS`.
+    """Decodes an image in one of the formats `PILLOW_FORMATS`.
 
     Raises:
       UnusableError: the image cannot be decoded, or it is unknown which pixel value is white.
@@ -84,7 +84,7 @@ def _turn_and_shrink(rgb: PIL.Image.Image, image: PIL.Image.Image, max_side: int
     except Exception:  # damaged EXIF data can cause almost any exception in Pillow
         orientation = 1
     if isinstance(orientation, int) and 2 <= orientation <= 8:
-        rgb.info.clear()  # drop the other EXIF tags, which may be damaged
+        rgb.info.clear()  # drop all EXIF tags except the orientation, because they may be damaged
         rgb.getexif()[ORIENTATION] = orientation
         PIL.ImageOps.exif_transpose(rgb, in_place=True)
     if max(rgb.size) > max_side:
@@ -98,7 +98,7 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _scale(image, bits[0], max_value)
     peak = None
-    if max(bits) > 8:  # Pillow keeps only the 8 high bits if there are several channels
+    if max(bits) > 8:  # in an image with several channels, Pillow keeps only the 8 high bits
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
@@ -117,7 +117,7 @@ def _scale(image: PIL.Image.Image, bits: int, max_value: int) -> tuple[PIL.Image
     """Scales the values of a grey image with more than 8 bits, so that black is 0 and white 255."""
     values = np.asarray(image)
     if image.mode == "I" and _tag(image, _SAMPLE_FORMAT) == (_UNSIGNED,):
-        values = values.view(np.uint32)  # Pillow has no unsigned 32-bit mode
+        values = values.view(np.uint32)  # Pillow reads unsigned 32-bit values as signed
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise UnusableError(Reason.RANGE, "some of its values are infinite or not a number")

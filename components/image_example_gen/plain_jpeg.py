@@ -8,15 +8,15 @@ import struct
 from trainer.decoding.limits import Limits
 
 _START = b"\xff\xd8"
-# The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. Three markers between SOF0
-# and SOF15 are not frame headers: DHT, JPG and DAC.
+# The markers of frame headers: SOF0 to SOF15 in ITU-T T.81, table B.1. The codes from SOF0 to SOF15
+# also include three markers that do not begin a frame header: DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The frame-header markers of sequential JPEGs. JPEGs that are not sequential, such as progressive
-# JPEGs, can have any number of scans, and decoding many scans takes minutes, so `is_plain_jpeg`
-# counts their scans.
+# The frame-header markers of sequential JPEGs. In a JPEG that is not sequential, such as a
+# progressive JPEG, `is_plain_jpeg` counts the scans, because decoding a JPEG with very many scans
+# takes minutes.
 _SEQUENTIAL = (0xC0, 0xC1)
-# The marker of a scan, which cannot occur inside compressed data, because a zero byte follows each
-# 0xFF there.
+# The marker that begins a scan. Compressed data cannot contain this marker, because in compressed
+# data a zero byte follows each 0xFF.
 _SCAN, _MOST_SCANS = b"\xff\xda", 100
 # In a JPEG, 0xFF followed by one of these bytes does not begin a header segment: zero (it follows
 # each 0xFF in compressed data), TEM, RST0 to RST7, SOI, EOI, SOS (the start of a scan), and 0xFF (a

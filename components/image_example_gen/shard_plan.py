@@ -36,12 +36,12 @@ class Shard:
 def plan_shards(images: Sequence[ImageReference], splits: Sequence[str]) -> Iterator[Shard]:
     """Yields the shards of all splits. Each shard has about `SHARD_BYTES` bytes of images.
 
-    A train split of 800 images or more has at least 8 shards. The shards depend only on the
-    arguments, and not on the Beam runner or the number of workers.
+    A train split of 800 images or more has at least 8 shards, so that training can read several
+    shards at a time. The shards depend only on the arguments, and not on the Beam runner or the
+    number of workers.
 
-    Within a split, the images are in a random order, which is the same in every run. The images are
-    not stored class by class, because the Trainer's shuffle buffer would be too small to mix the
-    classes.
+    Within a split, the images are in a random order, which is the same in every run. If the images
+    were stored class by class, the Trainer's shuffle buffer would be too small to mix the classes.
 
     Args:
       images: all images of the source.
@@ -65,8 +65,8 @@ def _count(split: str, images: Sequence[ImageReference]) -> int:
 
 def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[ImageReference]]:
     """Divides images into at most `count` nonempty consecutive parts of about equal total size."""
-    # Add one byte to each size: an image whose file could not be read has size 0, but must also be
-    # in a shard.
+    # Add one byte to each size, because an image whose file could not be read has the size 0, but
+    # must also be put into a shard.
     ends = list(itertools.accumulate(image.size + 1 for image in images))
     start = 0
     for part in range(1, count + 1):
@@ -82,8 +82,8 @@ def _divide(images: Sequence[ImageReference], count: int) -> Iterator[Sequence[I
 def format_plan(shard: Shard) -> str:
     """Returns a shard as JSON Lines.
 
-    The first line contains the attributes `split`, `index` and `count` of the shard. Each of the
-    other lines contains the attributes of one image.
+    The first line contains the attributes `split`, `index` and `count` of the shard. Each line
+    after the first contains the attributes of one image.
     """
     lines = [(shard.split, shard.index, shard.count), *shard.images]
     return "".join(f"{json.dumps(line)}\n" for line in lines)

@@ -23,9 +23,10 @@ NO_LABEL = -1
 class ImageReference(NamedTuple):
     """The name, the label and the location of an image, but not the bytes of the image.
 
-    ImageExampleGen assigns references to splits and shards before it reads the bytes of any image.
-    All fields are strings and numbers, so that a reference can be stored as JSON. A file name that
-    is not UTF-8 is decoded by `os.fsdecode`, and therefore contains surrogates.
+    ImageExampleGen assigns images to splits and shards by their references, before it reads the
+    bytes of any image. All fields are strings and numbers, so that a reference can be stored as
+    JSON. If a file name is not valid UTF-8, `file_name` contains surrogates, as `os.fsdecode`
+    returns them.
 
     Attributes:
       file_name: the name of the image in the source; no two images of a source have the same name.
@@ -35,8 +36,8 @@ class ImageReference(NamedTuple):
       digest: a hash that identifies the image's bytes, 64 hex digits; empty if the file could not
         be read. On a disk, the digest is the SHA-256 of the bytes. In Google Cloud Storage, the
         digest is the SHA-256 of the checksum that the bucket stores. On other storage, the digest
-        is the SHA-256 of the size and the modification time, so copies of an image have other
-        digests.
+        is the SHA-256 of the size and the modification time, so two copies of an image have
+        different digests.
       split: the split to which the source assigns the image: TRAIN, VALIDATION or TEST; empty if
         the source assigns no split.
       group: the name of a group of images that must be in the same split; empty if the image is in
@@ -83,8 +84,8 @@ def unread_image(image: ImageReference, reason: str) -> SourceImage:
 class Source(abc.ABC):
     """A set of labelled images.
 
-    Each process makes its own `Source` from strings and numbers, because a compiled pipeline can
-    contain strings and numbers as JSON, but cannot contain a `Source`.
+    A compiled pipeline contains the argument of `make_source` as JSON, and each process creates its
+    own `Source` from this argument.
 
     Attributes:
       downloads: whether `prepare` may download the data.
@@ -155,18 +156,19 @@ class Source(abc.ABC):
           images: some of the references that `images` returned, in any order.
 
         Yields:
-          Each image once, in the order of the argument `images`, with one exception. If a source
-          consists of files that can only be read from the beginning, such as compressed TFRecord
-          files, the method sorts the images by file and by position in the file, so that it reads
-          each file only once. If an image cannot be read, or has changed since it was listed, the
-          attribute `error` of the `SourceImage` states the reason.
+          Each image once, in the order of the argument `images`, unless the source consists of
+          files that can only be read from the beginning, such as compressed TFRecord files. From
+          files that can only be read from the beginning, the method yields the images sorted by
+          file and by position in the file, so that it reads each file only once. If an image cannot
+          be read, or has changed since it was listed, the attribute `error` of the `SourceImage`
+          states the reason.
         """
 
     def fingerprint(self, cache: Path | None = None) -> str:
         """Returns a fingerprint of 64 hex digits.
 
-        The fingerprint changes if an image is added, removed, renamed or modified, if its label,
-        split or group changes, or if the class names change.
+        The fingerprint changes if an image is added, removed, renamed or modified, if the label,
+        split or group of an image changes, or if the class names change.
 
         Args:
           cache: see the method `images`.
