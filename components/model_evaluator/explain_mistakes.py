@@ -35,9 +35,9 @@ def explain_mistakes(
 ) -> HeatMaps | None:
     """Computes the heat maps of wrong predictions.
 
-    Returns None if all predictions are correct, or if no heat map is finished within `seconds`.
-    After an error, the function also returns None, and prints a notice. The function does not raise
-    the error, because the verdict does not depend on heat maps.
+    Returns None if all predictions are correct, or if no heat map is finished within `seconds`. If
+    an error occurs, the function prints a notice and returns None instead of raising the error,
+    because the verdict does not depend on heat maps.
 
     Args:
       predictions: the table that `components.model_evaluator.predictions` describes.

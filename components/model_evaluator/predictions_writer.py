@@ -1,4 +1,4 @@
-"""Writes the table of predictions while TFMA computes the metrics, in one pass over the images."""
+"""Writes the table of predictions in the same pass over the test images as TFMA's metrics."""
 
 import contextlib
 import contextvars
@@ -41,8 +41,8 @@ class WritePredictions(beam.PTransform):
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
         """
         Args:
-          eval_shared_models: TFMA's models: the new model and, if there is a champion, the
-            champion, whose name is `tfma.BASELINE_KEY`.
+          eval_shared_models: TFMA's objects for the new model and, if there is one, for the
+            champion. TFMA's name for the champion is `tfma.BASELINE_KEY`.
         """
         super().__init__()
         self._file = f"{_directory.get()}/{FILE}"
@@ -62,9 +62,10 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
     """Returns the rows of the table of predictions for a batch.
 
     Args:
-      extracts: TFMA's extracts of the batch: the serialized tf.Examples, the labels, and either the
-        outputs of one model, or a dictionary from the names of two models to their outputs. Each
-        output is a list or an array with one entry per image.
+      extracts: TFMA's extracts of the batch, which contain the serialized tf.Examples, the labels
+        and the outputs of the new model. If there is a champion, a dictionary from the names of the
+        two models contains the outputs of both models. Each output is a list or an array with one
+        entry per image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]

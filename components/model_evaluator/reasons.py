@@ -4,7 +4,8 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of the metric, and of the custom property that contains its value on the test split.
+    # The name of the accuracy metric, and also of the custom property with the accuracy on the test
+    # split.
     "accuracy"
 )
 

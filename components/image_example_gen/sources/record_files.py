@@ -24,8 +24,8 @@ class RecordFile(NamedTuple):
         path relative to the last folder before the first * or ? of the pattern.
       path: path or URI of the file.
       size: the size of a file in a bucket, in bytes; 0 for a file on this machine.
-      digest: for a file in a bucket, the SHA-256 of the checksum in the bucket's listing, 64 hex
-        digits; empty for a file on this machine.
+      digest: the `ListedFile.digest` of a file in a bucket, 64 hex digits; empty for a file on this
+        machine.
     """
 
     name: str
