@@ -65,9 +65,9 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
-        # If an executor returns an ExecutorOutput with copies of the output artifacts, as TFX's
-        # ExampleValidator does, TFX stores these copies instead of the artifacts in `outputs`. The
-        # usage is therefore recorded in the copies of the artifacts as well.
+        # Some executors, such as TFX's ExampleValidator, return copies of the output artifacts in
+        # an ExecutorOutput. TFX stores the copies instead of the artifacts in `outputs`, so the
+        # usage must also be recorded in the copies.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text
@@ -91,6 +91,7 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int:
-    # `getrusage` is used in sandboxes where /proc does not contain the peak memory of a process.
+    # In some sandboxes, /proc does not contain the peak memory of a process, so `getrusage` is the
+    # fallback.
     peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return peak // 2**20

@@ -4,7 +4,7 @@ On a disk, the files are written to a directory whose name TensorFlow Serving ig
 to the disk; then the directory is renamed to the number of the version. In a bucket, directories
 cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
 Until all files of a version are in the bucket, the push record marks the version as incomplete
-(`PushRecord.is_complete`), so that a later push can remove what a killed push left.
+(`PushRecord.is_complete`). If a push is killed, the next push removes the incomplete version.
 
 A process that changes a serving directory must hold the lease of the directory
 (`hold_serving_directory`).

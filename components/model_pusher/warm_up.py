@@ -25,8 +25,8 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. The request with the largest batch consists of copies of one JPEG image, the last
-# format (see `_batches`).
+# the graph. JPEG comes last, because `_batches` fills the largest batch with copies of the last
+# image.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -123,8 +123,8 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields one batch of `max_batch` copies of the last file, then a batch of one image for each
-    file.
+    """Yields a batch with `max_batch` copies of the last file and then, for each file, a batch with
+    only this file.
     """
     yield [files[-1]] * max_batch
     for file in files:

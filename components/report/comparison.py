@@ -63,16 +63,17 @@ class Comparison:
 
     Attributes:
       sides: the two runs that are compared.
-      options: maps the name of an option or a fingerprint to its values in the two runs; contains
-        only names whose two values differ.
+      options: the options and fingerprints that differ between the two runs; maps the name of each
+        to its two values.
       results: maps the name of each result, such as accuracy, to the results of the two runs in
         words.
       common: number of test images that both runs have.
-      both, first, second, neither: the numbers of common test images that both models, only the
-        first model, only the second model, or neither model classifies correctly.
+      both, first, second, neither: the common test images, counted by which models classify them
+        correctly; `first` counts the images that only the first model classifies correctly.
       p: p-value of McNemar's exact test; None if the runs have no test image in common.
-      classes: the classes whose recall differs most between the two models. Each entry consists of
-        the class name, and the recall of each model on the test images of its own run.
+      classes: the classes whose recall differs most between the two models. For each class, there
+        are the class name and the recall of each model, measured on the test images of the model's
+        own run.
       differing: the common test images for which the models predict different classes; images that
         only one model classifies correctly come first.
     """

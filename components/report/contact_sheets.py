@@ -6,8 +6,9 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Limits that keep the page of a report below 5 MB: the largest number of images in all contact
-# sheets, the largest and the least number of images per class, and the largest number of classes.
+# These limits keep the page of a report below 5 MB. The contact sheets show at most `_MOST_CLASSES`
+# classes and at most `_MOST` images in total. The number of images per class is between
+# `_LEAST_OF_CLASS` and `_MOST_OF_CLASS`, if the class has enough images.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 

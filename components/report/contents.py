@@ -19,7 +19,8 @@ class Data:
 
     Attributes:
       counts: the numbers of images that were read, written to each split, and quarantined.
-      by_class: the numbers in `counts`, counted for each class, in the order of the classes.
+      by_class: for each key of `counts`, the number of images of each class, in the order of the
+        classes.
       quarantine: some of the quarantined images, each as a mapping with `file_name` and `reason`.
       anomalies: differences between the examples and the schema, one line each.
     """
@@ -51,9 +52,10 @@ class Curves:
     """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: for each training step, a mapping with its metrics, and with its number as `step`.
-      epochs: for each epoch, a mapping with its training and validation metrics, and with the
-        number of its last step as `step`.
+      steps: for each training step, a dictionary of its metrics, in which the key `step` contains
+        the number of the step.
+      epochs: for each epoch, a dictionary of its training and validation metrics, in which the key
+        `step` contains the number of the epoch's last step.
     """
 
     steps: Sequence[Mapping[str, float]]
@@ -158,8 +160,8 @@ class Contents:
       verdict: the verdict on the model; None if the run ended before Pusher.
       thumbnails: small copies of test images with wrong predictions, by file name.
       heat_maps: heat maps of some images in `thumbnails`; None if Evaluator made no heat maps.
-      warning: Transform's warning that the backbone may expect a range of pixel values other than
-        the range that it gets; empty if there is no warning.
+      warning: Transform's warning that the images may not have the range of pixel values that the
+        backbone expects; empty if there is no warning.
       nodes: the time and the memory of the nodes, in the order in which they ran.
       artifacts: paths or URIs of the artifacts, by node and output.
     """

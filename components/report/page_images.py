@@ -15,8 +15,8 @@ def read_page_images(page: str) -> dict[str, str]:
 class _Reader(HTMLParser):
     """Finds each thumbnail, and the file name of its image.
 
-    A thumbnail is an element `<img src="data:…">`. The file name is in the next element
-    `<span class="file" title="…">`.
+    A thumbnail is an element `<img src="data:…">`. The file name of the image is in the element
+    `<span class="file" title="…">` that follows the thumbnail.
     """
 
     def __init__(self) -> None:
