@@ -17,7 +17,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # name of the custom property of output artifacts that stores the usage
+USAGE = "usage"  # output artifacts store the usage in this custom property
 _Artifacts = Mapping[str, Sequence[Any]]
 
 

@@ -1,13 +1,13 @@
 """Notes about images that a run could not read.
 
 A run computes the fingerprint of the source before it reads the images. If an image file disappears
-between these two steps, the run quarantines the image, but the fingerprint of the source still
-includes the image. If the file reappears before the next run, the next run computes the same
-fingerprint, so TFX would take the examples of the earlier run, which lack the image, from the
-cache. To prevent this cache hit, a run writes a note with the names of the images that it could not
-read. If an image that the note names can be read again, the next run computes a different
-fingerprint, and reads all images of the source again. The notes are in the pipeline root, or in
-`cloud.state_dir`, where both local runs and runs on a cluster can read files.
+after the fingerprint was computed and before the image is read, the run quarantines the image, but
+the fingerprint still includes the image. If the image file reappears before the next run, the next
+run computes the same fingerprint, so TFX would take the examples of the earlier run, which lack the
+image, from the cache. To prevent this cache hit, a run writes a note with the names of the images
+that it could not read. If an image that the note names can be read again, the next run computes a
+different fingerprint, and reads all images of the source again. The notes are in the pipeline root,
+or in `cloud.state_dir`, where both local runs and runs on a cluster can read files.
 """
 
 import json

@@ -21,8 +21,9 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     no file remains.
 
     The file is in gzip format, because readers of Examples artifacts expect gzip files. The
-    compression level is 0: higher levels would make the encoded images only 2 % smaller, and
-    decompression would take about a tenth of the input pipeline's time in every training epoch.
+    compression level is 0, because compression would make the encoded images only 2 % smaller,
+    whereas decompression would take about a tenth of the input pipeline's time in every training
+    epoch.
 
     Args:
       split_uri: the URI of the split's folder.
@@ -35,8 +36,8 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     fileio.makedirs(split_uri)
     path = f"{split_uri}/{_FILE_NAME}-{index:05}-of-{count:05}.gz"
     # Each call writes to a temporary path of its own, because two workers may write the same shard
-    # at the same time: if Beam loses contact with a worker, it gives the same work to another
-    # worker.
+    # at the same time. If Beam loses contact with a worker, Beam assigns the worker's shard to
+    # another worker.
     new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
     try:
         with (

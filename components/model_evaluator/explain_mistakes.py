@@ -62,7 +62,7 @@ def explain_mistakes(
         ]
         loaded = load_kept_model(model)
         made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
-    except Exception as error:  # which error TensorFlow raises depends on the graph
+    except Exception as error:  # TensorFlow may raise any error, depending on the graph
         logging.exception("The heat maps of wrong answers failed.")
         print_notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."

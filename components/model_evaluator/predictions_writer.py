@@ -41,8 +41,8 @@ class WritePredictions(beam.PTransform):
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
         """
         Args:
-          eval_shared_models: TFMA's objects for the new model and, if there is one, for the
-            champion. TFMA's name for the champion is `tfma.BASELINE_KEY`.
+          eval_shared_models: one `tfma.types.EvalSharedModel` for the new model and, if there is a
+            champion, one for the champion. TFMA's name for the champion is `tfma.BASELINE_KEY`.
         """
         super().__init__()
         self._file = f"{_directory.get()}/{FILE}"
@@ -63,9 +63,8 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 
     Args:
       extracts: TFMA's extracts of the batch, which contain the serialized tf.Examples, the labels
-        and the outputs of the new model. If there is a champion, a dictionary from the names of the
-        two models contains the outputs of both models. Each output is a list or an array with one
-        entry per image.
+        and the outputs of the new model. If there is a champion, the outputs of both models are in
+        a dictionary by model name. Each output is a list or an array with one entry per image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]

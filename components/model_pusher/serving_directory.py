@@ -13,7 +13,7 @@ from components.model_pusher.versions import list_versions
 # TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
 # that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
-# A push adds this file with warm-up requests to the pushed copy of a model.
+# A push adds warm-up requests to the pushed copy of a model, in the file `WARM_UP`.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 

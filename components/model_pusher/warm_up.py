@@ -25,8 +25,8 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. JPEG comes last, because `_batches` fills the largest batch with copies of the last
-# image.
+# the graph. JPEG is the last format, because `_batches` fills the largest batch with copies of the
+# image in the last format.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -72,8 +72,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # A TensorProto whose elements are all equal stores the value only once, so the file stays
-    # small.
+    # All pixels are 0, because a TensorProto stores equal elements as a single value, which keeps
+    # the file small.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)

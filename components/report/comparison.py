@@ -28,7 +28,7 @@ class ComparedRun:
       page: path or URI of the HTML page of the run's report.
       record: the record of the run.
       answers: the predictions of the run's model for the test images.
-      images: thumbnails of test images, as base64-encoded JPEG files, by file name.
+      images: thumbnails of test images, as base64-encoded JPEG files, in a dictionary by file name.
     """
 
     name: str
@@ -71,9 +71,8 @@ class Comparison:
       both, first, second, neither: the common test images, counted by which models classify them
         correctly; `first` counts the images that only the first model classifies correctly.
       p: p-value of McNemar's exact test; None if the runs have no test image in common.
-      classes: the classes whose recall differs most between the two models. For each class, there
-        are the class name and the recall of each model, measured on the test images of the model's
-        own run.
+      classes: the classes whose recall differs most between the two models. Each tuple contains the
+        class name and the recall of each model on the test images of the model's own run.
       differing: the common test images for which the models predict different classes; images that
         only one model classifies correctly come first.
     """

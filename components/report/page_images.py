@@ -6,7 +6,9 @@ _PREFIX = "data:image/jpeg;base64,"
 
 
 def read_page_images(page: str) -> dict[str, str]:
-    """Returns the thumbnails in an HTML page, as base64-encoded JPEG files, by file name."""
+    """Returns the thumbnails in an HTML page, as base64-encoded JPEG files, in a dictionary by file
+    name.
+    """
     reader = _Reader()
     reader.feed(page)
     return reader.images

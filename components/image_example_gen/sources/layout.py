@@ -128,7 +128,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
 
 
 class _Folders:
-    """The top folders in a list of relative paths, and what they contain."""
+    """The top-level folders in a list of relative paths, and what these folders contain."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         parts = [path.split("/") for path in paths]

@@ -183,8 +183,8 @@ def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[
     """Yields a name for each image, in the order of the files and of their records.
 
     If all records contain a name and all names are different, these names are used. If a name is
-    missing or occurs twice, each image is named after its record: the name of the file and the
-    index of the record, as in TFDS's `tfds_id`.
+    missing or occurs twice, the name of each image consists of the name of its file and the index
+    of its record, as in TFDS's `tfds_id`.
 
     Args:
       files: the name and the images of each file.
