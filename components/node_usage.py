@@ -66,8 +66,8 @@ def record_usage(
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
         # Some executors, such as TFX's ExampleValidator, return copies of the output artifacts in
-        # an ExecutorOutput. TFX stores the copies instead of the artifacts in `outputs`, so the
-        # usage must also be recorded in the copies.
+        # an ExecutorOutput. If an executor returns copies, TFX stores only the copies, so the usage
+        # must be recorded in the copies as well as in `outputs`.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text

@@ -36,11 +36,11 @@ def assign_splits(
     added or removed.
 
     Each class needs an image in the train split, and in each split that the dataset lacks. In a
-    small class, the digests may leave one of these splits without an image. A split that needs an
-    image of a class and has none gets one from the split with the most images of that class: the
-    image with the lowest digest. If a class has too few different images for all splits that need
-    one, none of its images is moved. If images are added to a class later, an image that was moved
-    between splits may return to the split that its digest determines.
+    small class, the digests may assign no image to a split that needs one. A split that lacks an
+    image of a class gets one from the split with the most images of that class: the image with the
+    lowest digest. If a class has too few different images for all splits that need one, none of its
+    images is moved. If images are added to a class later, an image that was moved between splits
+    may return to the split that its digest determines.
 
     Args:
       images: all images of the source.

@@ -31,7 +31,7 @@ from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
 # The execution property CHAMPION makes the champion a part of the cache key. The executor ignores
-# the property, and finds the champion in the records of blessed models.
+# CHAMPION, and finds the champion in the records of blessed models.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
@@ -65,8 +65,8 @@ class Executor(executor.Executor):
         Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact.
         Writes the ModelBlessing artifact in the format of TFX's Evaluator, with the additional
         custom property `accuracy`. If the model is not blessed, the custom property `reasons` of
-        the ModelBlessing artifact states why. If another run blesses its model during the
-        evaluation, the new model is blessed only after a comparison with that model as well.
+        the ModelBlessing artifact states why. If another run blesses a model during the evaluation,
+        the new model is also compared with that model before the new model is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.

@@ -71,8 +71,8 @@ def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
     Args:
       extracts: TFMA's extracts of a batch, which contain the outputs of one model, or a dictionary
         from the names of several models to their outputs. The outputs of a model without the output
-        `valid` are returned unchanged. Only models that an earlier version of the pipeline exported
-        lack the output `valid`: they raise an error for an undecodable image.
+        `valid` are returned unchanged. Models that an earlier version of the pipeline exported lack
+        the output `valid`, because they raise an error for an undecodable image.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

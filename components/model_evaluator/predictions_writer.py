@@ -1,4 +1,6 @@
-"""Writes the table of predictions in the same pass over the test images as TFMA's metrics."""
+"""Writes the table of predictions in the pass over the test images in which TFMA computes the
+metrics.
+"""
 
 import contextlib
 import contextvars

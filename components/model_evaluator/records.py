@@ -143,9 +143,9 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the records of up to two models: A, the last blessed model, and B, the last blessed
-    model from a different training than A. A is the champion of a new model, unless A and the new
-    model come from the same training: then B is the champion.
+    """Returns the record of the last blessed model, and the record of the last blessed model from a
+    different training. If a new model comes from the same training as the last blessed model, the
+    second record is that of the new model's champion.
 
     Args:
       records: the directory of the records.

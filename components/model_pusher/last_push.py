@@ -93,8 +93,8 @@ class Serving:
         result of Pusher from the cache.
 
         If another training made the last pushed model, or if the serving directory has changed
-        since that push, the key is different, so TFX runs Pusher. Pusher pushes a model again if
-        the served copy was removed or damaged.
+        since the last push, the key differs from the key in the run that pushed the model, so TFX
+        runs Pusher. Pusher pushes a model again if the served copy was removed or damaged.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

@@ -61,10 +61,10 @@ def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
     If the serving directory is on a disk, not in a bucket, the string contains the change time
-    (ctime) of the version's directory. Moving a directory updates its change time, so the string
-    changes even if somebody moves the version's directory away and later moves it back. Report
-    writes model cards to the serving directory after the push, so files outside the version's
-    directory do not affect the string.
+    (ctime) of the version's directory. Moving a directory updates its change time, so the returned
+    string changes even if somebody moves the version's directory away and later moves it back.
+    Report writes model cards to the serving directory after the push, so files outside the
+    version's directory do not affect the returned string.
     """
     version = newest_version(base_directory)
     if version is None:

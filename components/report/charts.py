@@ -19,7 +19,7 @@ from components.report.contents import Curves, Data
 
 # Maps the colour variables of the style sheet to placeholder colours. Vega does not accept a
 # variable such as `var(--ink)` as a colour, so charts are drawn in placeholder colours. In the SVG,
-# `render` replaces each placeholder colour with its variable.
+# `render` replaces each placeholder colour with the variable that it stands for.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",
@@ -255,7 +255,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # classes are plotted by index, because shortened names may be equal
+    for row in rows:  # classes are plotted by index, because shortened class names may be equal
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"

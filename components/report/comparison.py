@@ -63,13 +63,13 @@ class Comparison:
 
     Attributes:
       sides: the two runs that are compared.
-      options: the options and fingerprints that differ between the two runs; maps the name of each
-        to its two values.
+      options: maps the name of each option or fingerprint that differs between the two runs to its
+        two values.
       results: maps the name of each result, such as accuracy, to the results of the two runs in
         words.
       common: number of test images that both runs have.
-      both, first, second, neither: the common test images, counted by which models classify them
-        correctly; `first` counts the images that only the first model classifies correctly.
+      both, first, second, neither: the number of common test images that are classified correctly
+        by both models, only by the first model, only by the second model, or by neither model.
       p: p-value of McNemar's exact test; None if the runs have no test image in common.
       classes: the classes whose recall differs most between the two models. Each tuple contains the
         class name and the recall of each model on the test images of the model's own run.

@@ -6,9 +6,9 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# These limits keep the page of a report below 5 MB. The contact sheets show at most `_MOST_CLASSES`
-# classes and at most `_MOST` images in total. The number of images per class is between
-# `_LEAST_OF_CLASS` and `_MOST_OF_CLASS`, if the class has enough images.
+# These limits on contact sheets keep the page of a report below 5 MB. The contact sheets show at
+# most `_MOST_CLASSES` classes and at most `_MOST` images in total. The contact sheet of a class
+# shows `_LEAST_OF_CLASS` to `_MOST_OF_CLASS` images, or all images if the class has fewer images.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 

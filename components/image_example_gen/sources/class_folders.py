@@ -93,8 +93,8 @@ class ClassFolders(Source):
         """Returns the relative path and the path or URI of each visible file in a class folder or
         split folder.
 
-        A relative path is relative to the folder of the source, such as `daisy/1.jpg` or
-        `train/daisy/1.jpg`. Every call returns the same list, in the same order.
+        A relative path, such as `daisy/1.jpg` or `train/daisy/1.jpg`, starts in the folder of the
+        source. Every call returns the same list, in the same order.
         """
 
     @abc.abstractmethod

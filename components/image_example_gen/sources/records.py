@@ -52,8 +52,8 @@ class RecordImage(NamedTuple):
 class Features(NamedTuple):
     """The names of the features from which an image, its label and its name are read.
 
-    Each attribute is a tuple of feature names in the order of preference. The first name that a
-    tf.Example contains is used.
+    Each attribute lists feature names in the order of preference: the first feature that a
+    tf.Example contains is read.
     """
 
     image: tuple[str, ...] = ("image",)
