@@ -118,7 +118,7 @@ def write_plans(shards: Iterable[Shard], directory: str) -> list[str]:
 
 
 def read_result(plan: str) -> ShardResult:
-    """Returns the result of the shard that the plan file `plan` describes."""
+    """Returns the `ShardResult` of the shard that the plan file `plan` describes."""
     with fileio.open(_result(plan)) as file:
         rows, quarantine = json.loads(file.read())
     return ShardResult({(key, label): count for key, label, count in rows}, quarantine)

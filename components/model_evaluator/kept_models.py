@@ -1,4 +1,5 @@
-"""Keeps the models of an evaluation in memory, so that TFMA and the heat maps load each only once.
+"""Keeps the models of an evaluation in memory, so that TFMA and the heat maps load each model only
+once.
 
 Loading even a small exported model takes a second or more, because TensorFlow creates a Python
 object for each operation in the model's functions.

@@ -69,7 +69,7 @@ class Limit:
         )
 
     def reason(self) -> str:
-        """Returns in words by how much the value misses the limit."""
+        """Returns a text that says by how much the value misses the limit."""
         if self.is_ceiling:
             by = self.bound - self.limit
             return f"{self.name} {self.value:.4f} is {by:.4f} above {self.limit:.4f}"

@@ -61,7 +61,7 @@ class WritePredictions(beam.PTransform):
 
 
 def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
-    """Returns the rows of the table of predictions for a batch.
+    """Returns the rows that a batch adds to the table of predictions.
 
     Args:
       extracts: TFMA's extracts of the batch, which contain the serialized tf.Examples, the labels
@@ -97,7 +97,8 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 def _columns(
     answers: Mapping[str, Any], labels: np.ndarray, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns the columns of one model in the table of predictions, by their names without prefix.
+    """Returns one model's columns for the table of predictions, in a dictionary by column name
+    without prefix.
 
     A model that an earlier version of the pipeline exported has no outputs `valid` and `accepted`:
     for such a model, all images count as valid, and all predictions as accepted.

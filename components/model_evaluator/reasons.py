@@ -11,5 +11,5 @@ ACCURACY = (
 
 
 def read_reasons(blessing: Any) -> str:
-    """Returns the reasons why the model is not blessed, from a ModelBlessing artifact."""
+    """Reads a ModelBlessing artifact; returns the reasons why the model is not blessed."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"

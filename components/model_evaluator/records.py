@@ -145,7 +145,7 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
     """Returns the record of the last blessed model, and the record of the last blessed model from a
     different training. If a new model comes from the same training as the last blessed model, the
-    second record is that of the new model's champion.
+    champion of the new model is the last blessed model from a different training.
 
     Args:
       records: the directory of the records.

@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(state_dir: str) -> str:
-    """Returns the path of the record of the last push, which is in a pipeline's state directory."""
+    """Returns the path of the file, in a pipeline's state directory, that records the last push."""
     return f"{state_dir}/pushed.json"
 
 

@@ -1,4 +1,5 @@
-"""Copies SavedModels into a serving directory, so that servers never see an incomplete version.
+"""Copies SavedModels into a serving directory in such a way that servers never see an incomplete
+version.
 
 On a disk, the files of a version are first written to a directory whose name TensorFlow Serving
 ignores. After the files have been flushed to the disk, the directory is renamed to the number of

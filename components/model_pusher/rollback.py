@@ -16,7 +16,7 @@ class Rollback:
     """The result of a rollback.
 
     Attributes:
-      served: the directory of the new version, which is served from now on.
+      served: the directory of the new version, which is served after the rollback.
       copy_of: the number of the earlier version that was copied to the new version.
       withdrawn: the number of the version that was served before the rollback.
     """
@@ -27,7 +27,8 @@ class Rollback:
 
 
 def roll_back(base_directory: str, version: int | None) -> Rollback:
-    """Copies an earlier version to a new version, and marks the version served so far as withdrawn.
+    """Copies an earlier version to a new version, and marks the previously served version as
+    withdrawn.
 
     Servers serve the version with the greatest number, so the copy becomes the served version. A
     run does not push a withdrawn model again. A rollback to a withdrawn version cancels the

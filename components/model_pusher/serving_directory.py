@@ -31,7 +31,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns which version is served now, for an error message about a failed push or rollback."""
+    """Describes the served version, for an error message about a failed push or rollback."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):

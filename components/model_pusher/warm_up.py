@@ -53,7 +53,8 @@ def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
 
 
 def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.PredictionLog]:
-    """Makes requests with one image and with `max_batch` images for each signature of a model.
+    """For each signature of a model, makes requests with one image and a request with `max_batch`
+    images.
 
     Args:
       model: the directory of the SavedModel.

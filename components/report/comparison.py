@@ -65,8 +65,8 @@ class Comparison:
       sides: the two runs that are compared.
       options: maps the name of each option or fingerprint that differs between the two runs to its
         two values.
-      results: maps the name of each result, such as accuracy, to the results of the two runs in
-        words.
+      results: maps the name of each result, such as accuracy, to two texts with the results of the
+        two runs.
       common: number of test images that both runs have.
       both, first, second, neither: the number of common test images that are classified correctly
         by both models, only by the first model, only by the second model, or by neither model.

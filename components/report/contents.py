@@ -68,7 +68,7 @@ class Verdict:
     Attributes:
       blessed: whether the gate blessed the model.
       reasons: the reasons why the gate did not bless the model; empty if it did.
-      limits: each limit of the gate with the measured value, in words.
+      limits: for each limit of the gate, a text with the limit and the measured value.
       floor: the required accuracy; None if it is not known.
       comparison: the comparison with the champion, in words; empty if there is no champion.
       warnings: reasons to doubt the gate's verdict, such as a class without test images, one line

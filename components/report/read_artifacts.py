@@ -222,8 +222,8 @@ def _is_cached(ran_in: str, uri: str, run: str) -> bool:
     In a local run, `ran_in` is the id of the run that wrote the artifact, and `run` is the id of
     the current run. On a cluster, `ran_in` is empty, and `run` is the URI of the current run's
     report. Each run on a cluster writes its artifacts to a folder of its own, so an artifact
-    outside the folder of the current run comes from an earlier run. Report's folder is a subfolder
-    of the run's folder, and its name begins with `Report`.
+    outside the folder of the current run comes from an earlier run. The name of Report's folder, a
+    subfolder of the run's folder, begins with `Report`.
     """
     if ran_in:
         return ran_in != run

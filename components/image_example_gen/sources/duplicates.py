@@ -37,8 +37,8 @@ def are_across_classes(copies: Sequence[ImageReference]) -> bool:
 
 
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
-    """Returns the file names of the copies to remove, so that the remaining copies of an image have
-    the same label and split.
+    """Returns the file names of the copies to remove. The remaining copies of an image have the
+    same label and the same split.
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
     right. If copies of an image are in several splits, only the copies in one split are kept: in
