@@ -1,4 +1,4 @@
-"""PackagedSchema: a node that writes a reviewed schema: either this project's or the user's."""
+"""PackagedSchema: a node that writes a reviewed schema, from this project or from the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
