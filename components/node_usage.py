@@ -17,7 +17,7 @@ from typing import Any
 
 from common.memory import peak_memory
 
-USAGE = "usage"  # name of the custom property of output artifacts that stores the usage
+USAGE = "usage"  # output artifacts store the usage in this custom property
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
@@ -65,9 +65,9 @@ def record_usage(
         text = json.dumps(dataclasses.asdict(usage))
         for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
             artifact.set_string_custom_property(USAGE, text)
-        # If an executor returns an ExecutorOutput with copies of the output artifacts, as TFX's
-        # ExampleValidator does, TFX stores these copies instead of the artifacts in `outputs`. The
-        # usage is therefore recorded in the copies of the artifacts as well.
+        # Some executors, such as TFX's ExampleValidator, return copies of the output artifacts in
+        # an ExecutorOutput. If an executor returns copies, TFX stores only the copies, so the usage
+        # must be recorded in the copies as well as in `outputs`.
         for copies in getattr(result, "output_artifacts", {}).values():
             for copy in copies.artifacts:
                 copy.custom_properties[USAGE].string_value = text
@@ -91,6 +91,7 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int:
-    # `getrusage` is used in sandboxes where /proc does not contain the peak memory of a process.
+    # In some sandboxes, /proc does not contain the peak memory of a process, so `getrusage` is the
+    # fallback.
     peak = peak_memory(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return peak // 2**20

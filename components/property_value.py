@@ -8,8 +8,8 @@ from typing import Any, Protocol
 class Placeholder(Protocol):
     """An object with the method `encode`, such as a TFX placeholder (`tfx.dsl.placeholder`).
 
-    Pipeline compilers call `encode`. At run time, the encoded placeholder is replaced with a string
-    that another node wrote.
+    Pipeline compilers call `encode`. At run time, the orchestrator replaces the encoded placeholder
+    with a string that another node of the pipeline wrote.
     """
 
     def encode(self, component_spec: Any = None) -> Any:

@@ -17,9 +17,8 @@ from components.image_example_gen.sources.base import (
 # near duplicates of an image get the same split as well.
 CONTENT, NEAR_DUPLICATES = "content", "near_duplicates"
 _BUCKETS = 10
-# The digest of an image falls into one of ten hash buckets. The images of one bucket are the
-# validation split, those of another bucket the test split, and those of the other eight the train
-# split.
+# The digest of an image assigns the image to one of ten hash buckets. One hash bucket is the
+# validation split, one is the test split, and the other eight are the train split.
 _BUCKET_OF = {VALIDATION: 0, TEST: 1}
 
 
@@ -28,20 +27,20 @@ def assign_splits(
 ) -> list[str]:
     """Returns the split of each image.
 
-    Images in the dataset's own validation split or test split stay there. If the dataset lacks a
-    validation split or a test split, a tenth of the images is assigned to each missing split. These
-    images are taken from the dataset's train split, and from images that are in no split.
+    An image that the dataset assigns to the validation split or the test split stays in that split.
+    If the dataset lacks a validation split or a test split, each missing split gets about a tenth
+    of the images that are in the dataset's train split or in no split.
 
     The digest of an image, or of the name of its group, determines the split of the image. Copies
     of an image are always in the same split, and an image stays in its split when other images are
     added or removed.
 
-    In a small class, there may be no image whose digest belongs to a certain split. In this case,
-    the image with the lowest digest is moved to that split, from the split that has the most images
-    of the class. The train split needs an image of each class, and so does each split that the
-    dataset lacks. If the class has fewer different images than there are splits that need one, no
-    image is moved. If images are added to the class later, an image that was moved may return to
-    the split that its digest determines.
+    Each class needs an image in the train split, and in each split that the dataset lacks. In a
+    small class, the digests may assign no image to a split that needs one. A split that lacks an
+    image of a class gets one from the split with the most images of that class: the image with the
+    lowest digest. If a class has too few different images for all splits that need one, none of its
+    images is moved. If images are added to a class later, an image that was moved between splits
+    may return to the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -69,8 +68,9 @@ def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = (
     """Returns a key of 64 hex digits for each image. Images with the same key get the same split.
 
     The key is the digest of the image, or of the name of its group. If two groups contain copies of
-    the same image, or images that look the same, both groups get the smaller of their two keys. The
-    key is empty for an image that could not be read and has no group.
+    the same image, or images that look the same, the images of both groups get the same key: the
+    smaller of the two keys. An image that could not be read, and that belongs to no group, has an
+    empty key.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not alike and not any(image.group for image in images):
@@ -101,16 +101,16 @@ def _split_of(key: str, cut: Sequence[str]) -> str:
 
 
 def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """For each class, yields the sorted keys of its images, without the images that also belong to
-    another class.
+    """Yields, for each class, the sorted keys of its images, except keys that also occur in another
+    class.
 
     Args:
       labelled: the key and the label of each image.
     """
     label_of: dict[str, int] = {}
     for key, label in labelled:
-        # An image with copies in two classes is never moved to another split, because the move
-        # would change the splits of both classes.
+        # A key that occurs in two classes is left out, because moving its images to fill a split
+        # for one class would change the splits of the other class as well.
         label_of[key] = label if label_of.get(key, label) == label else NO_LABEL
     by_label: dict[int, list[str]] = {}
     for key, label in label_of.items():
@@ -123,7 +123,8 @@ def _keys_by_class(labelled: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 def _fill_empty(splits: dict[str, str], keys: Sequence[str], cut: Sequence[str]) -> None:
     """Moves images of a class between splits until each split in `cut` has an image of the class.
 
-    If the class has fewer keys (see `_keys`) than `cut` has splits, no image is moved.
+    If there are fewer keys than splits in `cut`, no image is moved, because at least one split
+    would remain without an image.
 
     Args:
       splits: maps each key to its split; changed in place.

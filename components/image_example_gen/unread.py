@@ -1,12 +1,14 @@
 """Notes about images that a run could not read.
 
 A run computes the fingerprint of the source before it reads the images. If an image file disappears
-after the fingerprint was computed, the run quarantines the image, although the fingerprint includes
-it. When the file exists again, the fingerprint is the same as before, so TFX would take the old
-examples, which lack the image, from the cache. For this reason, a run writes a note with the names
-of the images that it could not read. If one of the images in the note can be read again, the next
-run computes a different fingerprint, and reads all images of the source again. The notes are in the
-pipeline root, or in `cloud.state_dir`, where both local runs and runs on a cluster can read files.
+after the fingerprint was computed and before the image is read, the run quarantines the image, but
+the fingerprint still includes the image. If the missing file exists again in the next run, that run
+computes the same fingerprint, so TFX would take the examples of the earlier run, which lack the
+image, from the cache. To keep TFX from reusing incomplete examples, a run writes a note with the
+names of the images that it could not read. If an image that the note names can be read again, the
+next run computes a different fingerprint, and reads all images of the source again. The notes are
+in the pipeline root, or in `cloud.state_dir`, where both local runs and runs on a cluster can read
+files.
 """
 
 import json

@@ -20,9 +20,10 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     """A context manager that writes one TFRecord file. If the `with` statement ends with an error,
     no file remains.
 
-    The file has the gzip format, because readers of Examples artifacts expect it, but its
-    compression level is 0. Images are compressed already: gzip would make them only 2 % smaller,
-    and decompression would take about a tenth of the input pipeline's time in every training epoch.
+    The file is in gzip format, because readers of Examples artifacts expect gzip files. The
+    compression level is 0, because compression would make the encoded images only 2 % smaller,
+    whereas decompression would take about a tenth of the input pipeline's time in every training
+    epoch.
 
     Args:
       split_uri: the URI of the split's folder.
@@ -35,8 +36,8 @@ def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[byt
     fileio.makedirs(split_uri)
     path = f"{split_uri}/{_FILE_NAME}-{index:05}-of-{count:05}.gz"
     # Each call writes to a temporary path of its own, because two workers may write the same shard
-    # at the same time: if Beam loses contact with a worker, it gives the same work to another
-    # worker.
+    # at the same time. If Beam loses contact with a worker, Beam assigns the worker's shard to
+    # another worker.
     new = f"{split_uri}/.{index:05}-{uuid.uuid4().hex}"
     try:
         with (
@@ -55,11 +56,11 @@ def make_example(encoded: bytes, label: int, file_name: str) -> bytes:
     """Returns a serialized tf.Example with the features `image`, `label` and `file_name`."""
     example = tf.train.Example()
     features = example.features.feature
-    # The values are appended directly to `features`, because a separate `tf.train.Feature` would
-    # cost another copy of the image's bytes.
+    # The values are appended to the features of `example`, because creating a separate
+    # `tf.train.Feature` would copy the image's bytes once more.
     features["image"].bytes_list.value.append(encoded)
     features["label"].int64_list.value.append(label)
     features["file_name"].bytes_list.value.append(file_name.encode())
-    # Without `deterministic`, two runs might write different bytes for the same example, because
-    # the entries of a protobuf map have no fixed order.
+    # The entries of a protobuf map have no fixed order, so without `deterministic=True`, two runs
+    # might serialize the same example to different bytes.
     return example.SerializeToString(deterministic=True)

@@ -27,8 +27,8 @@ class ShardResult(NamedTuple):
     """The counts and the quarantined images of one shard.
 
     Attributes:
-      tallies: maps (key, label) to a number of images, where the key is READ, QUARANTINE, DEEP,
-        DARK, or the name of a split.
+      tallies: numbers of images, in a dictionary by key and label; the key is READ, QUARANTINE,
+        DEEP, DARK, or the name of a split.
       quarantine: one line of the quarantine file for each quarantined image of the shard.
     """
 
@@ -39,9 +39,10 @@ class ShardResult(NamedTuple):
 class WriteShard(beam.DoFn):
     """Reads the images of a shard one by one, and writes them as examples.
 
-    The input of this step is the path of the shard's plan file. The step writes its result to a
-    file next to the plan file. The step does not yield images for another step to write, because
-    Beam's DirectRunner keeps all elements between two unfused steps in memory.
+    The input of this step is the path of the shard's plan file. The step writes a `ShardResult` as
+    JSON to the file `PLAN.result`, where PLAN is the path of the plan file. One Beam step both
+    reads and writes the images, because Beam's DirectRunner keeps all elements that pass between
+    two unfused steps in memory.
     """
 
     def __init__(self, *, source: str, splits: str, classes: int, limits: Limits) -> None:
@@ -117,7 +118,7 @@ def write_plans(shards: Iterable[Shard], directory: str) -> list[str]:
 
 
 def read_result(plan: str) -> ShardResult:
-    """Returns the result of the shard that the plan file `plan` describes."""
+    """Returns the `ShardResult` of the shard that the plan file `plan` describes."""
     with fileio.open(_result(plan)) as file:
         rows, quarantine = json.loads(file.read())
     return ShardResult({(key, label): count for key, label, count in rows}, quarantine)

@@ -31,10 +31,10 @@ def keep_copy(folder: str, model: str) -> tuple[str, dict[str, FileRecord]]:
     target = f"{folder}/{hash_records(contents)}"
     if not tf.io.gfile.exists(target) or find_damage(target, contents):
         if "://" in folder:
-            # Directories in a bucket cannot be renamed, so the files are written directly to their
-            # final paths, and a killed process leaves an unfinished copy there. An unfinished copy
-            # does no harm, because a run uses only copies that have a record, and the record is
-            # written after the copy.
+            # A directory in a bucket cannot be renamed, so the files are written directly to their
+            # final paths. If the process is killed, it leaves an unfinished copy at these paths. An
+            # unfinished copy does no harm, because a run uses only copies that have a record, and
+            # the record is written after the copy.
             link_or_copy(model, target)
         else:
             _link(model, Path(target))
@@ -48,7 +48,7 @@ def _link(model: str, target: Path) -> None:
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         link_or_copy(model, str(new))
-        if target.exists():  # a damaged copy, which the new copy replaces
+        if target.exists():  # the existing copy is damaged
             shutil.rmtree(target)
         new.replace(target)
     finally:

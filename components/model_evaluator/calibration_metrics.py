@@ -19,8 +19,8 @@ ECE, NLL = "expected_calibration_error", "negative_log_likelihood"
 COVERAGE, ACCEPTED_ACCURACY = "coverage", "accepted_accuracy"
 NAMES = (ECE, NLL, COVERAGE, ACCEPTED_ACCURACY)
 
-# Two arrays. The first array of `_Sums` contains the number of predictions, the number of accepted
-# predictions, the number of accepted predictions that are correct, and the sum of the negative log
+# The first array of `_Sums` has four elements: the number of predictions, the number of accepted
+# predictions, the number of accepted and correct predictions, and the sum of all negative log
 # likelihoods. The second array of `_Sums` contains the counts and sums for each bin of
 # probabilities, as `calibration_bins` returns them.
 _Sums = tuple[np.ndarray, np.ndarray]
@@ -30,8 +30,8 @@ class CalibrationMetrics(metric_types.Metric):
     """Four metrics that are computed in one pass over the predictions.
 
     - `expected_calibration_error`, with 15 bins.
-    - `negative_log_likelihood`; if the model could not decode an image, the probability of the
-      correct class counts as 1e-7.
+    - `negative_log_likelihood`. For an undecodable image, the model outputs a probability of 0,
+      which counts as 1e-7, so that the logarithm is finite.
     - `coverage`, the share of accepted predictions.
     - `accepted_accuracy`, the share of correct predictions among the accepted predictions; 1 if no
       prediction is accepted.
@@ -97,7 +97,8 @@ class _Combiner(beam.CombineFn):
 def _get_outputs(predictions: Any, model: str) -> Mapping[str, Any]:
     """Returns the outputs of a model by name.
 
-    If `predictions` is an array and not a mapping, it contains the probabilities.
+    `predictions` is an array of probabilities, a dictionary of the outputs of one model, or a
+    dictionary from the names of several models to their outputs.
     """
     if not isinstance(predictions, Mapping):
         return {"probabilities": predictions}
@@ -115,17 +116,17 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     """Computes the calibration statistics of a model's predictions for N images.
 
     Args:
-      answers: the outputs of the model by name: `probabilities`, of shape [C + 1] or [N, C + 1],
-        where the last class is the one that `extractors.count_invalid_as_wrong` adds; and
-        `accepted` and `valid`, if the model has these outputs.
+      answers: the outputs of the model by name: `probabilities` and, if the model has them,
+        `accepted` and `valid`. The shape of `probabilities` is [N, C + 1], or [C + 1] for a single
+        image; the last class is the class that `extractors.count_invalid_as_wrong` adds.
       labels: the class index of each image, int [N].
     """
     probabilities = np.reshape(answers["probabilities"], [len(labels), -1])
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
-    # For an undecodable image, `count_invalid_as_wrong` sets the probability of the added class to
-    # 1. For an undecodable image, the calibration bins use 0, which is the probability that the
-    # model itself outputs for each class.
+    # For an undecodable image, `probabilities.max` is 1, because `count_invalid_as_wrong` adds a
+    # class with the probability 1. For an undecodable image, the calibration bins use 0, the
+    # probability that the model itself outputs for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

@@ -35,7 +35,8 @@ class Comparison:
         return self.champion_accuracy - self.accuracy
 
     def is_refused(self, settings: GateSettings) -> bool:
-        """Whether the gate refuses the model because its accuracy is too far below the champion's.
+        """Whether the gate refuses the model because its accuracy is too far below the champion's
+        accuracy.
 
         If `drop_must_be_significant` is true, the gate refuses the model only if the drop in
         accuracy is also statistically significant.

@@ -75,7 +75,7 @@ class ModelEvaluator(base_beam_component.BaseBeamComponent):
           records: directory with a record of each blessed model (see
             `components.model_evaluator.records`).
           training: fingerprint of the training that made the model.
-          data: fingerprint of the examples, which becomes part of the record of a blessed model.
+          data: fingerprint of the examples; a part of the record if the model is blessed.
           gate: `components.model_evaluator.settings.GateSettings`, as JSON.
           heat_map_seconds: time limit for the heat maps, in seconds; 0 for no heat maps.
           code_fingerprint: fingerprint of the executor's code.

@@ -16,9 +16,8 @@ from common.lease import hold_lease
 from common.notice import print_notice
 from components.image_example_gen.counts import READ, read_counts_of_classes
 
-# The code fingerprint of a node covers only modules that the node imports. The EvalConfig refers to
-# a class of `calibration_metrics` by name, so the module is imported here to be part of the
-# fingerprint.
+# `calibration_metrics` is imported only for the node's code fingerprint, which covers the imported
+# modules. The EvalConfig refers to the metrics by the name of their class, without an import.
 from components.model_evaluator import calibration_metrics  # noqa: F401
 from components.model_evaluator.explain_mistakes import explain_mistakes
 from components.model_evaluator.extractors import make_extractors
@@ -31,8 +30,8 @@ from components.model_evaluator.settings import GateSettings
 from components.model_evaluator.verdict import Verdict, judge
 from trainer.serving.exported_model import read_classes
 
-# The execution property CHAMPION only adds the champion to the cache key. The executor itself finds
-# the champion in the records of blessed models.
+# The execution property CHAMPION makes the champion a part of the cache key. The executor ignores
+# CHAMPION, and finds the champion in the records of blessed models.
 CHAMPION, RECORDS, TRAINING, GATE = "champion", "records", "training", "gate"
 DATA = "data"  # execution property: fingerprint of the examples
 HEAT_MAP_SECONDS = "heat_map_seconds"
@@ -41,12 +40,14 @@ EXTRACTORS = {"custom_extractors": f"{make_extractors.__module__}.{make_extracto
 
 
 class Executor(executor.Executor):
-    """TFX's executor of Evaluator, but this project's gate decides whether the model is blessed.
+    """TFX's executor of Evaluator, extended by this project's gate, which decides whether the model
+    is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
-    EvalConfig has no thresholds, because TFMA compares a threshold with the measured value. For
-    accuracy and recall, the gate compares its limit with the lower end of a confidence interval
-    instead. The gate computes its verdict from the table of predictions.
+    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, and not
+    with confidence bounds. This project's gate compares the lower confidence bounds of accuracy and
+    recall with the required values. The gate computes its verdict from the table of predictions
+    that Evaluator writes.
     """
 
     @keep_models()
@@ -61,12 +62,11 @@ class Executor(executor.Executor):
         The champion is the last blessed model that comes from a different training than the new
         model.
 
-        Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact. The
-        ModelBlessing artifact gets the file and the properties that TFX's Evaluator writes, and the
+        Writes the verdict, and heat maps of wrong predictions, to the ModelEvaluation artifact.
+        Writes the ModelBlessing artifact in the format of TFX's Evaluator, with the additional
         custom property `accuracy`. If the model is not blessed, the custom property `reasons` of
-        the ModelBlessing artifact states why. If another run blesses a model during the comparison,
-        that model becomes the champion, and the comparison is repeated with it before the new model
-        is blessed.
+        the ModelBlessing artifact states why. If another run blesses a model during the evaluation,
+        the new model is also compared with that model before the new model is blessed.
 
         Raises:
           InputError: the last blessed model is damaged.
@@ -158,8 +158,8 @@ def _write_blessing(
     champion: Blessing | None,
     output_dict: dict[str, list[types.Artifact]],
 ) -> None:
-    """Writes the ModelBlessing artifact as TFX's Evaluator does, but without the custom properties
-    that contain the ids of the model artifacts.
+    """Writes the ModelBlessing artifact in the format of TFX's Evaluator, but without the ids of
+    the Model artifacts.
 
     The corresponding code of TFX is at the end of `Do` in tfx/components/evaluator/executor.py.
     """

@@ -35,9 +35,9 @@ def explain_mistakes(
 ) -> HeatMaps | None:
     """Computes the heat maps of wrong predictions.
 
-    Returns None if all predictions are correct, or if no heat map is finished within `seconds`.
-    After an error, the function also returns None, and prints a notice. The function does not raise
-    the error, because the verdict does not depend on heat maps.
+    Returns None if all predictions are correct, or if no heat map is finished within `seconds`. If
+    an error occurs, the function prints a notice and returns None instead of raising the error,
+    because the verdict does not depend on heat maps.
 
     Args:
       predictions: the table that `components.model_evaluator.predictions` describes.
@@ -62,7 +62,7 @@ def explain_mistakes(
         ]
         loaded = load_kept_model(model)
         made = list(explain(loaded, images, seconds - (time.monotonic() - begin)))
-    except Exception as error:  # which error TensorFlow raises depends on the graph
+    except Exception as error:  # TensorFlow may raise any error, depending on the graph
         logging.exception("The heat maps of wrong answers failed.")
         print_notice(
             f"The report has no heat maps of wrong answers: {type(error).__name__}, see the log."

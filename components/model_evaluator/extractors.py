@@ -26,8 +26,8 @@ def make_extractors(
        exported model holds all images of a batch in memory.
     2. `WritePredictions` writes the table of predictions.
     3. `count_invalid_as_wrong` counts images that the model could not decode as wrong. For an
-       undecodable image, the model outputs a probability of 0 for each class, and TFMA alone would
-       take the first class as the predicted class.
+       undecodable image, the model outputs a probability of 0 for each class, so without this
+       extractor, TFMA would take the first class as the predicted class.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -51,11 +51,11 @@ def _extractor(name: str, transform: beam.PTransform) -> tfma.extractors.Extract
 
 
 def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Splits the extracts of a batch into extracts of at most `CHUNK` examples each.
+    """Splits a batch of examples into smaller batches of at most `CHUNK` examples each.
 
     Args:
-      extracts: TFMA's extracts of a batch, which contain only an Arrow RecordBatch before the model
-        runs.
+      extracts: TFMA's extracts of a batch before the model runs: a dictionary with a single entry,
+        an Arrow RecordBatch.
     """
     ((key, batch),) = extracts.items()
     for start in range(0, batch.num_rows, CHUNK):
@@ -65,14 +65,14 @@ def cut_into_chunks(extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def count_invalid_as_wrong(extracts: dict[str, Any]) -> dict[str, Any]:
     """Adds a class to the probabilities, and makes it the predicted class of undecodable images.
 
-    The prediction for an undecodable image then counts as wrong, because no image has the added
-    class.
+    No image has the added class as its label, so the prediction for an undecodable image counts as
+    wrong.
 
     Args:
-      extracts: TFMA's extracts of a batch, with the outputs of one model, or of several models by
-        name. A model that an earlier version of the pipeline exported has no output `valid`,
-        because it raises an error if an image cannot be decoded. The outputs of such a model are
-        returned unchanged.
+      extracts: TFMA's extracts of a batch, which contain the outputs of one model, or a dictionary
+        from the names of several models to their outputs. The outputs of a model without the output
+        `valid` are returned unchanged. Models that an earlier version of the pipeline exported lack
+        the output `valid`, because they raise an error for an undecodable image.
     """
     answers = extracts[tfma.PREDICTIONS_KEY]
     if PROBABILITIES in answers:

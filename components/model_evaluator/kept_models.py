@@ -1,7 +1,8 @@
-"""Keeps the models of an evaluation in memory, so that TFMA and the heat maps load each only once.
+"""Keeps the models of an evaluation in memory, so that TFMA and the heat maps load each model only
+once.
 
-Loading an exported model takes a second or more, even if it has few weights, because TensorFlow
-builds Python objects for all operations of the model's functions.
+Loading even a small exported model takes a second or more, because TensorFlow creates a Python
+object for each operation in the model's functions.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ _models = SharedObjects()  # by directory
 
 @contextlib.contextmanager
 def keep_models() -> Iterator[None]:
-    """A context manager: until it ends, models that TFMA or `load_kept_model` loaded stay in
+    """A context manager within which the models that TFMA or `load_kept_model` loads stay in
     memory.
     """
     with _models.keep():
@@ -45,7 +46,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
         loader.construct_fn = functools.partial(_load_once, model.model_path, loader.construct_fn)
 
 
-# `_load_once` is a function and not a method: TFMA pickles the loader, and the pickle of a method
-# would include the object to which the method belongs.
+# `_load_once` is not a method, because TFMA pickles the loader, which refers to `_load_once`, and
+# pickling a method would also pickle its object.
 def _load_once(directory: str, load: Callable[[], Any]) -> Any:
     return _models.get(directory, load)

@@ -22,11 +22,12 @@ class Limit:
     Attributes:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
-      bound: the number that is compared with `limit`: for accuracy and recall with a required
-        confidence above 0, the lower end of Wilson's interval; otherwise `value`.
+      bound: the number that is compared with `limit`: the lower end of Wilson's interval if
+        `confidence` is above 0, and otherwise `value`.
       limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
-      confidence: the confidence level of Wilson's interval; 0 if `bound` is `value`.
+      confidence: the confidence level of Wilson's interval; 0 if `limit` is compared with the
+        measured value itself.
       is_ceiling: whether `limit` is the greatest allowed value, and not the least.
     """
 
@@ -51,8 +52,8 @@ class Limit:
 
     @property
     def images_needed(self) -> int | None:
-        """The least number of images on which a model that makes no errors reaches the limit; None
-        if no number of images is enough.
+        """The least number of images that a model without any wrong prediction needs to reach the
+        limit; None if no number of images is enough.
         """
         return images_needed(self.limit, self.confidence)
 
@@ -68,7 +69,7 @@ class Limit:
         )
 
     def reason(self) -> str:
-        """Returns in words by how much the value misses the limit."""
+        """Returns a text that says by how much the value misses the limit."""
         if self.is_ceiling:
             by = self.bound - self.limit
             return f"{self.name} {self.value:.4f} is {by:.4f} above {self.limit:.4f}"

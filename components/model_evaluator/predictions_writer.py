@@ -1,4 +1,6 @@
-"""Writes the table of predictions while TFMA computes the metrics, in one pass over the images."""
+"""Writes the table of predictions in the pass over the test images in which TFMA computes the
+metrics.
+"""
 
 import contextlib
 import contextvars
@@ -41,8 +43,8 @@ class WritePredictions(beam.PTransform):
     def __init__(self, eval_shared_models: Sequence[Any]) -> None:
         """
         Args:
-          eval_shared_models: TFMA's models: the new model and, if there is a champion, the
-            champion, whose name is `tfma.BASELINE_KEY`.
+          eval_shared_models: one `tfma.types.EvalSharedModel` for the new model and, if there is a
+            champion, one for the champion. TFMA's name for the champion is `tfma.BASELINE_KEY`.
         """
         super().__init__()
         self._file = f"{_directory.get()}/{FILE}"
@@ -59,12 +61,12 @@ class WritePredictions(beam.PTransform):
 
 
 def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
-    """Returns the rows of the table of predictions for a batch.
+    """Returns the rows that a batch adds to the table of predictions.
 
     Args:
-      extracts: TFMA's extracts of the batch: the serialized tf.Examples, the labels, and either the
-        outputs of one model, or a dictionary from the names of two models to their outputs. Each
-        output is a list or an array with one entry per image.
+      extracts: TFMA's extracts of the batch, which contain the serialized tf.Examples, the labels
+        and the outputs of the new model. If there is a champion, the outputs of both models are in
+        a dictionary by model name. Each output is a list or an array with one entry per image.
       classes: the class names, in the order of the models' outputs.
     """
     examples = [tf.train.Example.FromString(text) for text in extracts[tfma.INPUT_KEY]]
@@ -95,7 +97,8 @@ def make_rows(extracts: Mapping[str, Any], classes: Sequence[str]) -> pa.Table:
 def _columns(
     answers: Mapping[str, Any], labels: np.ndarray, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns the columns of one model in the table of predictions, by their names without prefix.
+    """Returns one model's columns for the table of predictions, in a dictionary by column name
+    without prefix.
 
     A model that an earlier version of the pipeline exported has no outputs `valid` and `accepted`:
     for such a model, all images count as valid, and all predictions as accepted.

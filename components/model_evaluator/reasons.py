@@ -4,11 +4,12 @@ from typing import Any
 
 REASONS = "reasons"
 ACCURACY = (
-    # The name of the metric, and of the custom property that contains its value on the test split.
+    # The name of the accuracy metric, and also of the custom property with the accuracy on the test
+    # split.
     "accuracy"
 )
 
 
 def read_reasons(blessing: Any) -> str:
-    """Returns the reasons why the model is not blessed, from a ModelBlessing artifact."""
+    """Reads a ModelBlessing artifact; returns the reasons why the model is not blessed."""
     return blessing.get_string_custom_property(REASONS) or "no reason given"

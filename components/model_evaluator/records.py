@@ -5,9 +5,9 @@ runs on a cluster can read files. A copy of the blessed model is stored next to 
 runs never overwrite a copy, because the name of its directory is a hash of the model's files.
 
 TFX's metadata store also lists the blessed models, but the store is on one machine, and runs on
-other machines cannot read it. TFX numbers executions from 1 again if the metadata store is new. The
-number of the execution is part of a model's path in the pipeline root, so later runs then overwrite
-the models of earlier runs.
+other machines cannot read it. A later run with a new metadata store may overwrite a model in the
+pipeline root, because the model's path contains the number of the execution, and TFX numbers
+executions from 1 again.
 """
 
 import dataclasses
@@ -143,11 +143,9 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the record of the last blessed model, and of the last one from any other training.
-
-    If the first record and a new model come from different trainings, the first record is the
-    champion of the new model. If they come from the same training, the second record is the
-    champion.
+    """Returns the record of the last blessed model, and the record of the last blessed model from a
+    different training. If a new model comes from the same training as the last blessed model, the
+    champion of the new model is the last blessed model from a different training.
 
     Args:
       records: the directory of the records.

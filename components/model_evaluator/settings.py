@@ -19,13 +19,13 @@ class GateSettings:
       max_ece: greatest expected calibration error, in [0, 1]; None for no limit.
       min_coverage: required share of accepted predictions, in [0, 1]; None for no requirement.
       max_drop: the largest allowed drop in accuracy from the champion to the new model, in [0, 1].
-      drop_must_be_significant: whether the gate refuses a model for a drop of more than `max_drop`
-        only if the drop is also statistically significant.
-      confidence: the one-sided confidence level, in [0, 1). The lower confidence bounds of accuracy
-        and recall must reach the required values; if the level is 0, the measured accuracy and
-        recall must reach the required values.
-      min_test_images: the required number of test images of each class; a class without any image
-        in the source needs no test image.
+      drop_must_be_significant: whether the gate accepts a drop of more than `max_drop` if the drop
+        is not statistically significant.
+      confidence: the one-sided confidence level, in [0, 1). If `confidence` is above 0, the lower
+        confidence bounds of accuracy and recall must reach the required values. If `confidence` is
+        0, the measured accuracy and recall must reach the required values.
+      min_test_images: the required number of test images of each class; classes without any image
+        in the dataset are exempt.
     """
 
     min_accuracy: float

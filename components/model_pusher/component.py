@@ -1,5 +1,5 @@
-"""ModelPusher: like TFX's Pusher, but servers never see an incomplete version, and no model is
-pushed twice.
+"""ModelPusher: a variant of TFX's Pusher. Servers never see an incomplete version, and a model that
+is served already is not pushed again.
 """
 
 from tfx import types
@@ -13,8 +13,9 @@ from components.property_value import PropertyValue
 class ModelPusher(base_component.BaseComponent):
     """TFX's Pusher with the executor of `components.model_pusher.executor`.
 
-    If the champion changes between two runs, Evaluator runs again, and may bless the same model a
-    second time. TFX's Pusher would then push the model a second time, and `ModelPusher` does not.
+    The champion is part of Evaluator's cache key, so Evaluator evaluates the same model again, and
+    may bless it again, after the champion has changed. TFX's Pusher pushes a model after each
+    blessing. `ModelPusher` does not push a model that is served already.
     """
 
     SPEC_CLASS = standard_component_specs.PusherSpec

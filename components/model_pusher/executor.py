@@ -37,9 +37,9 @@ WAS_SERVED = "was_served"
 class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor writes the files directly into the version directory, where a server may find
-    an incomplete version. TFX's executor names the version directory after the Unix time in
-    seconds, and silently pushes nothing if that directory already exists
+    TFX's own executor writes the files directly to the version directory, so a server may load a
+    version before all of its files are written. TFX's executor names the version directory after
+    the Unix time in seconds, and silently pushes nothing if that directory already exists
     (tfx/components/pusher/executor.py, `Do`).
     """
 
@@ -154,8 +154,8 @@ class Executor(executor.Executor):
     def _run_id(self, pushed: types.Artifact) -> str:
         """Returns the id of this run.
 
-        In a container on Vertex AI, the executor is not told the run id, so the id is taken from
-        the URI of the output artifact. The URI has the form
+        On Vertex AI, TFX does not pass the run id to the executor, so the function reads the run id
+        from the URI of the output artifact. The URI has the form
         `<root>/<project>/<run>/<task>/<output>`.
         """
         known = self._context.pipeline_run_id if self._context else None
@@ -211,7 +211,7 @@ def _find_refusals(input_dict: dict[str, list[types.Artifact]]) -> Iterator[str]
 
 
 def _find_withdrawal(base_directory: str, name: str) -> str:
-    """If a rollback has withdrawn a model, returns the reason why the model is not pushed again.
+    """Returns the reason not to push the model `name`, if a rollback has withdrawn this model.
 
     Returns an empty string if no rollback has withdrawn the model.
 

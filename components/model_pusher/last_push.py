@@ -21,7 +21,7 @@ class Push:
 
     Attributes:
       training: fingerprint of the training that made the pushed model.
-      before: the string that `Serving.key` returned in the run that pushed the model.
+      before: the result of `Serving.key` at the start of the run that pushed the model.
       after: the string that `served_state` returned directly after the push.
       version: the version directory to which the model was pushed.
       contents: the size and the digest of each file in the version directory, by relative path.
@@ -35,7 +35,7 @@ class Push:
 
 
 def push_record(state_dir: str) -> str:
-    """Returns the path of the record of the last push, which is in a pipeline's state directory."""
+    """Returns the path of the file, in a pipeline's state directory, that records the last push."""
     return f"{state_dir}/pushed.json"
 
 
@@ -89,12 +89,12 @@ class Serving:
         """Returns the part of Pusher's cache key that describes the last push.
 
         If the last pushed model comes from `training`, and the serving directory has not changed
-        since the push, the key is the same as in the run that pushed the model. With the same key,
-        TFX takes the result of Pusher from its cache.
+        since that push, the key equals the key in the run that pushed the model, so TFX takes the
+        result of Pusher from the cache.
 
-        If the last pushed model comes from a training other than `training`, or if the serving
-        directory has changed, the key is different. TFX then runs Pusher, which pushes a model
-        again if it was removed or damaged.
+        If another training made the last pushed model, or if the serving directory has changed
+        since the last push, the key differs from the key in the run that pushed the model, so TFX
+        runs Pusher. Pusher pushes a model again if the served copy was removed or damaged.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

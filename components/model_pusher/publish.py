@@ -1,10 +1,12 @@
-"""Copies SavedModels into a serving directory, so that servers never see an incomplete version.
+"""Copies SavedModels into a serving directory in such a way that servers never see an incomplete
+version.
 
-On a disk, the files are written to a directory whose name TensorFlow Serving ignores, and flushed
-to the disk; then the directory is renamed to the number of the version. In a bucket, directories
-cannot be renamed, so `saved_model.pb` is written last: no server loads a version without this file.
-Until all files of a version are in the bucket, the push record marks the version as incomplete
-(`PushRecord.is_complete`), so that a later push can remove what a killed push left.
+On a disk, the files of a version are first written to a directory whose name TensorFlow Serving
+ignores. After the files have been flushed to the disk, the directory is renamed to the number of
+the version. A directory in a bucket cannot be renamed, so `saved_model.pb`, without which no server
+loads a version, is written last. Until all files of a version are in the bucket, the push record
+marks the version as incomplete (`PushRecord.is_complete`). If a push is killed, the next push
+removes the incomplete version.
 
 A process that changes a serving directory must hold the lease of the directory
 (`hold_serving_directory`).

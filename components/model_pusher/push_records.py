@@ -25,8 +25,8 @@ class PushRecord:
       version: the number of the version.
       identity: the value of `components.model_pusher.serving_directory.identity` for the model.
       pushed_at: the time of the push, such as 2026-01-31T12:00:00Z.
-      is_complete: whether the version has all its files; in a bucket, False while files are being
-        written or removed.
+      is_complete: False while the files of the version are written to a bucket, or removed from a
+        bucket; otherwise True.
       copy_of: the number of the earlier version from which a rollback copied this version; None if
         a run pushed this version.
       withdrawn_at: the time of the rollback that replaced this version; None if no rollback

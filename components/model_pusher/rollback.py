@@ -16,7 +16,7 @@ class Rollback:
     """The result of a rollback.
 
     Attributes:
-      served: the directory of the new version, which is served from now on.
+      served: the directory of the new version, which is served after the rollback.
       copy_of: the number of the earlier version that was copied to the new version.
       withdrawn: the number of the version that was served before the rollback.
     """
@@ -27,11 +27,12 @@ class Rollback:
 
 
 def roll_back(base_directory: str, version: int | None) -> Rollback:
-    """Copies an earlier version to a new version, and marks the version served so far as withdrawn.
+    """Copies an earlier version to a new version, and marks the previously served version as
+    withdrawn.
 
     Servers serve the version with the greatest number, so the copy becomes the served version. A
-    run does not push a withdrawn model again. If a rollback copies a withdrawn version, the model
-    of that version is no longer withdrawn.
+    run does not push a withdrawn model again. A rollback to a withdrawn version cancels the
+    withdrawal of that version's model.
 
     Args:
       base_directory: the serving directory.
@@ -64,10 +65,10 @@ def _roll_back(base_directory: str, version: int | None) -> Rollback:
         current = next(number for number in versions if served.endswith(f"/{versions[number]}"))
         target = _choose(base_directory, version, current, identities, records)
         earlier = records.get(target)
-        # The served model is marked as withdrawn before the new version is written, so that no run
-        # pushes the withdrawn model again if the process is killed between the two steps. Servers
-        # do not read the records, so they serve the withdrawn model until the new version is
-        # complete.
+        # The served model is marked as withdrawn before the new version is written. If the new
+        # version were written first, and the process were killed before it marked the old model, a
+        # later run could push the old model again. Servers do not read the records, so they serve
+        # the withdrawn model until the new version is complete.
         for record in records.values():
             if record.identity == identities[target] and record.withdrawn_at:
                 write_record(base_directory, dataclasses.replace(record, withdrawn_at=None))
@@ -118,8 +119,7 @@ def _choose(
 def _make_withdrawn_record(version: int, name: str, record: PushRecord | None) -> PushRecord:
     """Returns the record of a version, with the current time as `withdrawn_at`.
 
-    If this project did not push the version, the version has no record, so a new record is
-    returned.
+    A version that this project did not push has no record, so the function creates a record.
     """
     known = record or PushRecord(version=version, identity=name, pushed_at="", is_complete=True)
     return dataclasses.replace(known, withdrawn_at=now())

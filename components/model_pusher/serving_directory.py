@@ -13,7 +13,7 @@ from components.model_pusher.versions import list_versions
 # TensorFlow writes `fingerprint.pb` with every SavedModel. `fingerprint.pb` contains a random id
 # that identifies the exported model.
 _FINGERPRINT = "fingerprint.pb"
-# The file with the warm-up requests, which a push adds to its copy of the model.
+# A push adds warm-up requests to the pushed copy of a model, in the file `WARM_UP`.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
@@ -31,7 +31,7 @@ def newest_version(base_directory: str) -> str | None:
 
 
 def describe_served(base_directory: str) -> str:
-    """Returns which version is served now, for an error message about a failed push or rollback."""
+    """Describes the served version, for an error message about a failed push or rollback."""
     try:
         served = newest_version(base_directory)
     except (OSError, tf.errors.OpError):
@@ -45,7 +45,8 @@ def identity(model: str) -> str:
     The digest is computed from the random id in `fingerprint.pb` and from the names and sizes of
     the files, so that the large files of weights need not be read. If some files of a copy are
     missing, the digest of the copy differs from that of the model. The digest leaves out the file
-    with the warm-up requests, because only the pushed copy of a model contains that file.
+    with the warm-up requests, so that a pushed copy, which contains this file, has the same digest
+    as the exported model.
     """
     names = sorted(name for name in list_files(model) if name != WARM_UP)
     files = [(name, fileio.stat(f"{model}/{name}").length) for name in names]
@@ -60,9 +61,10 @@ def served_state(base_directory: str) -> str | None:
     """Returns a string that identifies the served version; None if no version is served.
 
     If the serving directory is on a disk, not in a bucket, the string contains the change time
-    (ctime) of the version's directory. Renaming a directory updates its change time, so the string
-    changes even if somebody moves the version's directory away and back. Files beside the version's
-    directory do not affect the string, because Report writes model cards there after the push.
+    (ctime) of the version's directory. Moving a directory updates its change time, so the returned
+    string changes even if somebody moves the version's directory away and later moves it back.
+    Report writes model cards to the serving directory after the push, so files outside the
+    version's directory do not affect the returned string.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -1,8 +1,8 @@
 """Finds the versions in a serving directory by the rules of TensorFlow Serving.
 
-For TensorFlow Serving, every entry of the serving directory whose name is a 64-bit number is a
-version, whatever the entry contains. TensorFlow Serving ignores entries whose names are not
-numbers. TensorFlow Serving serves the version with the greatest number
+TensorFlow Serving treats an entry of the serving directory as a version if the name of the entry is
+a 64-bit number, even if the entry contains no model. TensorFlow Serving ignores entries whose names
+are not numbers. TensorFlow Serving serves the version with the greatest number
 (tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc,
 `IndexChildrenByVersion`, `AspireLatestVersions`).
 """

@@ -25,8 +25,8 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. The request with the largest batch consists of copies of one JPEG image, the last
-# format (see `_batches`).
+# the graph. JPEG is the last format, because `_batches` fills the largest batch with copies of the
+# image in the last format.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 
@@ -53,7 +53,8 @@ def write_warm_up(model: str, target: str, *, max_batch: int) -> None:
 
 
 def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.PredictionLog]:
-    """Makes requests with one image and with `max_batch` images for each signature of a model.
+    """For each signature of a model, makes requests with one image and a request with `max_batch`
+    images.
 
     Args:
       model: the directory of the SavedModel.
@@ -72,8 +73,8 @@ def make_warm_up(model: str, *, max_batch: int) -> list[prediction_log_pb2.Predi
         return []
     _, height, width, channels = shapes[0]
     files = [encode_image(height, width, name) for name in _FORMATS]
-    # A TensorProto whose elements are all equal stores the value only once, so the file stays
-    # small.
+    # All pixels are 0, because a TensorProto stores equal elements as a single value, which keeps
+    # the file small.
     pixels = {
         count: tf.make_tensor_proto(0.0, tf.float32, [count, height, width, channels])
         for count in (max_batch, 1)
@@ -123,8 +124,8 @@ def _read_signatures(model: str) -> dict[str, dict[str, meta_graph_pb2.TensorInf
 
 
 def _batches(files: Sequence[bytes], max_batch: int) -> Iterator[list[bytes]]:
-    """Yields one batch of `max_batch` copies of the last file, then a batch of one image for each
-    file.
+    """Yields a batch with `max_batch` copies of the last file and then, for each file, a batch with
+    only this file.
     """
     yield [files[-1]] * max_batch
     for file in files:

@@ -1,4 +1,4 @@
-"""PackagedSchema: a node that writes a reviewed schema of this project or of the user."""
+"""PackagedSchema: a node that writes a reviewed schema, from this project or from the user."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -17,9 +17,9 @@ def PackagedSchema(  # noqa: N802 (a component function is named like a class)
     """Writes a schema into a Schema artifact.
 
     This node replaces TFX's ImportSchemaGen, which reads the schema from a file that a container on
-    a cluster does not have. The cache key of ImportSchemaGen does not contain the content of the
-    file, so after a change of the file, TFX would take the old schema from the cache. The cache key
-    of PackagedSchema contains the whole schema.
+    a cluster does not have. The cache key of ImportSchemaGen does not depend on the content of the
+    schema file, so TFX would take the old schema from the cache after the file has changed. The
+    cache key of PackagedSchema contains the whole schema.
 
     Args:
       schema: the output artifact.

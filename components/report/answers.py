@@ -114,10 +114,10 @@ class Answers:
         return sorted(results, key=lambda r: (not r.recall.of, r.recall.value, r.precision.value))
 
     def worst_pairs(self) -> list[tuple[str, str, int, "Share"]]:
-        """Lists the pairs of a class and a wrong predicted class, the most frequent pair first.
+        """Lists which classes the model confuses, the most frequent confusion first.
 
-        Each entry consists of the class, the predicted class, the number of images, and their share
-        of all images of the class.
+        Each entry consists of the correct class, the predicted class, the number of confused
+        images, and their share of all images of the correct class.
         """
         counts = self.confusion()
         images = counts.sum(1)
@@ -138,8 +138,8 @@ class Answers:
         Args:
           most: the largest number of predictions that are chosen.
           most_of_class: the largest number of predictions that are chosen for images of one class.
-            If fewer than `most` predictions are within `most_of_class`, the most probable of the
-            other wrong predictions are chosen as well.
+            The function exceeds `most_of_class` only if it would otherwise choose fewer than `most`
+            predictions.
         """
         wrong = np.flatnonzero(~self.is_right)
         wrong = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
@@ -156,8 +156,8 @@ class Answers:
         """Returns the points of a reliability diagram: one for each bin of probabilities that
         contains a prediction.
 
-        Each point consists of the mean probability, the share of correct predictions with its
-        confidence interval, and the number of images.
+        Each point of the diagram consists of the mean probability of the predictions in the bin,
+        the share of correct predictions with its confidence interval, and the number of images.
         """
         counts, sums, right = calibration_bins(self.probabilities, self.is_right)
         rows = []
@@ -178,9 +178,9 @@ class Answers:
     def coverage(self, points: int = 200) -> list[dict[str, float]]:
         """Returns the points of a coverage curve.
 
-        Each point describes the k predictions with the highest probabilities: their share of all
-        predictions, their accuracy, and the lowest of their probabilities. Each point has a
-        different k.
+        For up to `points` values of k, a point of the curve describes the k most probable
+        predictions by their share of all predictions, their accuracy, and the lowest probability
+        among them.
         """
         order = np.argsort(-self.probabilities, kind="stable")
         accuracy = np.cumsum(self.is_right[order]) / np.arange(1, len(order) + 1)
@@ -197,11 +197,11 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """The share of some images among all images, with its 95 % confidence interval (Wilson).
+    """A share of images, such as an accuracy, with its 95 % confidence interval (Wilson).
 
     Attributes:
       hits: the numerator, such as the number of correctly classified images.
-      of: the denominator: the number of all images.
+      of: the denominator, such as the number of all test images.
       value: the share; 0 if there are no images.
       low, high: the ends of the confidence interval; 0 and 1 if there are no images.
     """

@@ -1,9 +1,10 @@
 """The TFX type of the artifact that contains a report.
 
-The UI of Kubeflow Pipelines shows only artifacts of its own type `system.HTML` as pages, and TFX
-has no class for `system.HTML`. `pipeline.runners.compile` therefore writes `system.HTML` instead of
-`vit.HtmlReport` into the compiled pipeline. When the pipeline runs, `pipeline.runners.container`
-makes TFX use the class `HtmlReport` for artifacts of the type `system.HTML`.
+The UI of Kubeflow Pipelines displays an artifact as an HTML page only if its type is `system.HTML`.
+TFX has no class for the type `system.HTML`, so this module defines the class `HtmlReport` with the
+type name `vit.HtmlReport`. In the compiled pipeline, `pipeline.runners.compile` replaces
+`vit.HtmlReport` with `system.HTML`. When the pipeline runs, `pipeline.runners.container` makes TFX
+use the class `HtmlReport` for artifacts of the type `system.HTML`.
 """
 
 from tfx.types.artifact import Artifact

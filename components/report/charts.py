@@ -1,9 +1,9 @@
 """The charts of a report, as SVG.
 
-vl-convert renders the Vega-Lite charts without a browser, so the page needs no JavaScript library
-for charts, and charts can be printed. Each mark of a chart has an `aria-label`, which screen
-readers read aloud and which the page shows as a tooltip. The SVG of a confusion matrix of 200
-classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
+vl-convert renders the Vega-Lite charts to SVG when the page is made, so the page can display and
+print the charts without a JavaScript library. Each mark of a chart has an `aria-label`, which
+screen readers read aloud and which the page shows as a tooltip. The SVG of a confusion matrix of
+200 classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
 
 The colours of a chart are variables of the page's style sheet, so that they change with the light
 or dark mode of the page.
@@ -17,9 +17,9 @@ from typing import Any
 from components.report.answers import NOT_VALID, Answers, Share
 from components.report.contents import Curves, Data
 
-# The colour variables of the style sheet. Vega does not accept a variable such as `var(--ink)` as a
-# colour. Charts are therefore drawn with these placeholder colours, and `render` replaces each
-# placeholder in the SVG with its variable.
+# Maps the colour variables of the style sheet to placeholder colours. Vega does not accept a
+# variable such as `var(--ink)` as a colour, so charts are drawn in placeholder colours. In the SVG,
+# `render` replaces each placeholder colour with the variable that it stands for.
 _VARIABLES = {
     "ink": "#010203",
     "muted": "#010204",
@@ -33,7 +33,7 @@ _VARIABLES = {
 _INK, _MUTED, _GRID, _GOOD, _BAD, _SECOND, _THIRD, _CARD = _VARIABLES.values()
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _WIDTH, _HEIGHT = 330, 210  # pixels
-_LARGEST = 1.3  # the largest factor by which a chart grows to fill its container
+_LARGEST = 1.3  # a chart grows with its container, at most by this factor
 
 _CONFIG = {
     "background": None,
@@ -255,7 +255,7 @@ def confusion_matrix(answers: Answers) -> str:
         }
         for label, answer in zip(*(index.tolist() for index in counts.nonzero()), strict=True)
     ]
-    for row in rows:  # classes are plotted by number, because the labels of two may look the same
+    for row in rows:  # classes are plotted by index, because shortened class names may be equal
         row["description"] = (
             f"{answers.name(row['class'])}, answered {answers.name(row['answer'])}: "
             f"{row['images']} of {images[row['class']]} images"
@@ -418,7 +418,9 @@ def coverage(answers: Answers) -> str:
 
 
 def class_balance(data: Data, classes: Sequence[str], splits: Sequence[str], most: int) -> str:
-    """Draws the number of images of each class in each split, for the `most` smallest classes."""
+    """Draws a bar for each class with its number of images in each split. Only the `most` smallest
+    classes are drawn.
+    """
     totals = data.by_class["read"]
     order = sorted(range(len(classes)), key=lambda label: totals[label])[:most]
     rows = [
@@ -480,7 +482,9 @@ def _five_ticks() -> dict[str, Any]:
 
 
 def _js(names: Sequence[str]) -> str:
-    """Returns `names` as an array in Vega's expression language, which has JSON's string syntax."""
+    """Returns `names`, each shortened to 60 characters, as a JSON array, which is a valid
+    expression in Vega's expression language.
+    """
     return json.dumps([name[:60] for name in names])
 
 

@@ -28,7 +28,7 @@ class ComparedRun:
       page: path or URI of the HTML page of the run's report.
       record: the record of the run.
       answers: the predictions of the run's model for the test images.
-      images: thumbnails of test images, as base64-encoded JPEG files, by file name.
+      images: thumbnails of test images, as base64-encoded JPEG files, in a dictionary by file name.
     """
 
     name: str
@@ -63,16 +63,16 @@ class Comparison:
 
     Attributes:
       sides: the two runs that are compared.
-      options: maps the name of an option or a fingerprint to its values in the two runs; contains
-        only names whose two values differ.
-      results: maps the name of each result, such as accuracy, to the results of the two runs in
-        words.
+      options: maps the name of each option or fingerprint that differs between the two runs to its
+        two values.
+      results: maps the name of each result, such as accuracy, to two texts with the results of the
+        two runs.
       common: number of test images that both runs have.
-      both, first, second, neither: the numbers of common test images that both models, only the
-        first model, only the second model, or neither model classifies correctly.
+      both, first, second, neither: the number of common test images that are classified correctly
+        by both models, only by the first model, only by the second model, or by neither model.
       p: p-value of McNemar's exact test; None if the runs have no test image in common.
-      classes: the classes whose recall differs most between the two models. Each entry consists of
-        the class name, and the recall of each model on the test images of its own run.
+      classes: the classes whose recall differs most between the two models. Each tuple contains the
+        class name and the recall of each model on the test images of the model's own run.
       differing: the common test images for which the models predict different classes; images that
         only one model classifies correctly come first.
     """

@@ -11,7 +11,8 @@ from components.property_value import PropertyValue
 from components.report.artifact import HtmlReport
 from components.report.executor import REPORT, SETTINGS, Executor
 
-# The inputs of Report. Most inputs have the same name as the node output that they read.
+# The inputs of Report. Each input receives an output of another node, and most inputs have the same
+# name as that output.
 INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,

@@ -6,8 +6,9 @@ from components.examples import read_images
 from components.report.contents import ContactSheet, Thumbnail
 from components.report.thumbnails import make_thumbnail
 
-# Limits that keep the page of a report below 5 MB: the largest number of images in all contact
-# sheets, the largest and the least number of images per class, and the largest number of classes.
+# These limits on contact sheets keep the page of a report below 5 MB. The contact sheets show at
+# most `_MOST_CLASSES` classes and at most `_MOST` images in total. The contact sheet of a class
+# shows `_LEAST_OF_CLASS` to `_MOST_OF_CLASS` images, or all images if the class has fewer images.
 _MOST, _MOST_OF_CLASS, _LEAST_OF_CLASS, _MOST_CLASSES = 480, 24, 4, 120
 _SIDE = 120  # pixels
 
@@ -17,8 +18,8 @@ def read_contact_sheets(
 ) -> Iterator[ContactSheet]:
     """Yields a contact sheet for each of the first 120 classes.
 
-    A contact sheet shows the first images of a class in the split. The first images are a random
-    sample, because the examples of a split are in a random order.
+    A contact sheet shows the first images of a class in the split. The first images of a class are
+    a random sample, because the examples in a split are in random order.
 
     Args:
       split: URI of the train split of an Examples artifact.

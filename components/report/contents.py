@@ -19,7 +19,8 @@ class Data:
 
     Attributes:
       counts: the numbers of images that were read, written to each split, and quarantined.
-      by_class: the numbers in `counts`, counted for each class, in the order of the classes.
+      by_class: for each key of `counts`, the number of images of each class, in the order of the
+        classes.
       quarantine: some of the quarantined images, each as a mapping with `file_name` and `reason`.
       anomalies: differences between the examples and the schema, one line each.
     """
@@ -37,8 +38,7 @@ class Issues:
     Attributes:
       records: the rows of DataCheck's list of issues; within a kind, the most severe issue first.
       examined: maps each kind of issue that DataCheck looked for to a description of the kind.
-      thumbnails: small copies of images that have issues, by file name; not every such image has
-        one.
+      thumbnails: small copies of some of the images with issues, in a dictionary by file name.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -51,9 +51,10 @@ class Curves:
     """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: for each training step, a mapping with its metrics, and with its number as `step`.
-      epochs: for each epoch, a mapping with its training and validation metrics, and with the
-        number of its last step as `step`.
+      steps: for each training step, a dictionary of its metrics, in which the key `step` contains
+        the number of the step.
+      epochs: for each epoch, a dictionary of its training and validation metrics, in which the key
+        `step` contains the number of the epoch's last step.
     """
 
     steps: Sequence[Mapping[str, float]]
@@ -67,7 +68,7 @@ class Verdict:
     Attributes:
       blessed: whether the gate blessed the model.
       reasons: the reasons why the gate did not bless the model; empty if it did.
-      limits: each limit of the gate with the measured value, in words.
+      limits: for each limit of the gate, a text with the limit and the measured value.
       floor: the required accuracy; None if it is not known.
       comparison: the comparison with the champion, in words; empty if there is no champion.
       warnings: reasons to doubt the gate's verdict, such as a class without test images, one line
@@ -132,7 +133,7 @@ class ContactSheet:
     Attributes:
       name: the name of the class.
       total: the number of training images of the class.
-      images: some images of the class, by file name.
+      images: some images of the class, in a dictionary by file name.
     """
 
     name: str
@@ -147,7 +148,7 @@ class Contents:
     Attributes:
       settings: the options of the run, and the fingerprints of its inputs.
       made_at: time at which the report was written, such as 2026-01-31 12:00:00 UTC.
-      versions: versions of installed libraries by name.
+      versions: versions of installed libraries, in a dictionary by library name.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`), without training.
       sheets: some images of each class; empty unless the run is an inspection.
@@ -156,12 +157,13 @@ class Contents:
       curves: the metrics of the training; None if no model was trained.
       answers: the predictions for the test images; None if no model was evaluated.
       verdict: the verdict on the model; None if the run ended before Pusher.
-      thumbnails: small copies of test images with wrong predictions, by file name.
+      thumbnails: small copies of test images with wrong predictions, in a dictionary by file name.
       heat_maps: heat maps of some images in `thumbnails`; None if Evaluator made no heat maps.
-      warning: Transform's warning that the backbone may expect a range of pixel values other than
-        the range that it gets; empty if there is no warning.
+      warning: Transform's warning that the images may not have the range of pixel values that the
+        backbone expects; empty if there is no warning.
       nodes: the time and the memory of the nodes, in the order in which they ran.
-      artifacts: paths or URIs of the artifacts, by node and output.
+      artifacts: paths or URIs of the artifacts, in a dictionary by node and output, such as
+        `Trainer.model`.
     """
 
     settings: ReportSettings

@@ -48,8 +48,8 @@ def describe_map(values: Sequence[Sequence[float]]) -> str:
 
     A cell is warm if its largest value is at least `_WARM_THRESHOLD`.
     """
-    # Each value is repeated three times in each direction, so that the numbers of rows and columns
-    # are divisible by three.
+    # Repeating each value in a block of 3 x 3 values makes the heat map divisible into 3 x 3 cells
+    # of equal size.
     grid = np.kron(np.asarray(values, np.float64), np.ones([3, 3]))
     thirds = [
         (band.max(), f"{row} {column}" if row != "middle" or column != "centre" else "centre")

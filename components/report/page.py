@@ -28,7 +28,7 @@ _METHODS = {
     "occlusion": "A heat map shows which parts of the image the answer depends on: covering a warm "
     "part lowers the odds of the answer (occlusion).",
 }
-# The page enlarges an image without smoothing if both sides are at most this long, in pixels.
+# The page enlarges an image without smoothing if neither side is longer than this number of pixels.
 _MAX_PIXELATED_SIDE = 64
 
 
@@ -175,7 +175,9 @@ def _values(contents: Contents, images: int) -> dict[str, Any]:
 
 
 def _wrong_classes(rows: Sequence[ClassResult]) -> list[tuple[str, int, int]]:
-    """Returns the classes with wrong predictions: name, label and number of wrong predictions."""
+    """For each class with wrong predictions, returns its name, its label and the number of wrong
+    predictions.
+    """
     counts = [(row.name, row.label, row.recall.of - row.recall.hits) for row in rows]
     return sorted((entry for entry in counts if entry[2]), key=lambda entry: entry[1])
 

@@ -6,7 +6,9 @@ _PREFIX = "data:image/jpeg;base64,"
 
 
 def read_page_images(page: str) -> dict[str, str]:
-    """Returns the thumbnails in an HTML page, as base64-encoded JPEG files, by file name."""
+    """Returns the thumbnails in an HTML page, as base64-encoded JPEG files, in a dictionary by file
+    name.
+    """
     reader = _Reader()
     reader.feed(page)
     return reader.images
@@ -15,8 +17,8 @@ def read_page_images(page: str) -> dict[str, str]:
 class _Reader(HTMLParser):
     """Finds each thumbnail, and the file name of its image.
 
-    A thumbnail is an element `<img src="data:…">`. The file name is in the next element
-    `<span class="file" title="…">`.
+    A thumbnail is an element `<img src="data:…">`. The file name of the image is in the element
+    `<span class="file" title="…">` that follows the thumbnail.
     """
 
     def __init__(self) -> None:

@@ -45,8 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantined images that a report lists
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# The names of the nodes, in the order in which the nodes run. Each key is the name under which
-# Report, in `components.report.component`, reads one output of the node.
+# Maps the keys of `artifacts`, an argument of `read_contents`, to the nodes that write the
+# artifacts. The nodes are in the order in which they run.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",
@@ -75,8 +75,8 @@ def read_contents(
     Args:
       settings: the settings of the node Report.
       artifacts: the artifacts of the nodes that ran, by the names of Report's inputs.
-      run: the id of the run, as in the attribute `run` of `components.node_usage.Usage`. On a
-        cluster, where that attribute is empty, `run` is the URI of the report.
+      run: in a local run, the id of the run (see `components.node_usage.Usage`); on a cluster, the
+        URI of the report.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`).
     """
@@ -217,11 +217,13 @@ def _read_usages(found: Mapping[str, Artifact], run: str) -> Iterator[NodeUsage]
 
 
 def _is_cached(ran_in: str, uri: str, run: str) -> bool:
-    """Whether an earlier run, and not `run` itself, wrote the artifact at `uri`.
+    """Whether an earlier run, and not the current run, wrote the artifact at `uri`.
 
-    On a cluster, `ran_in` is empty, and `run` is the URI of the report. On a cluster, each run has
-    a folder with a folder for each node, and the name of Report's folder begins with `Report`. So
-    if an artifact is outside the folder of the run, an earlier run wrote the artifact.
+    In a local run, `ran_in` is the id of the run that wrote the artifact, and `run` is the id of
+    the current run. On a cluster, `ran_in` is empty, and `run` is the URI of the current run's
+    report. Each run on a cluster writes its artifacts to a folder of its own, so an artifact
+    outside the folder of the current run comes from an earlier run. The name of Report's folder, a
+    subfolder of the run's folder, begins with `Report`.
     """
     if ran_in:
         return ran_in != run

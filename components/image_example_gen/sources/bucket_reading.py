@@ -3,8 +3,8 @@
 import errno
 from typing import IO
 
-# The least number of bytes that one read from a bucket fetches. With Beam's default of 16 MB, each
-# read of an image from a TFRecord file would fetch many other images as well.
+# The least number of bytes that one read from a bucket fetches. Beam's default is 16 MB, which is
+# far more than one image of a TFRecord file.
 _BUFFER = 1 << 16
 
 

@@ -93,8 +93,8 @@ class ClassFolders(Source):
         """Returns the relative path and the path or URI of each visible file in a class folder or
         split folder.
 
-        The relative path of a file begins with the name of the file's class folder or split folder.
-        Every call returns the same list, in the same order.
+        A relative path, such as `daisy/1.jpg` or `train/daisy/1.jpg`, starts in the folder of the
+        source. Every call returns the same list, in the same order.
         """
 
     @abc.abstractmethod
@@ -114,8 +114,8 @@ class ClassFolders(Source):
         """Raises an error if there are fewer than two classes, or if splits have different classes.
 
         Args:
-          hint: the end of the error message about too few classes; if empty, the message ends with
-            the result of `_hint_at_nested_folder`.
+          hint: a suggestion to append to the error message about too few classes; if empty, the
+            result of `_hint_at_nested_folder` is appended.
         """
         if len(self.classes()) < 2:
             raise InputError(

@@ -39,7 +39,7 @@ class ClassList:
                 )
 
     def label(self, name: str) -> int:
-        """Returns the label of the class `name`, a whole number from 0."""
+        """Returns the label of the class `name`: a whole number, counted from 0."""
         return self._labels[name]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from components.image_example_gen.sources.base import TEST, TRAIN, VALIDATION, ImageReference
 
 # If copies of an image are in several splits, only the copies in the split with the highest rank
-# are kept. Images in no split have the rank of the train split.
+# are kept. Images without a split have the same rank as images in the train split.
 _RANKS = {"": 0, TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
@@ -37,13 +37,12 @@ def are_across_classes(copies: Sequence[ImageReference]) -> bool:
 
 
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
-    """Returns the file names of the copies to remove, so that the remaining copies of an image have
-    the same label and split.
+    """Returns the file names of the copies to remove. The remaining copies of an image have the
+    same label and the same split.
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
-    right. If copies of an image are in several splits, the copies in the train split are removed.
-    If one of the copies is in the test split, the copies in the validation split are removed as
-    well.
+    right. If copies of an image are in several splits, only the copies in one split are kept: in
+    the test split if it has a copy, and otherwise in the validation split.
     """
     dropped: set[str] = set()
     for copies in find_copies(images):

@@ -22,7 +22,7 @@ def read_images(
     """Reads images one by one, as `Source.read` does.
 
     A local image counts as changed if the SHA-256 of its bytes differs from
-    `ImageReference.digest`. The digest of a remote image is not the SHA-256 of its bytes, so a
+    `ImageReference.digest`. A bucket's listing does not contain the SHA-256 of an image, so a
     remote image counts as changed only if its size differs from `ImageReference.size`.
 
     Args:

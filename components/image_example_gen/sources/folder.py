@@ -43,9 +43,9 @@ class FolderSource(ClassFolders):
         return [name for name in self._folders() if name not in found]
 
     def _folder_above(self) -> str:
-        """Returns a text for the error message: whether the user meant the parent folder of `path`.
-        The text is empty unless `path` looks like a class folder, which contains files and no
-        folders.
+        """Returns the text "did you mean the folder above it, FOLDER?" for an error message, where
+        FOLDER is the parent folder of `path`. Returns an empty string unless `path` looks like a
+        class folder, which contains files and no folders.
         """
         folder = Path(self._path)
         if not self._folders() and any(

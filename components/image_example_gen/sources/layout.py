@@ -128,7 +128,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
 
 
 class _Folders:
-    """The top folders in a list of relative paths, and what they contain."""
+    """The top-level folders in a list of relative paths, and what these folders contain."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         parts = [path.split("/") for path in paths]
@@ -142,11 +142,12 @@ class _Folders:
                 self._below[path[0]].add(path[1])
 
     def descend(self, top: str, split: str) -> str:
-        """Returns `top` or a folder in `top`, whichever contains the class folders of `split`.
+        """Returns the path of the folder that contains the class folders of `split`: either `top`
+        or the only folder in `top`.
 
         Archives are often unpacked into a folder with the name of the archive, which leads to paths
-        such as seg_train/seg_train/street/. A folder in `top` is returned if it is the only folder
-        there, contains folders itself, and has a name that refers to `split`.
+        such as seg_train/seg_train/street/. The folder in `top` is returned if it is the only
+        folder in `top`, contains folders itself, and has a name that refers to `split`.
         """
         below = list(self._below[top])
         is_nested = len(below) == 1 and split_named(below[0]) == split and top in self._deep
@@ -157,8 +158,8 @@ def _may_be_splits(folders: _Folders, splits: Mapping[str, str]) -> bool:
     """Whether folders with names such as `train` may be splits rather than classes.
 
     Returns true if all folders are named like splits, or if a folder that is named like a split
-    contains folders. For example, if a dataset consists of the folders `bus` and `train`, and
-    `train` contains only images, `train` is a class.
+    contains folders. For example, in a dataset of vehicles with the folders `bus` and `train`,
+    which contain images but no folders, `train` is a class.
     """
     return bool(splits) and (
         len(splits) == len(folders.tops) or any(top in folders.with_folders for top in splits)

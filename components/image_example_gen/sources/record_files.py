@@ -20,12 +20,12 @@ class RecordFile(NamedTuple):
     """A TFRecord file.
 
     Attributes:
-      name: the path relative to the folder of the TFRecord files; if the user gave a pattern, the
-        path relative to the last folder before the first * or ? of the pattern.
+      name: the path of the file, relative to the folder of the TFRecord files; for a pattern,
+        relative to the last folder before the first * or ?.
       path: path or URI of the file.
       size: the size of a file in a bucket, in bytes; 0 for a file on this machine.
-      digest: for a file in a bucket, the SHA-256 of the checksum in the bucket's listing, 64 hex
-        digits; empty for a file on this machine.
+      digest: the `ListedFile.digest` of a file in a bucket, 64 hex digits; empty for a file on this
+        machine.
     """
 
     name: str

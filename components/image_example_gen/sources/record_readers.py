@@ -9,8 +9,8 @@ from components.image_example_gen.sources.bucket_reading import open_object
 
 
 class SeekingReader:
-    """Reads the record at a given offset of a file. The file stays open until a record of another
-    file is read.
+    """Reads the record at a given offset of a file. The reader keeps the file open until it reads a
+    record from a different file.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class SeekingReader:
 class StreamingReader:
     """Reads the record with a given index from a file.
 
-    The indices should ascend from call to call, because for a smaller index than the previous one,
-    the reader starts again at the beginning of the file.
+    Callers should read the records of a file in ascending order, because the reader must start
+    again at the beginning of the file to return an earlier record.
     """
 
     def __init__(self, stream: Callable[[str], Any]) -> None:

@@ -31,10 +31,10 @@ class RecordImage(NamedTuple):
     """An image in a file of tf.Examples.
 
     Attributes:
-      offset: the position of the record's data in the file, in bytes; for a file that must be read
-        from its beginning, such as a compressed file, the index of the record.
-      length: the length of the record's data, in bytes; 0 for a file that must be read from its
-        beginning, because only the index of the record is needed.
+      offset: in an uncompressed TFRecord file, the position of the record's data, in bytes; in any
+        other file, the index of the record.
+      length: in an uncompressed TFRecord file, the length of the record's data, in bytes; 0 in any
+        other file, whose records are read by index.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
       size: the size of the encoded image, in bytes.
@@ -52,8 +52,8 @@ class RecordImage(NamedTuple):
 class Features(NamedTuple):
     """The names of the features from which an image, its label and its name are read.
 
-    Each attribute is a tuple of feature names. If a tf.Example has several features whose names are
-    in the same tuple, the feature whose name comes first in the tuple is used.
+    Each attribute lists feature names in the order of preference: the first feature that a
+    tf.Example contains is read.
     """
 
     image: tuple[str, ...] = ("image",)
@@ -80,8 +80,8 @@ class RecordFiles:
           can_seek: whether the files are TFRecord files without compression. If `can_seek` is true,
             records are read by offset; if `can_seek` is false, each file is read from its
             beginning.
-          expected: the end of the error message about a damaged file: which files are expected, and
-            what the user should do.
+          expected: the text that follows "expected" in the error message about a damaged file, such
+            as "TFRecords of tf.Examples: write it again".
         """
         self._features = features
         self._stream = stream
@@ -152,7 +152,8 @@ class RecordFiles:
         return f"{image.offset} {image.length} {path}"
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
-        """Reads images whose `ImageReference.location` comes from the method `location`.
+        """Reads images whose `ImageReference.location` is a string that the method `location`
+        returned.
 
         Yields:
           The images, as `Source.read` yields them. If `can_seek` is false, the images are sorted by
@@ -182,8 +183,8 @@ def name_images(files: Sequence[tuple[str, Sequence[RecordImage]]]) -> Iterator[
     """Yields a name for each image, in the order of the files and of their records.
 
     If all records contain a name and all names are different, these names are used. If a name is
-    missing or occurs twice, each image is named after its record: the name of the file and the
-    index of the record, as in TFDS's `tfds_id`.
+    missing or occurs twice, the name of each image consists of the name of its file and the index
+    of its record, as in TFDS's `tfds_id`.
 
     Args:
       files: the name and the images of each file.

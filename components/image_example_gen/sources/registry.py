@@ -1,7 +1,7 @@
 """Creates a `Source` of images from its specification.
 
-Only the module of the requested kind of source is imported, so that a run does not depend on the
-code of the kinds that it does not use.
+Only the module of the requested source is imported, so a run does not depend on the code of other
+sources.
 """
 
 import importlib
@@ -21,8 +21,8 @@ def make_source(specification: Mapping[str, Any] | str) -> Source:
 
     Args:
       specification: a mapping, or its JSON text. The key `kind` names the kind of source. If the
-        key `drop_duplicates` is true, copies of images are removed. All keys except `kind` and
-        `drop_duplicates` are arguments of the constructor of the source's class.
+        key `drop_duplicates` is true, copies of images are removed. The constructor of the source
+        gets all keys except `kind` and `drop_duplicates` as keyword arguments.
     """
     given = specification
     arguments = json.loads(given) if isinstance(given, str) else dict(given)

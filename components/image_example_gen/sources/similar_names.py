@@ -11,9 +11,9 @@ from collections.abc import Iterable
 def similar_names(names: Iterable[str]) -> list[list[str]]:
     """Returns groups of names that differ only in case or in Unicode normalisation.
 
-    Such names can belong to one class: `Roses` and `roses` are two folders on Linux, but the same
-    folder on macOS. The letter "ä" is one code point in most names, but two code points in names
-    that macOS's file systems wrote.
+    Names that differ only in case can belong to one class: `Roses` and `roses` are two folders on
+    Linux, but the same folder on macOS. Most systems write the letter "ä" as one code point, but
+    some file systems of macOS write it as two code points.
     """
     groups = defaultdict(list)
     for name in names:

@@ -19,8 +19,8 @@ from components.image_example_gen.sources.base import (
 )
 from components.image_example_gen.sources.records import Features, RecordFiles, name_images
 
-# The number of retries of a failed download. Without a network, the six retries take about 12 s in
-# total, and TFDS's default of ten retries would take three minutes.
+# The number of retries of a failed download. Without a network, six retries fail after about 12 s,
+# whereas TFDS's default of ten retries fails only after three minutes.
 _RETRIES = 6
 
 
@@ -49,8 +49,8 @@ class TfdsSource(Source):
             ) from error
         directory = self._data_dir or str(tfds.core.constants.DATA_DIR)
         if dataset.namespace or "://" in directory:
-            # A check of a community dataset, or of a directory in a bucket, would need the network,
-            # so such a dataset is checked only in `prepare`.
+            # This function does not use the network, so `prepare` checks community datasets and
+            # data directories in buckets.
             return
         # `list_builders` lists the names without the slow import of the dataset builders.
         known = tfds.list_builders(with_community_datasets=False)

@@ -37,9 +37,10 @@ _GZIP = ".gz"
 class TfrecordSource(Source):
     """TFRecord files, with or without gzip, of tf.Examples with an encoded image and a label.
 
-    A label is a class name or a number. A number is an index into the class names that the user
-    gave; if the user gave no class names, the number itself is the class name. If the name of a
-    file or of its folder contains the name of a split, the images in the file belong to that split.
+    A label is a class name or a number. If the user gave class names, a label that is a number is
+    an index into these class names. If the user gave no class names, a label that is a number is
+    itself the class name. If the name of a file or of its folder contains the name of a split, the
+    images in the file belong to that split.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class TfrecordSource(Source):
           splits: the names of the files or folders of each split, which may contain the wildcards *
             and ?; if None, common names such as `val` are recognised.
           classes: the class names; if empty, the labels in the examples.
-          features: the names of the features that contain the image, its label and its name, under
-            the keys `image`, `label` and `name`; needed only for names that `_FEATURES` does not
-            contain.
+          features: maps any of the keys `image`, `label` and `name` to the name of the feature that
+            contains the image, its label or its name; for a missing key, the names in `_FEATURES`
+            are tried.
         """
         self._path = path
         self._splits = GivenSplits(splits)
