@@ -32,7 +32,8 @@ def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
 
     Args:
       what: the attempted action.
-      after: the end of the message, such as `UNCHANGED` or `AGAIN`.
+      after: the text that ends every error message: `UNCHANGED`, or `AGAIN` if the endpoint may
+        have changed.
     """
     try:
         with explain_errors(f"Vertex AI, {what}", _ERRORS):

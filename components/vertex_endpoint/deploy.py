@@ -251,8 +251,8 @@ def _find_serving(
 ) -> Deployed | None:
     """Returns the deployed model that serves clients; None if no model is deployed.
 
-    The model that serves clients is the model with the alias `default`, if that model gets
-    requests, and otherwise the model that gets the most requests.
+    The deployed model with the alias `default` serves clients if it gets any requests. If it gets
+    none, or is not deployed, the function returns the model that gets the most requests.
     """
     default = find(versions, DEFAULT)
     for model in deployed:
@@ -267,7 +267,9 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Returns a resource name without the project, which may be given by its name or its number."""
+    """Returns a resource name without the project, because some names contain the project's name,
+    and others contain its number.
+    """
     return resource[resource.index("/locations/") :]
 
 
