@@ -42,8 +42,8 @@ class RunRecord:
         the cache; 0 if it is unknown.
       options: a mapping from an option's name, such as `train.epochs`, to its value as a text; it
         contains all training options, and all other options that differ from their defaults.
-      lineage: a mapping from a name, such as "images" or "code", to the fingerprint of this input.
-        For "champion", the value is the URI of the champion's record.
+      lineage: a mapping from the name of an input, such as "images" or "code", to the fingerprint
+        of the input, and from "champion" to the URI of the champion's record.
     """
 
     ended: str
@@ -134,12 +134,12 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Adds a run that ends now to the list of runs that took all results from the cache.
+    """Adds the current run to the list of runs that took all results from the cache.
 
     Args:
       root: path or URI of the pipeline root.
-      page: path or URI of the HTML page of an earlier run, which this run took from the cache; the
-        page is below `root`.
+      page: path or URI of the HTML page that the run took from the cache; the page is in a folder
+        below `root`.
     """
     file = f"{root}/{CACHED}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -10,7 +10,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """The options of a run, and the origin of its data and backbone, which the report shows.
+    """The options of a run, and the origin of its data and backbone, as its report shows them.
 
     Attributes:
       name: the name of the pipeline.

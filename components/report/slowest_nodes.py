@@ -11,8 +11,8 @@ _MOST = 3
 def name_slowest(nodes: Sequence[NodeUsage]) -> str:
     """Returns a text with the names and times of the three nodes of a run that took the most time.
 
-    Nodes whose outputs were taken from the cache do not count. If there are no other nodes, the
-    text is empty.
+    The text leaves out nodes whose outputs were taken from the cache. If the outputs of all nodes
+    were taken from the cache, the text is empty.
     """
     ran = sorted((node for node in nodes if not node.cached), key=lambda node: -node.seconds)
     return ", ".join(f"{node.node} {describe_duration(node.seconds)}" for node in ran[:_MOST])

@@ -21,7 +21,7 @@ _ERRORS: Errors = {
     ),
     concurrent.futures.TimeoutError: lambda error: f"the operation did not end in time ({error})",
     **GOOGLE_ERRORS,
-    # The client library raises ValueError if the user has given some kinds of wrong values.
+    # For some kinds of wrong values from the user, the client library raises ValueError.
     ValueError: lambda error: f"{error}; correct the value that the message names",
 }
 
