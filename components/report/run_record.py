@@ -40,9 +40,10 @@ class RunRecord:
       reasons: the reasons why the model was not pushed; empty if it was pushed.
       seconds: the time of all nodes in seconds, including the nodes whose outputs were taken from
         the cache; 0 if it is unknown.
-      options: the values of all training options, and of other options that differ from their
-        defaults, as texts, by option name, such as `train.epochs`.
-      lineage: the fingerprints of the inputs of the run, by name.
+      options: a mapping from an option's name, such as `train.epochs`, to its value as a text; it
+        contains all training options, and all other options that differ from their defaults.
+      lineage: a mapping from the name of an input, such as "images" or "code", to the fingerprint
+        of the input, and from "champion" to the URI of the champion's record.
     """
 
     ended: str
@@ -133,11 +134,12 @@ def parse_record(text: bytes) -> RunRecord:
 
 
 def note_cached_run(root: str, page: str) -> None:
-    """Adds a run that ends now to the list of runs that took all results from the cache.
+    """Adds the current run to the list of runs that took all results from the cache.
 
     Args:
       root: path or URI of the pipeline root.
-      page: path or URI of the HTML page that the run took from the cache, below `root`.
+      page: path or URI of the HTML page that the run took from the cache; the page is in a folder
+        below `root`.
     """
     file = f"{root}/{CACHED}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -152,8 +154,8 @@ def read_runs(root: str) -> list[PastRun]:
     A damaged record is left out, and a notice is printed.
 
     Args:
-      root: a directory, or a URI in a bucket. If `root` is in a bucket, the result includes runs on
-        a cluster, each of which has its own folder below `root`.
+      root: a directory, or a URI in a bucket. In a bucket, `read_runs` searches all folders below
+        `root`, because runs on a cluster do not write to the same folder as local runs.
 
     Raises:
       InputError: the bucket cannot be read.

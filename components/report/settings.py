@@ -1,5 +1,5 @@
-"""The settings that the pipeline passes to the node Report, in addition to other nodes' artifacts.
-This module does not import TensorFlow, which takes seconds to import.
+"""The settings that the pipeline passes to the node Report. This module does not import TensorFlow,
+which takes seconds to import.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from common.custom_config import node_settings
 @node_settings
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """The options of a run, and the origin of its data and backbone, which the report shows.
+    """The options of a run, and the origin of its data and backbone, as its report shows them.
 
     Attributes:
       name: the name of the pipeline.
@@ -25,12 +25,12 @@ class ReportSettings:
         the batch size, the learning rate and the seed.
       beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
         such as `train.epochs`, to the option's value and the recipe's value, as texts.
-      lineage: the fingerprints of the images, the backbone, the training and the code; and the URI
-        of the record of the champion, which is the blessed model with which the new model is
-        compared.
+      lineage: a mapping from "images", "backbone", "training" and "code" to their fingerprints, and
+        from "champion" to the URI of the record of the champion. The champion is the blessed model
+        with which the new model is compared.
       command: the command that repeats the run.
-      options: the values of all training options, and of other options that differ from their
-        defaults, as texts, by option name.
+      options: a mapping from an option's name to its value as a text; it contains all training
+        options, and all other options that differ from their defaults.
     """
 
     name: str

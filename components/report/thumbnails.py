@@ -8,7 +8,7 @@ import PIL.Image
 from components.examples import find_images
 from components.report.contents import Thumbnail
 
-# The longest sides, in pixels, of large and of small thumbnails, and the JPEG quality of both.
+# The longest side of a large thumbnail and of a small thumbnail, in pixels, and their JPEG quality.
 SIDE, SMALL_SIDE, _QUALITY = 240, 160, 78
 
 

@@ -64,14 +64,13 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Describes how the outputs for one image differ between two requests; returns an empty text if
-    the outputs agree.
+    """Describes how the outputs `valid` and `probabilities` for one image differ between two
+    requests; returns an empty text if they agree.
 
     Args:
       name: the name of the image.
-      one: the outputs for the image in one of the requests; only `valid` and `probabilities` are
-        compared.
-      other: the outputs for the image in the other request.
+      one: all outputs for the image in the first request.
+      other: all outputs for the image in the second request.
       tolerance: the greatest allowed difference of probabilities.
     """
     if bool(one["valid"]) != bool(other["valid"]):

@@ -23,7 +23,7 @@ from trainer.serving.serving_process import STOPPED, ServingProcess
 BATCHES = (1, 8, 32)
 _REQUESTS = 100  # number of timed requests with one image, for the 99th percentile
 _SECONDS = 20.0  # time limit in seconds for requests that only measure the latency
-_LONGEST = 60.0  # time in seconds to send test images one by one; a slow model gets fewer images
+_LONGEST = 60.0  # time limit in seconds for sending single images; a slow model gets fewer
 _FEWEST = 8
 
 
@@ -186,7 +186,7 @@ class ServingCheck:
             self._note(f"{FROM_PIXELS}: valid is False for random pixels")
 
     def _repeat(self, images: Sequence[TestImage]) -> None:
-        """Sends single images again, until there are enough times for the 99th percentile."""
+        """Sends single images again, until enough requests are timed for the 99th percentile."""
         end = time.monotonic() + _SECONDS
         while len(self._milliseconds[1]) <= _REQUESTS and time.monotonic() < end:
             image = images[len(self._milliseconds[1]) % len(images)]
@@ -205,7 +205,7 @@ class ServingCheck:
         Args:
           items: the name and the input of each image.
           signature: the name of the signature.
-          is_timed: whether the time of the request counts towards the latency of its batch size.
+          is_timed: whether to include the time of the request in the latency statistics.
           is_kept: whether to store the answers in the findings.
         """
         names, values = zip(*(items.items() if isinstance(items, Mapping) else items), strict=True)

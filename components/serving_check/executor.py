@@ -19,8 +19,8 @@ from components.serving_check.check import ServingCheck, TestImage
 from components.serving_check.findings import write_findings
 from components.serving_check.settings import ServingCheckSettings
 
-# To load the exported model, a new process runs the file of `session_model` as a script. The only
-# purpose of this import is that the node's code fingerprint includes the file of `session_model`.
+# `session_model` is imported only so that its file is part of the node's code fingerprint. To load
+# the exported model, a new process runs the file of `session_model` as a script.
 from trainer.serving import session_model  # noqa: F401
 from trainer.serving.exported_model import read_classes
 from trainer.serving.serving_process import ServingProcess

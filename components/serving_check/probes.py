@@ -1,8 +1,7 @@
-"""Makes unusual image files, and files that are not images, to test a model with them.
+"""Makes unusual image files, and files that are not images, as clients may send them to a server.
 
-Clients of a server may send such files. The kinds of files come from well-known tests of image
-decoders: PngSuite, images in the eight EXIF orientations, and Pillow's broken files and
-decompression bombs.
+The kinds of files come from well-known tests of image decoders: PngSuite, images in the eight EXIF
+orientations, and Pillow's broken files and decompression bombs.
 """
 
 import dataclasses
@@ -31,7 +30,7 @@ class Probe:
 
 
 def make_probes() -> Iterator[Probe]:
-    """Yields all probes. With the same version of Pillow, the probes have the same bytes."""
+    """Yields all probes. The bytes of the probes depend only on the version of Pillow."""
     image = _gradient()
     jpeg, png = _encode(image, "JPEG", quality=90), _encode(image, "PNG")
     good = {

@@ -6,7 +6,7 @@ This module does not import TensorFlow, which takes seconds to import.
 
 from typing import Any
 
-BLESSED = "blessed"  # the custom property that TFX's Pusher reads
+BLESSED = "blessed"  # TFX's Pusher pushes the model only if this custom property is 1
 REASONS = "reasons"
 
 

@@ -14,8 +14,8 @@ class ServingCheckSettings:
 
     Attributes:
       images: the number of test images that are sent.
-      timeout_seconds: the longest allowed time of a request, including, for the first request, the
-        time to load the model.
+      timeout_seconds: the longest allowed time of a request. The time of the first request includes
+        the time to load the model.
       max_memory_gb: the most memory that the process may use, in GB (10^9 bytes); None for nine
         tenths of the memory that is free when the check starts.
       max_p99_ms: the greatest allowed 99th percentile of the time of a request with one image, in

@@ -21,7 +21,7 @@ _ERRORS: Errors = {
     ),
     concurrent.futures.TimeoutError: lambda error: f"the operation did not end in time ({error})",
     **GOOGLE_ERRORS,
-    # The client library raises ValueError if the user has given some kinds of wrong values.
+    # For some kinds of wrong values from the user, the client library raises ValueError.
     ValueError: lambda error: f"{error}; correct the value that the message names",
 }
 
@@ -32,7 +32,8 @@ def explain(what: str, after: str = UNCHANGED) -> Iterator[None]:
 
     Args:
       what: the attempted action.
-      after: the end of the message, such as `UNCHANGED` or `AGAIN`.
+      after: the text that ends every error message: `UNCHANGED`, or `AGAIN` if the endpoint may
+        have changed.
     """
     try:
         with explain_errors(f"Vertex AI, {what}", _ERRORS):

@@ -122,8 +122,8 @@ def promote(settings: EndpointSettings) -> Outcome:
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
             f"{_describe(versions)}; deploy a candidate with --endpoint {settings.endpoint} first"
         )
-    # The alias `candidate` is removed last, so that if an error ends this command, the same command
-    # still finds the candidate when it is repeated.
+    # The alias `candidate` is removed last. If an error ends `promote` earlier, the user can repeat
+    # it, because it still finds the candidate.
     _Traffic(endpoint, registry, settings).set_share(candidate.id, 100)
     if default and default.id != candidate.id:
         registry.move_alias(PREVIOUS, default.id)
@@ -251,8 +251,8 @@ def _find_serving(
 ) -> Deployed | None:
     """Returns the deployed model that serves clients; None if no model is deployed.
 
-    The model that serves clients is the model with the alias `default`, if that model gets
-    requests, and otherwise the model that gets the most requests.
+    If the model with the alias `default` is deployed and gets requests, the function returns this
+    model. If not, the function returns the deployed model that gets the most requests.
     """
     default = find(versions, DEFAULT)
     for model in deployed:
@@ -267,7 +267,9 @@ def _is_version(deployed: Deployed, registry: Registry, version: str) -> bool:
 
 
 def _without_project(resource: str) -> str:
-    """Returns a resource name without the project, which may be given by its name or its number."""
+    """Returns a resource name without the project, because some names contain the project's name,
+    and others contain its number.
+    """
     return resource[resource.index("/locations/") :]
 
 

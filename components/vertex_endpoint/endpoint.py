@@ -74,8 +74,8 @@ class Endpoint:
     def list_deployed(self) -> list[Deployed]:
         """Returns the models that are deployed to the endpoint now."""
         with explain("looking at the endpoint"):
-            # `traffic_split` is read first: the property sends a request to Vertex AI, and this
-            # request also updates `gca_resource`.
+            # Reading the property `traffic_split` sends a request to Vertex AI. This request also
+            # updates `gca_resource`, so `gca_resource` must be read after `traffic_split`.
             shares = self._resource.traffic_split
             resource = self._resource.gca_resource
             return [
@@ -88,8 +88,8 @@ class Endpoint:
 
         Args:
           model: the client library's object for the version.
-          split: the percentage of requests for each deployed model, by the model's id; the new
-            model has the id "0".
+          split: a mapping from the id of each deployed model to its percentage of requests; the
+            key "0" stands for the new model.
           settings: the settings of the endpoint, such as the machine type.
         """
         with explain("deploying the model"):

@@ -33,8 +33,9 @@ class ModelVersion:
     Attributes:
       id: the number of the version in the registry, as a text.
       aliases: the aliases of the version.
-      identity: the value of `components.model_pusher.serving_directory.identity` for the exported
-        model; empty for a version that this project did not upload.
+      identity: the digest of the exported model, as the function `identity` in
+        `components.model_pusher.serving_directory` computes it; empty for a version that this
+        project did not upload.
     """
 
     id: str
@@ -95,8 +96,8 @@ class Registry:
           artifact_uri: a directory in a bucket, which contains the numbered directory of the
             version.
           identity: the identity of the exported model, as in `ModelVersion`.
-          source: the directory to which the version was pushed, for the description in the
-            registry.
+          source: the directory to which the version was pushed; the version's description in the
+            registry names this directory.
           labels: the labels of the version.
         """
         name = self._settings.pipeline
@@ -120,8 +121,8 @@ class Registry:
                     f"--model_name={name}",
                     # Vertex AI replaces AIP_STORAGE_URI with the address of its copy of the model.
                     "--model_base_path=$(AIP_STORAGE_URI)",
-                    # With 0, TensorFlow Serving looks for versions only once, which is enough,
-                    # because no new version ever appears in Vertex AI's copy of the model.
+                    # With 0, TensorFlow Serving looks for versions only when it starts. Vertex AI's
+                    # copy of the model never gets a new version.
                     "--file_system_poll_wait_seconds=0",
                 ],
                 serving_container_ports=[_PORT],
