@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Maps an output, as its node and key, to the input of the node Report that reads the output. The
-# dict contains only outputs whose key differs from the name of the input.
+# Most inputs of the node Report have the same name as the output that they read. For all other
+# inputs, this dictionary maps the output's node and key to the name of the input.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
