@@ -10,8 +10,8 @@ from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
 # `fit_batch` halves a recipe's batch size until it is at most 95 % of the number of training
-# images. The training split then still contains a batch if the run later quarantines up to 5 % of
-# the training images.
+# images. If the run later quarantines up to 5 % of the training images, the rest is still enough
+# for a batch.
 _QUARANTINED = 0.05
 
 
@@ -20,8 +20,8 @@ def fit_batch(config: Config, train_images: int) -> Config:
 
     If the recipe's batch size is larger than the training split, this function halves the batch
     size until the training split contains at least one batch. The batch size must be a multiple of
-    `train.accumulation`, so this function does not halve the batch size if the result would not be
-    such a multiple.
+    `train.accumulation`, so this function stops halving before the batch size would violate this
+    rule.
 
     Args:
       config: the configuration.

@@ -134,7 +134,9 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns "manifest" if `path` names a manifest, "tfrecord" if it names TFRecords, or None."""
+    """Returns "manifest" if `path` names a manifest, "tfrecord" if `path` names TFRecords, and None
+    for any other path.
+    """
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

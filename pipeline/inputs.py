@@ -42,9 +42,9 @@ class Inputs:
       backbone_layout: the names of the backbone's variables, as the text of the result of
         `backbones.layout.find_layout`. The value is empty for `--tune head`, which does not train
         the backbone.
-      champions: the record of the last blessed model, and the record of the last blessed model from
-        any other training, in a dictionary by training (see
-        `components.model_evaluator.records.find_champions`).
+      champions: the record of the last blessed model, and the record of the last blessed model that
+        comes from another training than the first, in a dictionary by the fingerprint of the
+        training (see `components.model_evaluator.records.find_champions`).
       serving: the state of the serving directory, and the record of the last push, when the run
         starts.
       found: the description of the images.
@@ -73,8 +73,8 @@ def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
     Raises:
       InputError: an input is missing or unusable.
     """
-    # This function finds the backbone first, so that a wrong `--model` causes an error before the
-    # data are downloaded, which may take long.
+    # This function finds the backbone first, so that a wrong `--model` causes an error before a
+    # long download of the data.
     backbone = _find_backbone(config) if with_backbone else None
     images = make_source(config.source)
     images.prepare(cache_dir())

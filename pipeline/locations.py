@@ -17,7 +17,7 @@ _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--datas
 _STATE = "cloud.state_dir"
 
 # Each row contains two options and a reason. The directory of the first option must not be in the
-# directory of the second option; otherwise, the error message contains the reason.
+# directory of the second option; the reason is for the error message.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -83,8 +83,8 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
-            # All buckets have the same server, so if this machine can reach one bucket, it can
-            # reach all buckets.
+            # All buckets are on the server of Cloud Storage, so if this machine can reach one
+            # bucket, it can reach all buckets.
             check_reachable(flag, place)
             return
 

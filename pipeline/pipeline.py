@@ -9,9 +9,8 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
              backbone SavedModel +------------+           +- the last blessed model
 
 A compiled pipeline starts with the node ResolveInputs, which finds the data and the backbone for
-each run. With `--data-check full`, DataCheck reads the backbone as well as the examples. With
-`--data-check full` and `--tune head`, DataCheck reads the examples, the backbone, and the features
-that Transform computes.
+each run. With `--data-check full`, DataCheck also reads the backbone. With both `--data-check full`
+and `--tune head`, DataCheck also reads the features that Transform computes.
 """
 
 from collections.abc import Sequence
@@ -37,9 +36,9 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV, because the import of TFDV alone
-# fails: the pinned version of TFDV imports a part of tfx_bsl that no longer exists. The import of
-# tfx provides a substitute for this part.
+# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV. TFDV imports the module
+# tfx_bsl.arrow.sql_util, which the installed tfx_bsl lacks. The import of tfx puts a mock in place
+# of this module, so that the import of TFDV succeeds.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -103,9 +102,8 @@ def create_pipeline(
         **training,
     ).with_id("Trainer")
     # The constructors of Trainer and Tuner accept `custom_config` only as a mapping. In this
-    # pipeline, `custom_config` is JSON text or, in a compiled pipeline, a placeholder for the text,
-    # so this function calls the constructors without `custom_config` and then sets the execution
-    # property.
+    # pipeline, `custom_config` is JSON text or a placeholder for JSON text, so this function sets
+    # the execution property `custom_config` after the calls of the constructors.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -215,9 +213,9 @@ def _backbone(
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # In a run on this machine, Backbone's property `model` is the path of the SavedModel,
-            # because `config.model` may be a URL with a secret token, which the metadata store
-            # would record.
+            # In a run on this machine, the property `model` is the path of the SavedModel.
+            # `config.model` may be a URL with a secret token, and the metadata store would record
+            # the token.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

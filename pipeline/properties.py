@@ -128,8 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # The range of pixel values that AugReg's models expect is known. For any other model, the
-        # user gives the range, and Transform checks whether it is right.
+        # Transform checks whether the user gave the right range of pixel values for the model. For
+        # AugReg's models, the right range is known, so Transform does not check it.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -261,9 +261,9 @@ def _tolerance(config: Config) -> float:
     """Returns the largest allowed difference between two predicted probabilities for one image.
 
     ServingCheck sends an image to the model in several requests, and compares the predicted
-    probabilities with each other and with Evaluator's predictions. The default is larger for mixed
-    precision than for float32, because rounding errors in mixed precision are larger and depend on
-    the other images in the batch.
+    probabilities with each other and with Evaluator's predictions. The default tolerance is larger
+    for mixed precision than for float32, because rounding errors in mixed precision are larger and
+    depend on the other images in the batch.
     """
     if config.serving_check.tolerance is not None:
         return config.serving_check.tolerance

@@ -27,14 +27,15 @@ def quick_pipelines() -> Iterator[None]:
 
     - `PipelineOptions.view_as(cls)` returns the options as an object of the class `cls`, and parses
       all flags again in each call. With `quick_pipelines`, a second call of `view_as` with the same
-      options and class returns the object from the first call. The values in this object are up to
-      date, because the objects of all classes share one dictionary of option values.
+      options and class returns the object from the first call. The object from the first call still
+      contains the current values of the options, because the objects of all classes share one
+      dictionary of option values.
     - Beam inspects the methods of each DoFn up to eight times, to find out whether the DoFn uses
       states or timers (`userstate.get_dofn_specs`). With `quick_pipelines`, Beam inspects each DoFn
       once and remembers the result.
     - To find the submodules that a pickled function uses, Beam compares the name of every imported
       module with the names in the function's code (`_find_imported_submodules`). With
-      `quick_pipelines`, Beam looks up only the names in the function's code in `sys.modules`.
+      `quick_pipelines`, Beam searches `sys.modules` only for the names in the function's code.
     - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
       bzip2 uses blocks of 100 kB, and takes less time than with blocks of 900 kB.
     - Beam's in-process engine caches side inputs. To limit the size of the cache, the engine
@@ -89,7 +90,7 @@ def _remember_by_object(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _find_imported_submodules(code: types.CodeType, used: Iterable[Any]) -> list[types.ModuleType]:
-    """Returns the imported submodules of packages in `used` whose names `code` contains."""
+    """Returns the imported submodules whose names occur in `code`, for all packages in `used`."""
     packages = [x for x in used if isinstance(x, types.ModuleType)]
     names = frozenset(code.co_names)
     return [

@@ -301,7 +301,7 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns `given` with None for each option that would make an option in `given` ineffective.
+    """Returns `given`, with None for each option that would override an option in `given`.
 
     For example, if `steps` is set, `epochs` has no effect. If the user gives `epochs`, this
     function sets `steps` to None, because the recipe may set `steps`.

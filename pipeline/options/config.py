@@ -120,7 +120,9 @@ class Config:
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether the run uses the dataset's default recipe without changes to the model."""
+        """Whether the run uses the dataset's default recipe. Options that do not affect the model
+        may differ from the recipe.
+        """
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
         return (
@@ -209,7 +211,8 @@ class Config:
 
         Everybody who can read the compiled pipeline or the metadata store can read the JSON. This
         function removes a password from the URL in `--host`, because no node needs the password.
-        The URL in `--model` contains no password, because `check_reachable` refuses such a URL.
+        The URL in `--model` contains no password, because `check_reachable` refuses a URL with a
+        password.
         """
         values = self.values()
         host = values["cloud.host"]

@@ -81,7 +81,8 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        # The InputError below covers values of a wrong type as well as values outside the range.
+        # The code below raises the same InputError for a value of a wrong type as for a value
+        # outside the range.
         pass
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from common.errors import InputError
 from common.options import Check
 
-# The URI schemes of object stores that neither TensorFlow nor Beam can read. Pipelines can still
-# keep artifacts under minio:// and s3:// URIs, because the launcher of Kubeflow Pipelines copies
+# The URI schemes of object stores that neither TensorFlow nor Beam can read. Pipelines can keep
+# artifacts under minio:// and s3:// URIs, because the launcher of Kubeflow Pipelines copies
 # artifacts between the object store and the container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# Kubernetes requires an RFC 1123 label as the name of a pod's volume. Kubeflow Pipelines names the
+# Kubernetes requires an RFC 1123 label as the name of a pod's volume. Kubeflow Pipelines names each
 # volume after its PersistentVolumeClaim, so the name of the claim must be an RFC 1123 label.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # A user's volume must not have the name or the path of a volume that Kubeflow Pipelines itself adds

@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Most inputs of the node Report have the same name as the output that they read. For all other
-# inputs, this dictionary maps the output's node and key to the name of the input.
+# The inputs of the node Report whose name differs from the key of the output that they read, in a
+# dictionary by the output's node and key.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
