@@ -166,7 +166,8 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # The features of images take long to compute, and would be wasted on data that ExampleValidator
-    # refuses, so DataCheck starts only after ExampleValidator has accepted the data.
+    # DataCheck takes a long time to compute the features of images. This time would be wasted on
+    # data that ExampleValidator refuses, so DataCheck starts only after ExampleValidator has
+    # accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

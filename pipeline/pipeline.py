@@ -47,10 +47,10 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    The nodes get the functions of `trainer` by import path, such as `trainer.train.run_fn`, so this
-    function does not need to import the training code. If a node reads files that are not
-    artifacts, the node has an execution property with a fingerprint of the files, so that the node
-    runs again when the files change.
+    This function passes the functions of `trainer` to the nodes as import paths, such as
+    `trainer.train.run_fn`, so it does not need to import the training code. If a node reads files
+    that are not artifacts, the node has an execution property with a fingerprint of the files, so
+    that the node runs again when the files change.
 
     Args:
       config: the configuration.
@@ -80,8 +80,8 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time, which would be wasted on data that ExampleValidator refuses,
-    # so Transform starts only after ExampleValidator has accepted the data.
+    # Transform may take a long time. This time would be wasted on data that ExampleValidator
+    # refuses, so Transform starts only after ExampleValidator has accepted the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(

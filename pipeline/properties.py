@@ -271,10 +271,7 @@ def _tolerance(config: Config) -> float:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Returns the fingerprint of everything that determines a model: options, code and data.
-
-    If two trainings have the same fingerprint, the second training repeats the first training.
-    """
+    """Returns the fingerprint of everything that determines a model: options, code and data."""
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

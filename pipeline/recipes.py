@@ -114,7 +114,7 @@ HEAD = Hyperparameters(
 # Hyperparameters for backbones whose pretraining is unknown. Trainer first computes a linear probe
 # on frozen features as the head, and then trains all weights. The learning rate is small, because
 # large updates of all weights would degrade the head (Kumar et al., arXiv 2202.10054). The number
-# of epochs is large, so that a small dataset has enough training steps.
+# of epochs is large, so that the training has enough steps even with a small dataset.
 #
 # These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
 # test used 124 held-out images of tf_flowers: 72 images of the validation split and 52 images of

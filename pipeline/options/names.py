@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # the longest pipeline name that TFX allows
+_LONGEST = 63  # the largest number of characters that TFX allows in the name of a pipeline
 
 # Checks of a pipeline's name that only one runner requires. For every runner, the name has at most
 # `_LONGEST` characters, which are a-z, 0-9 and -.

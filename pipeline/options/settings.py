@@ -62,7 +62,7 @@ class Option(NamedTuple):
 
 
 def check_setting(setting: Setting, declared: Option) -> Any:
-    """Checks the value of `setting`, and returns the value in the type of its option.
+    """Checks the value of `setting`, and returns it, converted to the type of its option.
 
     This function expands `~` in paths, because no shell expands `~` in YAML files or in
     `--flag=~/x`.

@@ -55,7 +55,7 @@ def write_data_report(
     stopped: str = "",
     is_inspection: bool = False,
 ) -> Path | None:
-    """Writes the HTML report of the newest run in a metadata store; does not run the node Report.
+    """Writes the HTML report of the newest run in a metadata store, without the node Report.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
