@@ -19,8 +19,8 @@ class Inspection:
     """The results of an inspection of the images.
 
     Attributes:
-      found: a line with the number of images in each split, and a line with the number of issues of
-        each kind that DataCheck found.
+      found: a line with the numbers of images that were read, are in each split, and were
+        quarantined, and a line with the number of issues of each kind that DataCheck found.
       refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the HTML report.
     """
