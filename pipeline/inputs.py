@@ -42,9 +42,9 @@ class Inputs:
       backbone_layout: the names of the backbone's variables, as the text of the result of
         `backbones.layout.find_layout`. The value is empty for `--tune head`, which does not train
         the backbone.
-      champions: the record of the last blessed model, and the record of the last blessed model that
-        comes from another training than the first, in a dictionary by the fingerprint of the
-        training (see `components.model_evaluator.records.find_champions`).
+      champions: the record of the last blessed model, and the record of the last blessed model from
+        a different training (see `components.model_evaluator.records.find_champions`). The keys are
+        fingerprints of trainings.
       serving: the state of the serving directory, and the record of the last push, when the run
         starts.
       found: the description of the images.

@@ -207,7 +207,7 @@ def _backbone(
     """Returns the node that outputs the backbone, and the node's output channel.
 
     If all nodes and Beam workers run on this machine, the artifact is the directory in which the
-    command line found the backbone. In a compiled pipeline, and with Beam workers in containers or
+    command line found the backbone. In a compiled pipeline, or with Beam workers in containers or
     on other machines, the node copies the backbone to the pipeline root, because the containers or
     workers may be unable to read directories of this machine.
     """

@@ -39,10 +39,10 @@ def quick_pipelines() -> Iterator[None]:
     - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
       bzip2 uses blocks of 100 kB, and takes less time than with blocks of 900 kB.
     - Beam's in-process engine caches side inputs. To limit the size of the cache, the engine
-      computes the size of each side input with the library objsize. objsize takes a long time,
-      because it first lists the global variables of all imported modules, which it does not count
-      as parts of a side input. With `quick_pipelines`, the cache is off, so the engine does not
-      compute these sizes.
+      computes the size of each side input with the library objsize. The computation takes a long
+      time, because objsize first lists the global variables of all imported modules, which it does
+      not count as parts of a side input. With `quick_pipelines`, the cache is off, so the engine
+      does not compute these sizes.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress

@@ -19,10 +19,10 @@ LAUNCHER_SCHEMES = ("minio", "s3")
 # Kubernetes requires an RFC 1123 label as the name of a pod's volume. Kubeflow Pipelines names each
 # volume after its PersistentVolumeClaim, so the name of the claim must be an RFC 1123 label.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# A user's volume must not have the name or the path of a volume that Kubeflow Pipelines itself adds
-# to each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
-# backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the name of the volume for
-# `machines.<node>.disk_gb`.
+# The names and the paths of the volumes that Kubeflow Pipelines itself adds to each pod
+# (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
+# backend/src/v2/compiler/argocompiler/container.go). A user's volume must have another name and
+# another path. TEMPORARY_VOLUME is the name of the volume for `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
 _TAKEN_NAMES = (
     "gcs-scratch",

@@ -19,8 +19,9 @@ class Inspection:
     """The results of an inspection of the images.
 
     Attributes:
-      found: a line with the numbers of images that were read, are in each split, and were
-        quarantined, and a line with the number of issues of each kind that DataCheck found.
+      found: two lines. The first line contains the numbers of images (read, in each split, and
+        quarantined). The second line contains the number of issues of each kind that DataCheck
+        found.
       refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the HTML report.
     """

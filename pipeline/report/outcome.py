@@ -43,8 +43,8 @@ class Report:
       serving: the findings of ServingCheck.
       pushed_to: the directory of the pushed model, from which a model server loads the model; None
         if Pusher pushed no model.
-      was_served: whether Pusher copied nothing, because the serving directory already served the
-        model when the run started.
+      was_served: whether Pusher copied nothing, because the model was already in the serving
+        directory when the run started.
       unpushed: the reason why Pusher did not push the model; empty if Pusher pushed the model.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
