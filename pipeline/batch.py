@@ -9,9 +9,9 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# A run may quarantine training images after it has chosen the batch size. `fit_batch` therefore
-# halves a recipe's batch size until it is at most 95 % of the number of training images, so that a
-# batch still fits if the run quarantines up to 5 % of these images.
+# `fit_batch` halves a recipe's batch size until it is at most 95 % of the number of training
+# images. If the run later quarantines up to 5 % of the training images, the rest is still enough
+# for a batch.
 _QUARANTINED = 0.05
 
 
@@ -19,9 +19,9 @@ def fit_batch(config: Config, train_images: int) -> Config:
     """Returns `config` with a batch size of at most `train_images`.
 
     If the recipe's batch size is larger than the training split, this function halves the batch
-    size until the training split contains at least one batch. The batch size must stay a multiple
-    of `train.accumulation`, so this function stops if half the batch size would not be a multiple
-    of `train.accumulation`.
+    size until the training split contains at least one batch. The batch size must be a multiple of
+    `train.accumulation`, so this function stops halving before the batch size would violate this
+    rule.
 
     Args:
       config: the configuration.

@@ -16,15 +16,15 @@ _KINDS = "components.image_example_gen.sources.kinds"
 _SIMILAR = "components.image_example_gen.similar_images"
 _CATALOGUE = "backbones.catalogue"
 # If a node uses TensorFlow only to read and write files, the node's fingerprint leaves out the
-# version of TensorFlow, because every version of TensorFlow reads and writes the same bytes.
+# version of TensorFlow, because the contents of the files do not depend on this version.
 _FILE_SYSTEMS = ("tensorflow",)
-# Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. The
-# content of warm-up images does not matter, so Pusher's fingerprint leaves out the versions of PIL,
+# Pusher uses PIL, NumPy and tensorflow_serving only to generate images for warm-up requests. Any
+# images are suitable for warm-up requests, so Pusher's fingerprint leaves out the versions of PIL,
 # NumPy and tensorflow_serving.
 _WARM_UP = ("PIL", "numpy", "tensorflow_serving")
 
-# Report uses the following modules only to read files and properties that other nodes wrote, so the
-# fingerprint of Report leaves out the code of the modules.
+# Report imports these modules only to read the files and properties that other nodes wrote, so
+# Report's fingerprint leaves out the code of these modules.
 _ONLY_NAMES = (
     "components.backbone_transform.executor",
     "components.image_example_gen.counts",
@@ -38,9 +38,9 @@ _ONLY_NAMES = (
 class NodeCode:
     """For each node, a fingerprint of the code and the libraries that determine the node's results.
 
-    TFX computes the fingerprint of a node's code only if the node gets the code as a module file.
-    The nodes of this pipeline get functions by import path, such as `trainer.train.run_fn`, so TFX
-    alone would not notice when the code of a function changes.
+    TFX itself notices changes of a node's code only if the code is a module file that the pipeline
+    passes to the node. This pipeline passes the import paths of functions instead, such as
+    `trainer.train.run_fn`, so TFX would reuse cached outputs after a change of the code.
     """
 
     example_gen: str
@@ -70,12 +70,13 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
     """Computes the fingerprints of the code that a run executes.
 
     Args:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`.
-        ImageExampleGen's fingerprint contains only the code that reads datasets of this kind (such
-        as "folder"), not the code for other kinds.
+      source: the dataset, as the dictionary that
+        `components.image_example_gen.sources.registry.make_source` takes. ImageExampleGen's
+        fingerprint contains only the code that reads datasets of the kind `source["kind"]`, such as
+        "folder", and not the code for other kinds.
       layout: the value of `pipeline.inputs.Inputs.backbone_layout`. The fingerprints of Tuner and
-        Trainer contain `layout` instead of the whole model catalogue, because training does not use
-        the rest of the catalogue, and the backbone has a fingerprint of its own.
+        Trainer contain `layout` instead of the code of the model catalogue, because training uses
+        only the layout from the catalogue. The backbone itself has a separate fingerprint.
       split_by: the value of `ingest.split_by`. ImageExampleGen's fingerprint contains the code that
         finds near duplicates only if `split_by` is "near_duplicates".
     """

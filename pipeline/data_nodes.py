@@ -60,7 +60,9 @@ class DataNodes:
         return [self.example_gen, self.statistics, self.schema, self.validator]
 
     def artifacts(self) -> dict[str, BaseChannel]:
-        """Returns the channels that the node Report reads, by the name of Report's input."""
+        """Returns the outputs of these nodes that the node Report reads, in a dictionary by the
+        name of Report's input.
+        """
         return {
             "examples": self.examples,
             "statistics": self.statistics.outputs["statistics"],
@@ -88,9 +90,10 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         examples=examples,
         stats_options=tfdv.StatsOptions(
             schema=_EXAMPLE_TYPES,
-            # If SchemaGen infers the schema, the statistics leave out the file names. With the file
-            # names of a small dataset, SchemaGen would infer that no other file names are allowed,
-            # and TFDV would report the file name of each new image as an anomaly.
+            # If the statistics contained the file names of a small dataset, SchemaGen would infer
+            # that no other file names are allowed, and TFDV would report the file name of each new
+            # image as an anomaly. The statistics therefore leave out the file names if SchemaGen
+            # infers the schema.
             feature_allowlist=None if config.has_schema else ["image", "label"],
         ),
     )
@@ -114,10 +117,10 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # StatisticsGen and SchemaGen must run again with a new version of their libraries. TFX runs a
-    # node again if an execution property of the node changes, but these two nodes have no property
-    # for the versions of the libraries. This loop therefore adds the property `library_fingerprint`
-    # to the two nodes.
+    # After an update of TFX or TFDV, StatisticsGen and SchemaGen must run again instead of taking
+    # their outputs from the cache. TFX runs a node again if an execution property of the node
+    # changes. This loop adds the execution property `library_fingerprint`, which depends on the
+    # versions of TFX and TFDV, to StatisticsGen and SchemaGen.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -141,7 +144,8 @@ def make_data_check(
       data: the nodes that read the images.
       backbone: the backbone's SavedModel; used only with `--data-check full`.
       transformed_examples: Transform's examples, which contain the features that the backbone
-        computed, for `--data-check full`; None if Transform computes no features.
+        computed; None if Transform computes no features. Only `--data-check full` uses these
+        features.
 
     Returns:
       A list with the node; an empty list with `--data-check off`.
@@ -162,7 +166,8 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # The features of images take long to compute, and would be wasted on data that ExampleValidator
-    # refuses, so DataCheck starts only after ExampleValidator has accepted the data.
+    # DataCheck takes a long time to compute the features of images. This time would be wasted on
+    # data that ExampleValidator refuses, so DataCheck starts only after ExampleValidator has
+    # accepted the data.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

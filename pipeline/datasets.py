@@ -26,7 +26,8 @@ class Dataset:
     Attributes:
       name: the value of `--dataset`; part of the pipeline's default name.
       about: a line for `--list-datasets`.
-      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      source: the dataset, as the dictionary that
+        `components.image_example_gen.sources.registry.make_source` takes.
       licence: the licence of the images, as Hugging Face's identifier; empty if it is not known.
       schema: the name of the schema file in `schemas/`; if None, SchemaGen infers the schema.
       recipes: the name of the default recipe for `--tune full` and for `--tune head`.
@@ -79,7 +80,8 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
     Args:
       text: a name of `DATASETS`, `tfds:NAME`, or the path or URI of a folder, a manifest, or
         TFRecords.
-      here: whether a path must exist on this machine. A path in a container need not exist here.
+      here: whether a path in `text` must exist on this machine. The value is False for a compiled
+        pipeline, whose containers read the dataset.
 
     Raises:
       InputError: `text` does not name a dataset.
@@ -132,7 +134,9 @@ def find_dataset(text: str, *, here: bool = True) -> Dataset:
 
 
 def _kind_of_file(path: str) -> str | None:
-    """Returns "manifest" or "tfrecord" if `path` names such a file; None for any other path."""
+    """Returns "manifest" if `path` names a manifest, "tfrecord" if `path` names TFRecords, and None
+    for any other path.
+    """
     name = path.rsplit("/", 1)[-1].lower()
     if name.endswith(MANIFEST_SUFFIXES):
         return "manifest"

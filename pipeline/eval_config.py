@@ -10,9 +10,9 @@ def make_eval_config() -> config_pb2.EvalConfig:
     """Returns the EvalConfig with which TFMA evaluates the exported model on raw test examples.
 
     TFMA computes each metric once from all images, and once for each class from the images of the
-    class. The recall of a class is the accuracy on the images of the class, so TFMA needs no
-    separate metric for the recall. The EvalConfig has no thresholds, because TFMA compares a metric
-    with its threshold no matter how few images the metric was computed from. Instead of TFMA,
+    class. The accuracy on the images of a class is the recall of the class, so the EvalConfig has
+    no separate metric for recall. The EvalConfig has no thresholds, because TFMA's thresholds do
+    not take into account how many images a metric was computed from. The module
     `components.model_evaluator.verdict` compares the metrics with the required values.
     """
     return config_pb2.EvalConfig(

@@ -34,16 +34,17 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but none of these images in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates. ImageExampleGen changes the
-        numbers when ImageExampleGen moves near duplicates of each other into one split.
-      given: the splits that the dataset defines; the pipeline chooses the other splits.
+      is_estimate: whether the numbers in `splits` are estimates. The numbers are estimates if
+        ImageExampleGen will move near duplicates of each other into one split.
+      given: the splits whose images the dataset defines; the pipeline chooses the images of all
+        other splits.
       left_out: folders whose images the run does not use, because `ingest.splits` does not name the
         folders.
       dropped: number of duplicates that `ingest.drop_duplicates` removed.
-      leaks: the number of images with copies in more than one of the dataset's own splits, and the
-        file names of two such copies as an example.
-      conflicts: the number of images with copies in more than one class, and the file names of two
-        such copies as an example.
+      leaks: the number of images that are in more than one of the dataset's own splits, and the
+        file names of two copies of one image, as an example.
+      conflicts: the number of images that are in more than one class, and the file names of two
+        copies of one image, as an example.
     """
 
     total: int
@@ -75,7 +76,9 @@ class FoundImages:
         check_trained(self.untrained)
 
     def describe(self) -> dict[str, str]:
-        """Returns the descriptions of images, classes and splits that the console prints."""
+        """Returns the texts that the console prints with the labels "images", "classes" and
+        "splits".
+        """
         suffixes = Counter(self.suffixes).most_common()
         shown = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in suffixes[:_SHOWN]]
         others = sum(count for _, count in suffixes[_SHOWN:])
@@ -119,10 +122,10 @@ class FoundImages:
 
 
 def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
-    """Describes the images of `source`. The caller must call `source.prepare` first.
+    """Describes the images of `source`.
 
     Args:
-      source: the source.
+      source: the dataset, after the caller has called `source.prepare`.
       is_estimate: whether ImageExampleGen will later move near duplicates of each other into one
         split, which changes the number of images in each split.
     """

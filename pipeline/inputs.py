@@ -32,17 +32,21 @@ class Inputs:
     """The inputs of a run from outside the pipeline: data, backbone and schema.
 
     Attributes:
-      source: the argument of `components.image_example_gen.sources.registry.make_source`.
+      source: the dataset, as the dictionary that
+        `components.image_example_gen.sources.registry.make_source` takes.
       source_fingerprint: the fingerprint of the images.
       classes: the class names.
       schema: the text of the schema from `--schema` or `schemas/`; empty if SchemaGen infers it.
       backbone: a SavedModel directory.
       backbone_fingerprint: the fingerprint of the backbone's content.
-      backbone_layout: the names of the backbone's variables, from `backbones.layout.find_layout`,
-        as text; empty for `--tune head`, which does not train these variables.
-      champions: the records of the last two blessed models that come from different trainings, from
-        `components.model_evaluator.records.find_champions`.
-      serving: a description of the served model and of the last push, at the start of the run.
+      backbone_layout: the names of the backbone's variables, as the text of the result of
+        `backbones.layout.find_layout`. The value is empty for `--tune head`, which does not train
+        the backbone.
+      champions: the record of the last blessed model, and the record of the last blessed model from
+        a different training (see `components.model_evaluator.records.find_champions`). The keys are
+        fingerprints of trainings.
+      serving: the state of the serving directory, and the record of the last push, when the run
+        starts.
       found: the description of the images.
     """
 
@@ -69,8 +73,8 @@ def resolve_inputs(config: Config, *, with_backbone: bool = True) -> Inputs:
     Raises:
       InputError: an input is missing or unusable.
     """
-    # This function looks for the backbone before the data, so that the user learns of a wrong
-    # `--model` before a long download.
+    # This function finds the backbone first, so that a wrong `--model` causes an error before a
+    # long download of the data.
     backbone = _find_backbone(config) if with_backbone else None
     images = make_source(config.source)
     images.prepare(cache_dir())

@@ -16,8 +16,8 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Each row contains two options and the reason why the directory of the first option must be outside
-# the directory of the second option.
+# Each row contains two options and a reason. The directory of the first option must not be in the
+# directory of the second option; the reason is for the error message.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -83,7 +83,8 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
-            # All buckets are on the same server, so it is enough to check one bucket.
+            # All buckets are on the server of Cloud Storage, so if this machine can reach one
+            # bucket, it can reach all buckets.
             check_reachable(flag, place)
             return
 
@@ -93,7 +94,7 @@ def check_writable(flag: str, place: str) -> None:
 
     Args:
       flag: the flag that named the directory, for the error message.
-      place: a local path. This function does not check URIs.
+      place: a path or a URI. This function accepts every URI without a check.
 
     Raises:
       InputError: the path, or its closest existing parent, is not a writable directory.
@@ -130,7 +131,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    """Splits a path or URI at each `/`, after resolving the symbolic links of a path."""
+    """Splits a path or URI at each `/`. In a path, this function first resolves symbolic links."""
     if "://" in place:
         scheme, _, path = place.partition("://")
         return (f"{scheme}://", *PurePosixPath(path).parts)

@@ -31,7 +31,7 @@ def check_metadata(state_directory: Path) -> None:
             (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            # A disk error, for example, does not mean that the file is damaged, so this function
+            # An error such as a disk error does not mean that the file is damaged, so this function
             # raises the error unchanged.
             raise
         found = str(error)

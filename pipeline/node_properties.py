@@ -10,11 +10,13 @@ class ExampleGenProperties:
     """Execution properties of ImageExampleGen.
 
     Attributes:
-      source: argument of `components.image_example_gen.sources.registry.make_source`, as JSON.
+      source: the dataset, as the JSON of the dictionary that
+        `components.image_example_gen.sources.registry.make_source` takes.
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of the notes about images that earlier runs could not read.
+      unread_notes: directory of the JSON files that list the images that earlier runs could not
+        read.
       listing: path of the file that lists all images.
     """
 
@@ -33,8 +35,8 @@ class ValidationProperties:
     Attributes:
       library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: the number of images of each class on which the last blessed model was
-        trained, as a JSON list (see `components.example_check.component.ExampleCheck`).
+      champion_counts: how many images of each class the last blessed model was trained on, as a
+        JSON list (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue
@@ -116,9 +118,9 @@ class EvaluatorProperties:
 
     Attributes:
       eval_config: TFMA's EvalConfig, as JSON.
-      champion: URI of the JSON file about the champion. Evaluator compares the new model with the
-        champion, which is the last blessed model that comes from a different training than the new
-        model. If there is no champion, the value is the constant
+      champion: URI of the JSON file about the champion, the model with which Evaluator compares the
+        new model. The champion is the last blessed model that was trained with other options, code
+        or data than the new model. If there is no champion, the value is the constant
         `components.model_evaluator.records.NONE`.
       records: directory in which Evaluator writes a JSON file about each blessed model.
       training: fingerprint of the options, code and data that determine the new model.

@@ -9,9 +9,8 @@ source -- ImageExampleGen -+- StatisticsGen - SchemaGen or PackagedSchema - Exam
              backbone SavedModel +------------+           +- the last blessed model
 
 A compiled pipeline starts with the node ResolveInputs, which finds the data and the backbone for
-each run. With `--data-check full`, DataCheck reads the backbone as well as the examples. With
-`--data-check full` and `--tune head`, DataCheck reads the examples, the backbone, and the features
-that Transform computes.
+each run. With `--data-check full`, DataCheck also reads the backbone. With both `--data-check full`
+and `--tune head`, DataCheck also reads the features that Transform computes.
 """
 
 from collections.abc import Sequence
@@ -37,9 +36,9 @@ from pipeline.properties import Properties, make_properties
 from pipeline.resolve_inputs.component import ResolveInputs
 from pipeline.run_parameters import runtime_parameters
 
-# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV, because the import of TFDV alone
-# fails: the pinned version of TFDV imports a part of tfx_bsl that no longer exists. The import of
-# tfx provides a substitute for this part.
+# `--beam_plugins=tfx` makes Beam workers import tfx before TFDV. TFDV imports the module
+# tfx_bsl.arrow.sql_util, which the installed tfx_bsl lacks. The import of tfx puts a mock in place
+# of this module, so that the import of TFDV succeeds.
 _BEAM_PLUGIN = "--beam_plugins=tfx"
 
 
@@ -48,10 +47,10 @@ def create_pipeline(
 ) -> Pipeline:
     """Builds the pipeline that `config` describes.
 
-    The nodes get the functions of `trainer` by import path, such as `trainer.train.run_fn`, so this
-    function does not need to import the training code. If a node reads files that are not
-    artifacts, the node has an execution property with a fingerprint of the files, so that the node
-    runs again when the files change.
+    This function passes the functions of `trainer` to the nodes as import paths, such as
+    `trainer.train.run_fn`, so it does not need to import the training code. If a node reads files
+    that are not artifacts, the node has an execution property with a fingerprint of the files, so
+    that the node runs again when the files change.
 
     Args:
       config: the configuration.
@@ -81,8 +80,8 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time, which would be wasted on data that ExampleValidator refuses,
-    # so Transform starts only after ExampleValidator has accepted the data.
+    # Transform may take a long time. This time would be wasted on data that ExampleValidator
+    # refuses, so Transform starts only after ExampleValidator has accepted the data.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(
@@ -103,9 +102,8 @@ def create_pipeline(
         **training,
     ).with_id("Trainer")
     # The constructors of Trainer and Tuner accept `custom_config` only as a mapping. In this
-    # pipeline, `custom_config` is JSON text or, in a compiled pipeline, a placeholder for the text,
-    # so this function calls the constructors without `custom_config` and then sets the execution
-    # property.
+    # pipeline, `custom_config` is JSON text or a placeholder for JSON text, so this function sets
+    # the execution property `custom_config` after the calls of the constructors.
     for tuner in tuners:
         tuner.spec.exec_properties["custom_config"] = properties.tuner.custom_config
     for check in data_checks:
@@ -209,15 +207,15 @@ def _backbone(
     """Returns the node that outputs the backbone, and the node's output channel.
 
     If all nodes and Beam workers run on this machine, the artifact is the directory in which the
-    command line found the backbone. In a compiled pipeline, and with Beam workers in containers or
+    command line found the backbone. In a compiled pipeline, or with Beam workers in containers or
     on other machines, the node copies the backbone to the pipeline root, because the containers or
     workers may be unable to read directories of this machine.
     """
     if inputs is None or workers_are_elsewhere(config.run.beam_args):
         node = Backbone(
-            # In a run on this machine, Backbone's property `model` is the path of the SavedModel,
-            # because `config.model` may be a URL with a secret token, which the metadata store
-            # would record.
+            # In a run on this machine, the property `model` is the path of the SavedModel.
+            # `config.model` may be a URL with a secret token, and the metadata store would record
+            # the token.
             model=config.model if inputs is None else inputs.backbone,
             weights=config.weights,
             precision=config.train.precision,

@@ -56,10 +56,10 @@ class Properties:
     """The execution properties of each node, as strings or as TFX placeholders for strings.
 
     In a run on this machine, the command line computes the properties before the pipeline starts.
-    In each run of a compiled pipeline, the first node, `ResolveInputs`, computes the properties,
-    and placeholders pass the properties to the other nodes. The properties contain the fingerprint
-    of the data, so each run of a compiled pipeline notices changes of the data. A node whose
-    properties and inputs have not changed takes its outputs from the cache.
+    In a compiled pipeline, the properties are placeholders for the outputs of the first node,
+    `ResolveInputs`, which computes the properties in each run. The properties contain the
+    fingerprint of the data, so each run of a compiled pipeline notices changes of the data. A node
+    whose properties and inputs have not changed takes its outputs from the cache.
     """
 
     example_gen: ExampleGenProperties
@@ -128,8 +128,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
     transform_settings = TransformSettings(
         tune=config.tune,
         input_range=config.backbone.input_range,
-        # For AugReg's models, the range of pixel values is known. For any other model, Transform
-        # checks whether the user gave the right range.
+        # Transform checks whether the user gave the right range of pixel values for the model. For
+        # AugReg's models, the right range is known, so Transform does not check it.
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
@@ -149,8 +149,8 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         ),
         inputs=training_inputs,
         label=label,
-        # Each execution of Trainer has a new output directory, but must find the checkpoints of
-        # earlier executions. The checkpoints are therefore outside Trainer's output directory.
+        # The checkpoints are not in Trainer's output directory, because each execution of Trainer
+        # has a new output directory, but must find the checkpoints of earlier executions.
         checkpoints=f"{config.state_dir}/checkpoints",
         code_fingerprint=code.trainer,
     )
@@ -244,13 +244,13 @@ def _data_fingerprint(example_gen: ExampleGenProperties, inputs: TrainingInputs)
 
 
 def _champion_counts(champion: Blessing | None, data: str) -> str:
-    """Returns the number of images of each class on which `champion` was trained, as a JSON list.
+    """Returns how many images of each class `champion` was trained on, as a JSON list.
 
-    The result is "null" if `champion` is None, or if `champion` was trained on the examples of this
-    run, whose fingerprint is `data`. The result is an execution property of ExampleValidator, and
-    ExampleValidator runs again whenever the property changes. When the first model of a pipeline
-    becomes the champion, the result of the next run on the same examples is still "null", so
-    ExampleValidator does not run again.
+    The result is "null" if `champion` is None, or if `champion` was trained on the same examples as
+    this run (`champion.data == data`). The result is an execution property of ExampleValidator, and
+    ExampleValidator runs again whenever the property changes. A first run, which has no champion,
+    and a second run on the same examples both have the result "null", so ExampleValidator does not
+    run again in the second run.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -260,9 +260,9 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
 def _tolerance(config: Config) -> float:
     """Returns the largest allowed difference between two predicted probabilities for one image.
 
-    ServingCheck compares the probabilities that the model returns for an image in one request with
-    the probabilities in other requests and in Evaluator's predictions. The default is larger for
-    mixed precision than for float32, because rounding errors in mixed precision are larger and
+    ServingCheck sends an image to the model in several requests, and compares the predicted
+    probabilities with each other and with Evaluator's predictions. The default tolerance is larger
+    for mixed precision than for float32, because rounding errors in mixed precision are larger and
     depend on the other images in the batch.
     """
     if config.serving_check.tolerance is not None:
@@ -271,10 +271,7 @@ def _tolerance(config: Config) -> float:
 
 
 def _training_fingerprint(inputs: Inputs, trainer: TrainerSettings, tuner: TunerSettings) -> str:
-    """Returns the fingerprint of everything that determines a model: options, code and data.
-
-    If two trainings have the same fingerprint, the second training repeats the first training.
-    """
+    """Returns the fingerprint of everything that determines a model: options, code and data."""
     determining = dataclasses.replace(trainer, checkpoints="")
     texts = [to_custom_config(determining), inputs.schema]
     if tuner.trials:

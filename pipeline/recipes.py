@@ -43,9 +43,9 @@ class Recipe:
       hyperparameters: the hyperparameters of the Trainer.
       augmentation: the augmentation of training images.
       min_accuracy: the accuracy, as a fraction, that the gate requires of a model that starts from
-        AugReg's weights. If a model is as accurate as published, and the test split has as many
-        images as the published test split, the gate refuses the model by chance in less than 1 % of
-        cases. See `gate.confidence`.
+        AugReg's weights. With as many test images as in the published evaluation, the gate refuses
+        a model of the published accuracy, by chance, in less than 1 % of cases. See
+        `gate.confidence`.
       published: the published accuracies of the recipe.
     """
 
@@ -87,8 +87,8 @@ INCEPTION = Augmentation(crop_area=0.05, flip=True)
 # 2106.10270. The authors of AugReg tried four learning rates (0.001, 0.003, 0.01 and 0.03) and two
 # resolutions (224 and 384), and chose the best. The authors of AugReg used Flax. The momentum in
 # Flax's SGD is a sum of gradients, but the momentum in Keras's SGD is a sum of gradients multiplied
-# by the learning rate. Keras's results therefore differ slightly from Flax's results while the
-# learning rate changes.
+# by the learning rate, so the results of Keras and Flax differ slightly while the learning rate
+# changes.
 AUGREG = Hyperparameters(
     steps=500,
     batch_size=512,
@@ -112,17 +112,17 @@ HEAD = Hyperparameters(
 )
 
 # Hyperparameters for backbones whose pretraining is unknown. Trainer first computes a linear probe
-# on frozen features as the head, and then trains all weights. The learning rate is small, so that
-# the training of all weights does not degrade the head (Kumar et al., arXiv 2202.10054). The number
-# of epochs is large, so that a small dataset has enough training steps.
+# on frozen features as the head, and then trains all weights. The learning rate is small, because
+# large updates of all weights would degrade the head (Kumar et al., arXiv 2202.10054). The number
+# of epochs is large, so that the training has enough steps even with a small dataset.
 #
 # These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
 # test used 124 held-out images of tf_flowers: 72 images of the validation split and 52 images of
-# the test split. Tuned with two different seeds, the MobileNetV2 classified 112 and 111 of the 124
-# held-out images correctly. With 8 epochs, a learning rate of 0.001 and a wider range of crop sizes
-# than the recipe `other_full` has, the MobileNetV2 classified 109 and 108 of the 124 held-out
-# images correctly. For comparison, a linear probe on the frozen MobileNetV2, without further
-# training, classified 110 of the 124 held-out images correctly.
+# the test split. The tuned MobileNetV2 classified 112 of the 124 held-out images correctly with one
+# seed, and 111 with another seed. Two models that were tuned with 8 epochs, a learning rate of
+# 0.001 and a wider range of crop sizes than in the recipe `other_full` classified 109 and 108 of
+# the 124 held-out images correctly. For comparison, a linear probe on the frozen MobileNetV2,
+# without further training, classified 110 of the 124 held-out images correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -223,7 +223,7 @@ RECIPES = {
     ),
 }
 
-# The default recipes for backbones that are not AugReg's Vision Transformers, by the value of
-# `--tune`. With `--tune full`, such a backbone gets `other_full` instead of the dataset's default
-# recipe, because the dataset's default recipe is meant for AugReg's Vision Transformers.
+# The recipe that replaces a dataset's default recipe if the backbone is not one of AugReg's Vision
+# Transformers, by the value of `--tune`. For `--tune full`, the default recipes of datasets are
+# meant for AugReg's Vision Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -1,9 +1,10 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
-The threads of a Beam worker may import this module and TFX's libraries at the same time. If two
-threads each wait for a module that the other thread is importing, Python resolves the deadlock by
-letting one thread use a partly loaded module. This module imports no library except Beam, so that
-its import cannot cause such a deadlock.
+This module imports no library except Beam, so that its import cannot cause an import deadlock. In
+an import deadlock, two threads each wait for a module that the other thread is importing. Python
+resolves an import deadlock by letting one thread use a partly loaded module. If this module
+imported TFX's libraries, a deadlock would be possible, because the threads of a Beam worker may
+import this module and TFX's libraries at the same time.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import apache_beam as beam
 from common.image_counts import count_images
 from common.replace_attribute import replace_attribute
 
-# Transform reads the images for TFT's analyzers in a Beam step whose label contains this text.
+# The Beam step in which Transform reads the images for TFT's analyzers has a label that contains
+# this text.
 _ANALYSIS = "TFXIOReadAndDecode[Analysis"
 
 
@@ -40,8 +42,8 @@ class _AndCount(beam.PTransform):
         profiled = records | self._original
         # TFX's Transform has two Beam steps that read the images: one for TFT's analyzers, and one
         # for the transformation (`_RunBeamImpl` in tfx/components/transform/executor.py). This
-        # pipeline has no TFT analyzers, so this function counts images only in the step for the
-        # transformation.
+        # pipeline has no TFT analyzers, so this function ignores the first step, and counts the
+        # images only in the second step.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
@@ -54,8 +56,9 @@ def count_read_images() -> Iterator[None]:
     TFX's nodes read serialized examples through tfx_bsl, which applies the PTransform
     `ProfileRawRecords` to the examples (tfx_bsl/tfxio/record_based_tfxio.py,
     `RawRecordBeamSource`). This context inserts a counting step after `ProfileRawRecords`. Beam
-    fuses the counting step with the steps that process the images. The fused steps take about a
-    second for a batch of images, so the count is at most about a second ahead of the processing.
+    fuses the counting step with the steps that process the images, so a batch of images is counted
+    immediately before it is processed. Processing a batch takes about a second, so the count is at
+    most about a second ahead of the processed images.
     """
     from tfx_bsl.tfxio import telemetry
 

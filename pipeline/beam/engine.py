@@ -17,14 +17,15 @@ from common.errors import InputError
 
 _DIRECT = (
     "--runner=DirectRunner",
-    # Without `--allow_unsafe_triggers`, DirectRunner first tries to download another engine, and
-    # only then uses Beam's Python engine. `--allow_unsafe_triggers` is safe, because this project
-    # uses no triggers.
+    # With `--allow_unsafe_triggers`, DirectRunner immediately uses Beam's Python engine. Without
+    # `--allow_unsafe_triggers`, DirectRunner first tries to download another engine.
+    # `--allow_unsafe_triggers` allows triggers that may lose data, but this project uses no
+    # triggers.
     "--allow_unsafe_triggers",
 )
 # Without `--sdk_container_image`, TFX would build a package of TFX's own code for the Beam workers
-# of each node. Building the package takes two seconds, and pip then cannot install the package,
-# because of the versions of other packages that TFX pins. Workers outside containers ignore
+# of each node. Building this package takes two seconds, and pip cannot install the package, because
+# TFX pins other versions of some packages than this project uses. Workers outside containers ignore
 # `--sdk_container_image` and run the installed code.
 _INSTALLED = "--sdk_container_image=none"
 

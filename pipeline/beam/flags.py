@@ -1,8 +1,8 @@
 """Refuses wrong flags for Beam before a pipeline is run or compiled.
 
 Most of the checks call Beam's own validators, which Beam itself would call only when a node starts.
-Two more checks are not in Beam: this module also refuses unknown flags, which Beam discards with a
-warning, and files that the workers could not read.
+This module also refuses unknown flags, which Beam discards with a warning, and data or directories
+that Beam's workers cannot reach.
 
 The command line imports this module only if the user gave flags for Beam, because the import of
 Beam takes two seconds.
@@ -96,9 +96,9 @@ def _check_known(given: Sequence[str]) -> None:
     for text in unknown:
         flag = text.partition("=")[0]
         has_others = flag.startswith("--") and runner.endswith(_JOB_SERVERS)
-        # A job server may know a flag that Beam for Python does not know. If the runner has a job
-        # server, this check refuses an unknown flag only if the flag looks like a misspelling of a
-        # flag of Beam.
+        # A flag that Beam for Python does not know may be a flag of the job server. So if the
+        # runner has a job server, this loop refuses an unknown flag only if it looks like a
+        # misspelled flag of Beam.
         meant = did_you_mean(flag, known, cutoff=0.85 if has_others else 0.6)
         if meant or not has_others:
             hint = meant or "expected a flag of Beam"
@@ -166,7 +166,8 @@ def check_worker_storage(config: Config) -> None:
             "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or leave out the --beam-arg "
             "that names the engine"
         )
-    # Evaluator's workers must be able to read the last blessed model from the state directory.
+    # Evaluator's Beam workers read the last blessed model from the state directory. Only the steps
+    # mount the volumes of `cloud.volumes`, so the state directory must be in a bucket.
     state_dir = config.cloud.state_dir
     if state_dir and "://" not in state_dir:
         raise InputError(

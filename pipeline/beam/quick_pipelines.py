@@ -25,22 +25,24 @@ from common.replace_attribute import replace_attribute
 def quick_pipelines() -> Iterator[None]:
     """A context in which Beam saves time by skipping work that does not affect the results.
 
-    - Each call of `PipelineOptions.view_as` parses all flags again, and returns the options as an
-      object of the given class. With `quick_pipelines`, Beam parses the flags once for each class,
-      and later calls return the same object. The object is never out of date, because the objects
-      of all classes share one dictionary of option values.
+    - `PipelineOptions.view_as(cls)` returns the options as an object of the class `cls`, and parses
+      all flags again in each call. With `quick_pipelines`, a second call of `view_as` with the same
+      options and class returns the object from the first call. The object from the first call still
+      contains the current values of the options, because the objects of all classes share one
+      dictionary of option values.
     - Beam inspects the methods of each DoFn up to eight times, to find out whether the DoFn uses
       states or timers (`userstate.get_dofn_specs`). With `quick_pipelines`, Beam inspects each DoFn
       once and remembers the result.
-    - When Beam pickles a function, Beam compares the names of all imported modules with the names
-      that the function uses (`_find_imported_submodules`). With `quick_pipelines`, Beam looks up in
-      `sys.modules` only the names that the function uses.
+    - To find the submodules that a pickled function uses, Beam compares the name of every imported
+      module with the names in the function's code (`_find_imported_submodules`). With
+      `quick_pipelines`, Beam searches `sys.modules` only for the names in the function's code.
     - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
-      Beam uses blocks of 100 kB, which bzip2 compresses in less time than blocks of 900 kB.
-    - Beam's in-process engine caches the latest side inputs. To limit the size of the cache, the
-      engine measures each side input with the library objsize. This measurement takes long, because
-      objsize first lists the global variables of all imported modules, in order to leave them out
-      of the size. With `quick_pipelines`, the engine neither caches nor measures side inputs.
+      bzip2 uses blocks of 100 kB, and takes less time than with blocks of 900 kB.
+    - Beam's in-process engine caches side inputs. To limit the size of the cache, the engine
+      computes the size of each side input with the library objsize. The computation takes a long
+      time, because objsize first lists the global variables of all imported modules, which it does
+      not count as parts of a side input. With `quick_pipelines`, the cache is off, so the engine
+      does not compute these sizes.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress
@@ -62,9 +64,10 @@ def _remember_views(view_as: Callable[..., Any]) -> Callable[..., Any]:
     views: dict[tuple[int, int, type], Any] = {}
 
     def remembered(options: PipelineOptions, kind: type) -> Any:
-        # The result of `view_as` depends only on `_all_options`, `_flags` and `kind`, so the ids of
-        # the first two and `kind` are the key of `views`. Each result in `views` keeps its
-        # `_all_options` and `_flags` alive, so Python cannot give their ids to other objects.
+        # The result of `view_as` depends only on `options._all_options`, `options._flags` and
+        # `kind`. The key of `views` contains the ids of `_all_options` and `_flags`. Python does
+        # not give these ids to other objects, because each result in `views` refers to its
+        # `_all_options` and `_flags`.
         key = id(options._all_options), id(options._flags), kind
         if key not in views:
             views[key] = view_as(options, kind)
@@ -87,7 +90,7 @@ def _remember_by_object(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _find_imported_submodules(code: types.CodeType, used: Iterable[Any]) -> list[types.ModuleType]:
-    """Returns imported submodules, of the packages in `used`, whose names occur in `code`."""
+    """Returns the imported submodules whose names occur in `code`, for all packages in `used`."""
     packages = [x for x in used if isinstance(x, types.ModuleType)]
     names = frozenset(code.co_names)
     return [

@@ -34,8 +34,9 @@ def submit(config: Config) -> int:
     if cloud.schedule:
         check_schedule(cloud.schedule, runner)
         check_times(runner, cloud, datetime.datetime.now(datetime.UTC))
-    # If `machine_type` is set, Trainer runs as a custom job, whose strategy `build_config` has
-    # already checked. If `machine_type` is None, Trainer runs as a step of the pipeline.
+    # If `machine_type` is None, Trainer runs as a step of the pipeline, and this function checks
+    # the strategy. If Trainer runs as a custom job, `build_config` has already checked the
+    # strategy.
     if config.machines.trainer.machine_type is None:
         check_strategy_of_step(config.train.strategy)
     check_engine(config)
@@ -79,8 +80,8 @@ def make_backend(runner: str) -> ModuleType:
 
 
 def check_engine(config: Config) -> None:
-    """Checks the flags for Beam. If the user gave no such flags, this function does not import
-    Beam, because the import takes two seconds.
+    """Checks the flags for Beam. Without flags for Beam, this function does not import Beam,
+    because the import takes two seconds.
     """
     if config.run.beam_args:
         from pipeline.beam.flags import check_beam_flags

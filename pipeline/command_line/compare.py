@@ -29,9 +29,9 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     """Compares two runs, returns the comparison as text, and writes the comparison as an HTML page.
 
     Args:
-      names: the two runs. A run is given by its name in `--history`, by the path of its HTML
-        report, by the directory of the report, or, if it is the newest run of a pipeline, by the
-        name of the pipeline.
+      names: the two runs. A run can be given as its name in `--history`, as the path of its HTML
+        report, or as the directory of the report. The name of a pipeline stands for the pipeline's
+        newest run.
       roots: the paths or URIs of the pipeline roots that contain the runs.
       folder: the directory for the HTML page.
 

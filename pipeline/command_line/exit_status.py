@@ -1,4 +1,4 @@
 """The exit status of the command line."""
 
 PUSHED, FAILED, BAD_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-DONE = PUSHED  # exit status of a successful command that does not push a model
+DONE = PUSHED  # exit status of successful commands that push no model, such as `--history`

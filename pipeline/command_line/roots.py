@@ -28,7 +28,8 @@ def clean_caches(parsed: argparse.Namespace) -> int:
 
 def show_history(parsed: argparse.Namespace) -> int:
     """Prints the runs of pipelines."""
-    # `history` imports NumPy, which most commands do not need.
+    # The module is imported here and not at the top of the file, because it imports NumPy, which
+    # most commands do not need.
     from pipeline.command_line.history import list_history
 
     print(list_history(find_roots(parsed)))
@@ -37,7 +38,8 @@ def show_history(parsed: argparse.Namespace) -> int:
 
 def compare_runs(parsed: argparse.Namespace) -> int:
     """Prints a comparison of two runs, and writes the comparison as an HTML page."""
-    # `compare` imports NumPy, which most commands do not need.
+    # The module is imported here and not at the top of the file, because it imports NumPy, which
+    # most commands do not need.
     from pipeline.command_line.compare import compare
 
     print(compare(parsed.compare, find_roots(parsed), _COMPARISONS.resolve()))

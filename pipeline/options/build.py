@@ -148,7 +148,7 @@ def build_endpoint(settings: Mapping[str, Setting]) -> EndpointSettings:
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key. The settings must
-        contain the name of the pipeline, the endpoint, the project and the region.
+        contain `name`, `endpoint.name`, `cloud.project` and `cloud.region`.
 
     Raises:
       InputError: a setting is wrong (see `build_config`); or the name, the endpoint, the project or
@@ -171,8 +171,7 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key. The settings must
-        contain at least one of the name of the pipeline, the pipeline root, the serving directory
-        and `cloud.state_dir`.
+        contain `name`, `pipeline_root`, `serving_dir` or `cloud.state_dir`.
 
     Raises:
       InputError: a setting is wrong (see `build_config`), or `settings` contain neither the name of
@@ -201,7 +200,7 @@ def _checked_values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 
 def _group(values: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Returns the values of the options in a group, without the name of the group in their keys.
+    """Returns the options in a group, in a dictionary by name, such as "epochs" for `train.epochs`.
 
     Args:
       values: the values of options, in a dictionary by dotted key.
@@ -302,10 +301,10 @@ def _fill(
 
 
 def _override_alternatives(given: dict[str, Any]) -> dict[str, Any]:
-    """Sets an option to None if the recipe's value would override an option that the user gave.
+    """Returns `given`, with None for each option that would override an option in `given`.
 
-    For example, a recipe may set `steps`, which overrides `epochs`. If the user gives `epochs`,
-    this function sets `steps` to None.
+    For example, if `steps` is set, `epochs` has no effect. If the user gives `epochs`, this
+    function sets `steps` to None, because the recipe may set `steps`.
     """
     for first, second in ALTERNATIVES:
         if second.removeprefix("train.") in given:

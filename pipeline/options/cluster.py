@@ -16,7 +16,7 @@ from common.urls import remove_secrets
 from pipeline.options.storage import STATE_DIR, VOLUMES, is_in_launcher_store
 
 # For each runner, the suffix of the file with the compiled pipeline. Kubeflow Pipelines and Vertex
-# AI recognize the format of this file by its suffix.
+# AI recognize the format of a compiled pipeline by this suffix.
 SUFFIXES = {"kubeflow": ".yaml", "vertex": ".json"}
 COMPILED_RUNNERS = tuple(SUFFIXES)
 
@@ -27,8 +27,8 @@ _STORES = {"kubeflow": ("gs://", "minio://", "s3://"), "vertex": ("gs://",)}
 MOST_CONCURRENT_RUNS = {"kubeflow": 10}
 
 
-# The format of a time in RFC 3339. Python's `fromisoformat` also accepts formats of ISO 8601 that
-# RFC 3339 does not allow.
+# The format of a time in RFC 3339. `_is_time` checks this format itself, because Python's
+# `fromisoformat` also accepts formats of ISO 8601 that RFC 3339 does not allow.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -228,9 +228,9 @@ def check_reachable(
       InputError: a path is relative, the URL of the model has credentials or a query string, or the
         containers do not support the URI scheme of the pipeline root.
     """
-    # With a URI scheme that is not in `_STORES`, the first step would fail, because TFX, TensorFlow
-    # and the launcher of Kubeflow Pipelines do not support the scheme. An absolute path is allowed,
-    # because the path may be in a mounted volume.
+    # TFX, TensorFlow and the launcher of Kubeflow Pipelines support only the URI schemes in
+    # `_STORES`, so with any other scheme, the first step of a run would fail. An absolute path is
+    # allowed as well, because the path may be in a mounted volume.
     stores = _STORES[runner]
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(

@@ -21,8 +21,8 @@ from pipeline.options.defaults import (
 from pipeline.options.flags import FLAGS
 from pipeline.recipes import RECIPES
 
-# The command that repeats a run leaves out these options, because they do not change the results,
-# but only where the user sees them.
+# The command that repeats a run leaves out these options, because they do not affect the results of
+# the run. These options only determine where the user sees the progress and the results.
 _SCREEN_OPTIONS = {"run.verbose", "run.track", "cloud.wait"}
 
 

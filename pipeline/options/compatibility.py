@@ -12,9 +12,10 @@ from pipeline.options.cluster import COMPILED_RUNNERS
 _VERTEX = ("vertex",)
 _KUBEFLOW = ("kubeflow",)
 
-# For each option that only some runners use, the names of the runners. A key that ends in a dot,
-# such as `cloud.`, stands for all options whose keys begin with it and that `RUNNERS` does not list
-# separately. Every runner uses the options that are not in `RUNNERS`.
+# For each option that has an effect only with some runners, the names of these runners. Options
+# without an entry have an effect with every runner. A key that ends in a dot, such as `cloud.`,
+# stands for a group of options. An option in the group, such as `cloud.project`, may have a
+# separate entry, which then applies instead of the entry of the group.
 RUNNERS: Mapping[str, tuple[str, ...]] = {
     "cloud.project": _VERTEX,
     "cloud.region": _VERTEX,
@@ -130,7 +131,9 @@ def check_alternatives(values: Mapping[str, Any], origins: Mapping[str, str]) ->
 
 
 def leave_alternatives_out(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Removes each option that has no effect because its alternative in `ALTERNATIVES` is set.
+    """Removes each option that has no effect because another option is set.
+
+    For example, if `train.steps` is set, this function removes `train.epochs`.
 
     Args:
       values: the values of all options, in a dictionary by dotted key.

@@ -120,8 +120,8 @@ class Config:
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether all options that affect the model have the values of the dataset's default
-        recipe.
+        """Whether the run uses the dataset's default recipe. Options that do not affect the model
+        may differ from the recipe.
         """
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}
@@ -158,7 +158,9 @@ class Config:
 
     @property
     def source(self) -> dict[str, Any]:
-        """A description of the dataset, as the argument of `make_source`."""
+        """The dataset, as the dictionary that
+        `components.image_example_gen.sources.registry.make_source` takes.
+        """
         source = dict(self._dataset.source)
         source |= source_arguments(source["kind"], self.ingest)
         if self.ingest.drop_duplicates:
@@ -173,9 +175,9 @@ class Config:
         """The directory for files that later runs need and that are not artifacts.
 
         The directory contains checkpoints, the blessed models, a JSON file about each blessed
-        model, and a JSON file about the last push. If a compiled pipeline has neither
-        `cloud.state_dir` nor `--pipeline-root`, each run gets its own pipeline root, so the runs
-        share no directory and the value is empty.
+        model, and a JSON file about the last push. For a compiled pipeline without
+        `cloud.state_dir` and `--pipeline-root`, the value is empty, because each run gets its own
+        pipeline root, and the runs share no directory.
         """
         return self.cloud.state_dir or self.pipeline_root
 
@@ -207,9 +209,10 @@ class Config:
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `read_config`.
 
-        Compiled pipelines and the metadata store contain the JSON, where many people can read it.
-        The JSON therefore leaves out a password in `--host`, which no node needs. The URL of the
-        model contains no password, because `check_reachable` refuses a URL with a password.
+        Everybody who can read the compiled pipeline or the metadata store can read the JSON. This
+        function removes a password from the URL in `--host`, because no node needs the password.
+        The URL in `--model` contains no password, because `check_reachable` refuses a URL with a
+        password.
         """
         values = self.values()
         host = values["cloud.host"]

@@ -40,7 +40,8 @@ def read_yaml(path: str) -> dict[str, Setting]:
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        # For a YAML group without values, such as an empty `train:`, PyYAML returns None.
+        # This loop ignores a YAML group without values, such as an empty `train:`, for which PyYAML
+        # returns None.
         if name in _GROUPS and value is None:
             continue
         if isinstance(value, Mapping):

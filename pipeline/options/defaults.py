@@ -22,8 +22,9 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
     """Returns the default of `gate.min_accuracy`.
 
-    If the model starts from AugReg's pretrained weights, the default is the accuracy that the
-    recipe requires. If the model starts from any other weights, the default is 0.5.
+    If the model starts from AugReg's pretrained weights, the default of `gate.min_accuracy` is the
+    recipe's `min_accuracy`. If the model starts from any other weights, the default of
+    `gate.min_accuracy` is 0.5.
     """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy
@@ -39,7 +40,7 @@ def default_name(dataset: str, model: str, tune: str) -> str:
         return f"{_make_pipeline_name(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
     # The last part of a TF-Hub URL may be a version number, as in `…/vit_b16_fe/1`. The default
-    # name leaves out this number.
+    # name does not contain the version number.
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)
     return "-".join(map(_make_pipeline_name, (dataset, stem.removesuffix(".npz"), tune)))

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from common.errors import InputError
 from common.options import Check
 
-_LONGEST = 63  # the longest pipeline name that TFX allows
+_LONGEST = 63  # the largest number of characters that TFX allows in the name of a pipeline
 
-# What a runner requires of the name of a pipeline, in addition to the length and to the characters
-# a-z, 0-9 and -.
+# Checks of a pipeline's name that only one runner requires. For every runner, the name has at most
+# `_LONGEST` characters, which are a-z, 0-9 and -.
 _RUNNER_CHECKS: Mapping[str, Check] = {
     # On Vertex AI, the name of a run must start with a letter (_VALID_NAME_PATTERN in
-    # google-cloud-aiplatform). The name of a run starts with the name of the pipeline.
+    # google-cloud-aiplatform), and the name of a run starts with the name of the pipeline.
     "vertex": Check("a name that starts with a letter", lambda name: name[0].isalpha()),
 }
 

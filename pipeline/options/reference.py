@@ -2,7 +2,7 @@
 
     python -m pipeline.options.reference > docs/options.md
 
-A test compares docs/options.md with the result of `write_reference`.
+A test fails if docs/options.md differs from the result of `write_reference`.
 """
 
 import dataclasses

@@ -2,9 +2,9 @@
 
 This module does not import TensorFlow, which takes seconds to import.
 
-Vertex AI expects `TZ=<IANA zone> ` and cron's five fields: minute, hour, day of month, month, and
-day of week. Kubeflow Pipelines expects six fields in UTC: the seconds, followed by cron's five
-fields.
+In a schedule of Vertex AI, an optional time zone, such as `TZ=Europe/Berlin`, precedes cron's five
+fields: minute, hour, day of month, month, and day of week. A schedule of Kubeflow Pipelines is in
+UTC and has six fields: the seconds, followed by cron's five fields.
 """
 
 import re

@@ -62,7 +62,7 @@ class Option(NamedTuple):
 
 
 def check_setting(setting: Setting, declared: Option) -> Any:
-    """Checks the value of `setting`, and returns the value in the type of its option.
+    """Checks the value of `setting`, and returns it, converted to the type of its option.
 
     This function expands `~` in paths, because no shell expands `~` in YAML files or in
     `--flag=~/x`.
@@ -81,7 +81,8 @@ def check_setting(setting: Setting, declared: Option) -> Any:
         if value is None or check is None or check.holds(value):
             return value
     except ValueError:
-        # The InputError below covers values of a wrong type as well as values outside the range.
+        # The code below raises the same InputError for a value of a wrong type as for a value
+        # outside the range.
         pass
     expected = check.expected if check else _describe(declared.type)
     raise InputError(f"{setting.origin} {setting.value}: expected {expected}")

@@ -12,7 +12,7 @@ from pipeline.options.ingest import Ingest
 
 _FOLDERS = ("layout", "splits", "classes")
 # For each kind of dataset, the options of the group `ingest` that have an effect. The class that
-# reads datasets of this kind has a constructor argument of the same name for each of these options.
+# reads a dataset takes each of these options as a constructor argument of the same name.
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "digits": (),
     "folder": _FOLDERS,
@@ -42,7 +42,7 @@ def source_arguments(kind: str, ingest: Ingest) -> dict[str, Any]:
 
 
 def _tuple_to_list(value: Any) -> Any:
-    """Converts a tuple to a list, because JSON has no tuples. Returns any other value unchanged."""
+    """Returns a tuple as a list, because JSON has no tuples, and any other value unchanged."""
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from common.errors import InputError
 from common.options import Check
 
-# The URI schemes of object stores that neither TensorFlow nor Beam can read. For minio:// and
-# s3://, the launcher of Kubeflow Pipelines copies artifacts between the object store and the
-# container's disk.
+# The URI schemes of object stores that neither TensorFlow nor Beam can read. Pipelines can keep
+# artifacts under minio:// and s3:// URIs, because the launcher of Kubeflow Pipelines copies
+# artifacts between the object store and the container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")
 
-# The name of a PersistentVolumeClaim must be an RFC 1123 label, because Kubeflow Pipelines uses the
-# claim's name as the name of the volume in the pod.
+# Kubernetes requires an RFC 1123 label as the name of a pod's volume. Kubeflow Pipelines names each
+# volume after its PersistentVolumeClaim, so the name of the claim must be an RFC 1123 label.
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# A user's volume must not have the name or the path of a volume that Kubeflow Pipelines itself adds
-# to each pod (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
-# backend/src/v2/compiler/argocompiler/container.go). TEMPORARY_VOLUME is the name of the volume for
-# `machines.<node>.disk_gb`.
+# The names and the paths of the volumes that Kubeflow Pipelines itself adds to each pod
+# (addContainerExecutorTemplate in kubeflow/pipelines, release 2.17.0,
+# backend/src/v2/compiler/argocompiler/container.go). A user's volume must have another name and
+# another path. TEMPORARY_VOLUME is the name of the volume for `machines.<node>.disk_gb`.
 TEMPORARY_VOLUME = "temporary"
 _TAKEN_NAMES = (
     "gcs-scratch",
@@ -68,9 +68,9 @@ class Volume:
 
 def _are_possible(texts: Sequence[str]) -> bool:
     volumes = [Volume.parse(text) for text in texts]
-    # A pod can mount a claim only once, because Kubeflow Pipelines names each volume after its
-    # claim (makeVolumeMountPatch in backend/src/v2/driver/k8s.go), and two volumes of a pod cannot
-    # have the same name.
+    # Kubeflow Pipelines names each volume of a pod after its claim (makeVolumeMountPatch in
+    # backend/src/v2/driver/k8s.go). The volumes of a pod must have different names, so a pod can
+    # mount a claim only once.
     return all(
         volume._is_possible and not any(v.claim == volume.claim for v in volumes[:number])
         for number, volume in enumerate(volumes)
@@ -95,7 +95,9 @@ def normalise(place: str) -> str:
 
 
 def is_in_launcher_store(place: str) -> bool:
-    """Whether only the launcher of Kubeflow Pipelines can read the URI `place`."""
+    """Whether `place` is a minio:// or s3:// URI, which only the launcher of Kubeflow Pipelines can
+    read.
+    """
     return place.partition("://")[0] in LAUNCHER_SCHEMES and "://" in place
 
 
@@ -117,13 +119,12 @@ def check_storage(
       pipeline_root: the pipeline root; empty if each run has its own root.
       state_dir: the value of `cloud.state_dir`.
       volumes: the value of `cloud.volumes`.
-      written: the directories to which the steps write besides the pipeline root and `state_dir`,
-        in a dictionary by the flag that names the directory.
+      written: all directories to which the steps write, except the pipeline root and `state_dir`,
+        in a dictionary by flag, such as "--serving-dir".
 
     Raises:
-      InputError: the pipeline root is in the object store of Kubeflow Pipelines, and there is no
-        `cloud.state_dir`; or a directory is on a container's own disk, whose files are lost when
-        the step ends.
+      InputError: the pipeline root is a minio:// or s3:// URI and `cloud.state_dir` is missing; or
+        a directory is in no mounted volume, and its files would be lost when the step ends.
     """
     if is_in_launcher_store(pipeline_root) and not state_dir:
         raise InputError(

@@ -162,8 +162,8 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Shows the progress of the Trainer."""
-        # Trainer reports validation metrics only at the end of an epoch. The console shows the
-        # validation metrics of an epoch until the end of the next epoch.
+        # Trainer reports validation metrics only at the end of an epoch. During an epoch, the
+        # console shows the validation metrics of the previous epoch.
         self._validated |= {k: v for k, v in progress.metrics.items() if k.startswith("val_")}
         metrics = {**progress.metrics, **self._validated}
         parts = [f"{name} {value:.3f}" for name, value in metrics.items()]
@@ -254,9 +254,9 @@ class _Notices(logging.Handler):
 def _read_published_accuracy(config: Config) -> dict[str, str]:
     """Returns the accuracy that was published for this recipe and this model.
 
-    The only key of the result is "published", the label on the console, and its value is a text
-    with the accuracy and the source of the accuracy. The result is empty if no accuracy was
-    published, or if options differ from the recipe.
+    The result has the single key "published", which the console prints in front of the accuracy and
+    its source. The result is empty if no accuracy was published for this model, if the weights are
+    random, or if the run does not use the dataset's default recipe unchanged.
     """
     recipe = RECIPES[config.recipe]
     as_published = config.weights == "pretrained" and config.has_recipe_of_dataset

@@ -19,7 +19,9 @@ class Inspection:
     """The results of an inspection of the images.
 
     Attributes:
-      found: a line with the numbers of images, and a line with the number of issues of each kind.
+      found: two lines. The first line contains the numbers of images (read, in each split, and
+        quarantined). The second line contains the number of issues of each kind that DataCheck
+        found.
       refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the HTML report.
     """
@@ -30,7 +32,9 @@ class Inspection:
 
 
 def allow_everything(config: Config) -> Config:
-    """Returns `config` with limits so high that no check stops an inspection."""
+    """Returns `config` without limits on quarantined images, anomalies and leaks, so that an
+    inspection reports all issues instead of stopping at the first issue.
+    """
     ingest = dataclasses.replace(config.ingest, max_quarantined=1.0, allow_anomalies=True)
     return dataclasses.replace(
         config, ingest=ingest, data=dataclasses.replace(config.data, max_leak=1.0)

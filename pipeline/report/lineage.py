@@ -41,7 +41,7 @@ def latest_run(connection: Any) -> dict[str, NodeRun]:
 
 
 def latest_run_id(connection: Any) -> str:
-    """Returns the id of the newest pipeline run: the id that TFX passes to executors."""
+    """Returns the id of the newest pipeline run, which TFX also passes to the run's executors."""
     with metadata.Metadata(connection) as handle:
         return _find_newest_run(handle.store).name
 

@@ -35,10 +35,11 @@ def log_to_file(path: Path, *, verbose: bool) -> Iterator[tuple[TextIO, TextIO]]
     Args:
       path: the log file. If the log file exists, the context appends to it.
       verbose: whether log lines also go to the screen. If `verbose` is True, the context does not
-        redirect the file descriptors 1 and 2, so the log lines of C++ code go only to the screen.
+        redirect file descriptors 1 and 2, so the log lines of C++ code appear on the screen, but
+        not in the log file.
 
     Yields:
-      Two text streams that are not redirected, and write to the original stdout and stderr.
+      Two text streams, which write to the original stdout and stderr in spite of the redirection.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

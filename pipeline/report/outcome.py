@@ -43,8 +43,8 @@ class Report:
       serving: the findings of ServingCheck.
       pushed_to: the directory of the pushed model, from which a model server loads the model; None
         if Pusher pushed no model.
-      was_served: whether `pushed_to` contained the model before the run, so that Pusher copied
-        nothing.
+      was_served: whether Pusher copied nothing, because the model was already in the serving
+        directory when the run started.
       unpushed: the reason why Pusher did not push the model; empty if Pusher pushed the model.
       images: the numbers of images that ImageExampleGen read, wrote to each split, and quarantined.
       quarantine: the file that lists the quarantined images.
@@ -143,7 +143,9 @@ def _usages(run: Mapping[str, NodeRun]) -> Iterator[NodeUsage]:
 
 
 def _read_accuracy(metrics: Mapping[str, Any]) -> tuple[float, int]:
-    """Returns the accuracy and the number of images in one of TFMA's slices, such as a class."""
+    """Returns the accuracy and the number of images from TFMA's metrics for a slice, such as a
+    class.
+    """
     return metrics[ACCURACY]["doubleValue"], round(metrics["example_count"]["doubleValue"])
 
 

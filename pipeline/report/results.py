@@ -8,7 +8,9 @@ from typing import Any
 
 
 def describe_results(report: Any) -> Iterator[str]:
-    """Yields a line for each artifact and each result, except accuracy and gate verdict.
+    """Yields lines about the artifacts and the results of a run, for the log.
+
+    `Console.summary` itself logs the accuracy and the verdict of the gate.
 
     Args:
       report: a `pipeline.report.outcome.Report`.
@@ -58,8 +60,8 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # This function leaves out the recall of each class, because the verdict names all classes
-        # whose recall is too low.
+        # This loop yields no lines about the recall of classes, because the verdict already names
+        # all classes whose recall is too low.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:
@@ -79,6 +81,7 @@ def _describe_serving(findings: Any) -> Iterator[str]:
         f"{size} image{'s' * (size != '1')} in {found['p50']:.0f} ms (p99 {found['p99']:.0f})"
         for size, found in findings.latency_ms.items()
     ]
-    # If ServingCheck could not load the model, there are no latencies.
+    # If ServingCheck could not load the model, it measured no latencies, and this function yields
+    # no line.
     if parts:
         yield f"serving: {', '.join(parts)}; peak memory {findings.peak_memory_gb:.1f} GB"

@@ -12,8 +12,8 @@ from components.report.settings import ReportSettings
 from components.report.write import write_report
 from pipeline.report.lineage import latest_run, latest_run_id
 
-# Maps an output, as its node and key, to the input of the node Report that reads the output. The
-# dict contains only outputs whose key differs from the name of the input.
+# The inputs of the node Report whose name differs from the key of the output that they read, in a
+# dictionary by the output's node and key.
 _INPUTS = {("ServingCheck", "blessing"): "infra_blessing"}
 
 
@@ -55,7 +55,7 @@ def write_data_report(
     stopped: str = "",
     is_inspection: bool = False,
 ) -> Path | None:
-    """Writes the HTML report of the newest run in a metadata store; does not run the node Report.
+    """Writes the HTML report of the newest run in a metadata store, without the node Report.
 
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
