@@ -380,8 +380,8 @@ def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
-    # imitates collectOutputParameters in component/launcher_v2.go, which reads a parameter from the
-    # ExecutorOutput if, as in TFX, the parameter has no file of its own
+    # imitates collectOutputParameters in component/launcher_v2.go; TFX writes all output parameters
+    # to the ExecutorOutput, instead of each parameter to a file
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:

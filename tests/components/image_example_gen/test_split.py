@@ -8,7 +8,7 @@ from components.image_example_gen.split import assign_splits
 
 
 def image(index, label=0, split="", group=""):
-    """Returns a reference to an image whose content is the number `index` in 4 bytes."""
+    """Returns an ImageReference for content of 4 bytes: the number `index`, in big-endian order."""
     digest = hashlib.sha256(index.to_bytes(4, "big")).hexdigest()
     return ImageReference(f"{label}/{index}-{split}", label, "", 4, digest, split, group)
 
