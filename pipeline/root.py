@@ -38,8 +38,8 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
 
     Yields:
       A function that records the pipeline as the owner of `directory`. Call this function only
-      after the data and the model have been found: a run with a wrong `--dataset` or `--model`
-      should not make its pipeline the owner of `directory`.
+      after the data and the model have been found: a first run with a wrong `--dataset` or
+      `--model` should not make its pipeline the owner of `directory`.
 
     Raises:
       InputError: the run cannot write to `directory`; another run is using `directory`; `directory`

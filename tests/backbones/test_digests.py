@@ -1,7 +1,7 @@
 """Tests of the SHA-256 digests of downloads.
 
 The digest of the first download of a file is recorded, and later downloads of the file must have
-the same digest. For some files, the catalogue contains a digest, with which the first download is
+the same digest. For some files, the catalogue contains a digest, so their first download is
 checked, too.
 """
 

@@ -73,8 +73,7 @@ def golden(project):
 
 @pytest.fixture
 def tiny_entries(golden, monkeypatch):
-    """Adds two models with the architecture of `golden` to the catalogue; returns the
-    architecture."""
+    """Adds two models like `golden` to the catalogue; returns their common architecture."""
     architecture = infer_architecture(load_checkpoint(golden))
     variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
     for task in ("fe", "classification"):

@@ -181,7 +181,8 @@ def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """A crop of 112 pixels needs a shorter side of 8/7 x 112 = 128, so no image is resized."""
+    """A crop of 112 needs a shorter side of 8/7 x 112 = 128 pixels, which every image already
+    has."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2

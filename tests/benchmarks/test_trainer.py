@@ -16,8 +16,8 @@ SMALL = ["--model", "vit_mini_fe", "--batch-size", "2", "--steps", "1", "--round
 def rows(capsys, *arguments):
     """Runs the benchmark; returns the rows by name, and the lines about the model and the data.
 
-    Each row is a tuple: a list of the measured numbers, and the required ratio as text, such as ">=
-    0.95".
+    Each row is a tuple: the measured numbers as a list, and the required ratio as text, such as
+    ">= 0.95".
     """
     main([*arguments, *SMALL])
     model, data, _, *lines = capsys.readouterr().out.splitlines()

@@ -218,8 +218,7 @@ def test_a_callback_that_hangs_does_not_stop_the_others(program):
 
 
 def test_nothing_is_pushed_after_a_signal(program):
-    """After a signal, `stop_here` never returns, even while a callback delays the end of the
-    process."""
+    """After a signal, `stop_here` never returns, even while a callback delays the process's end."""
     running = program(
         """
         from common.termination import call_before_end, stop_here

@@ -1,8 +1,9 @@
 """Runs the compiled pipeline step by step, with the installed packages of the container image.
 
 These tests imitate runs on Kubeflow Pipelines; `test_custom_job.py` imitates a run on Vertex AI.
-`tests.compiled.cluster` imitates Kubeflow Pipelines, except for the behaviour that its docstring
-lists. A step can access neither the source tree nor the model cache of this machine.
+`tests.compiled.cluster` imitates Kubeflow Pipelines, except for the behaviour listed in the
+docstring of `tests.compiled.cluster`. A step can access neither the source tree nor the model cache
+of this machine.
 """
 
 import dataclasses
