@@ -18,7 +18,7 @@ already), 1 if the pipeline failed, 2 for bad usage, 3 if the data or the model 
 after Ctrl-C, 143 after SIGTERM. If a check failed, the last printed lines name the check.
 """
 
-if __name__ == "__main__":  # the slow imports below need signal handlers
+if __name__ == "__main__":  # signal handlers must be set before the slow imports below
     from common.termination import end_on_signals
 
     end_on_signals("pipeline_runner.py")

@@ -29,8 +29,8 @@ def make_report_settings(
       training: fingerprint of the options, code and data that determine the model.
       champion: URI of the JSON file about the last blessed model; empty if there is no such model.
       code: fingerprint of the code of all nodes.
-      flags: the flags of a command that is not a run, such as `--inspect`; the report shows them in
-        its command line. Empty for a run.
+      flags: the flags that select a command other than a run, such as `--inspect`, for the command
+        line that the report shows.
     """
     recipe = RECIPES[config.recipe]
     usual = recipe.values()

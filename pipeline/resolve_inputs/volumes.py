@@ -12,8 +12,8 @@ def check_volumes(config: Config) -> None:
 
     One step runs this check for all steps, because all steps run as the same user. The volume of a
     new PersistentVolumeClaim often belongs to root, but the container runs as another user. In
-    Kubernetes, the field `fsGroup` of a pod could make the volume writable for this user, but a
-    compiled pipeline cannot set `fsGroup`.
+    Kubernetes, the field `fsGroup` of a pod could make the volume writable for the container's
+    user, but a compiled pipeline cannot set `fsGroup`.
 
     Raises:
       InputError: the steps cannot write to a directory.

@@ -175,7 +175,7 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
       config: the configuration.
       console: the console that shows the results.
       connect: a function that connects to the service. `deploy` connects before it compiles the
-        pipeline, so that the user does not wait for the message about a failed connection.
+        pipeline, so that the user learns of a failed connection before the slow compilation.
 
     Returns:
       False if `--wait` is given and the model of the run was not blessed; else True.

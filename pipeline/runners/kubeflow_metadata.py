@@ -31,8 +31,9 @@ _EXPECTED = (
     "expected the dashboard's URL, and in cloud.token_file a token that the dashboard accepts"
 )
 
-# A function that sends a POST request to the dashboard. A `Post` takes the path and the body of the
-# request, and returns the headers (with names in lower case) and the body of the response.
+# A function that sends a POST request to the dashboard. A `Post` function takes the path and the
+# body of the request, and returns the headers (with names in lower case) and the body of the
+# response.
 Post = Callable[[str, bytes], tuple[Mapping[str, str], bytes]]
 
 
@@ -42,7 +43,8 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     Args:
       post: the function that sends a request.
       run: the id of the run.
-      output: the output to read, in the form NODE/OUTPUT: for example, `Pusher/pushed_model`.
+      output: the output that the artifact belongs to, in the form NODE/OUTPUT, such as
+        `Pusher/pushed_model`.
 
     Returns:
       A dict from names of properties to numbers or strings; None if the run has no such artifact.

@@ -132,8 +132,7 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
     if machine.disk_gb:
         # The volume for /tmp is an emptyDir, because every user may write to an emptyDir. The
         # volume of a PersistentVolumeClaim belongs to root, and no field of the PlatformSpec
-        # changes the owner of a volume. The image's user, who is not root, could not write to such
-        # a volume.
+        # changes its owner, so the image's user, who is not root, could not write to the volume.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

@@ -143,8 +143,8 @@ def chain_of_links():
 
     `tarfile` finds the target of a link with `realpath`, which does not resolve links in a path of
     more than 4,096 characters. In this archive, `realpath` resolves 16 links to a path of almost
-    4,000 characters. The next link has a name of 254 characters, with which the path is too long,
-    so `realpath` does not resolve this link. `tarfile` therefore does not notice that the link
+    4,000 characters. The next link, whose name has 254 characters, makes the path too long, so
+    `realpath` does not resolve this link. `tarfile` therefore does not notice that the link
     `escape` leads out of the folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []

@@ -195,8 +195,8 @@ def means(images):
 def save(directory, *, function=means, spec=IMAGES, **lists):
     """Writes a SavedModel of `function` with one variable.
 
-    Each keyword argument in `lists` replaces an attribute of the model that is a list, such as
-    `variables`.
+    Each keyword argument in `lists` replaces the list in the model's attribute of the same name,
+    such as `variables`.
     """
 
     class Model(tf.Module):

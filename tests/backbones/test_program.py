@@ -102,7 +102,8 @@ def test_a_graph_with_file_or_network_operations_is_refused(tmp_path, function, 
 
 
 def test_a_model_that_writes_a_file_on_loading_is_refused_before_loading(tmp_path, tiny_backbone):
-    """`check_backbone` refuses the model without loading it, because loading would write a file."""
+    """`check_backbone` refuses the model without loading it, because loading it would write a
+    file."""
 
     class Resource(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self):
@@ -223,8 +224,8 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
     """The functions that save and restore the variables may not access files for other purposes.
 
-    The function that restores the variables may read only the checkpoint whose path its caller
-    passes.
+    The function that restores the variables may read only the checkpoint whose path is passed to
+    the function.
     """
 
     def edit(graph):

@@ -14,7 +14,8 @@ from common.errors import InputError
 from common.lease import Timing, _BucketLease, hold_lease, take_lease
 
 QUICK = Timing(renewal=0.1, expiry=0.8, settle=0.05)
-# A lease expires after 60 s without a renewal, so that even a slow machine renews it in time.
+# A lease with this timing expires only after 60 s without a renewal, so that even a slow machine
+# renews the lease in time.
 PATIENT = Timing(renewal=0.1, expiry=60, settle=0.5)
 KINDS = ("disk", "bucket")
 HOLDER = """
@@ -111,8 +112,9 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 def test_a_lease_by_the_url_of_a_bucket():
     """The test uses TensorFlow's file system `ram://` instead of a bucket.
 
-    The test ends before the lease is renewed after 60 s. A renewal writes the file of the lease
-    again: a bucket would replace the object, but `ram://` would append to the file.
+    The test ends long before the first renewal of the lease, which is due after 60 s. A renewal
+    writes the file of the lease again: a bucket would replace the object, but `ram://` would append
+    to the file.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

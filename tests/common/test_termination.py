@@ -88,7 +88,7 @@ def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, stat
 
 
 def test_ignored_signals_stay_ignored(program):
-    """A shell may make a background job ignore SIGINT, and the program must not change this."""
+    """A shell may make a background job ignore SIGINT; the job must keep ignoring SIGINT."""
     code = "print('ready', flush=True)\ntime.sleep(0.5)\nprint('went on')"
     running = program(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     running.send(signal.SIGINT)

@@ -12,8 +12,8 @@ record the outputs of the container afterwards.
   releases.
 
 A local directory replaces a pipeline root in a `gs://` bucket, and a folder replaces the disk of a
-container. This folder contains the directories that the launcher uses in a real container: `/gcs`,
-`/minio`, `/s3` and `/tmp`.
+container. The folder for the disk contains the directories that the launcher uses in a real
+container: `/gcs`, `/minio`, `/s3` and `/tmp`.
 """
 
 import abc
@@ -63,8 +63,8 @@ class Backend(abc.ABC):
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
         """Makes directories and copies inputs, as the backend does before it starts a container."""
-        # A directory replaces the object store here. Files in a directory need parent folders,
-        # which objects in a store do not need.
+        # An object in a store needs no parent folder, but the file that replaces the object here
+        # needs one.
         for artifacts in outputs.artifacts.values():
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 

@@ -1,9 +1,9 @@
 """Tests that a container gets the same inputs from the stand-in as from Kubeflow Pipelines.
 
 `RECORDED` is an ExecutorInput from a run of the digits pipeline of docs/kubeflow.md: the driver and
-the launcher of release 2.17.0 passed it to the container of StatisticsGen. In `RECORDED`, the ids
-are shortened, a directory replaces the bucket, and the parameters and descriptions of the original
-ExecutorInput are left out.
+the launcher of release 2.17.0 passed it to the container of StatisticsGen. `RECORDED` contains
+placeholders instead of paths and ids, such as ROOT for the pipeline root in a bucket, and omits the
+parameters and descriptions of the original ExecutorInput.
 """
 
 import re
@@ -120,7 +120,7 @@ def record(tmp_path, **written):
 
 
 def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
-    """Like ML Metadata, the stand-in stores a boolean as a number, and a list in a struct.
+    """Like ML Metadata, `KubeflowPipelines` stores a boolean as a number, and a list in a struct.
 
     Source: metadata/converter.go, StructValueToMLMDValue.
     """

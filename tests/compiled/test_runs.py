@@ -129,7 +129,8 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
-    # `--wait` finds Pusher's output by the URI, which must end with NODE/RANDOM/OUTPUT.
+    # `--wait` finds Pusher's output by the last parts of the URI: the name of the node, a random
+    # name, and the name of the output.
     uri = PurePosixPath(third["Pusher"].artifacts["pushed_model"].uri.removeprefix(STORE))
     assert uri.match("/*/*/Pusher/*/pushed_model")
     assert len(kubeflow.served) == 1

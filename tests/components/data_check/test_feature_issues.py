@@ -39,7 +39,7 @@ def test_swapped_labels_are_found_with_their_true_class(features):
 
 
 def test_two_copies_with_the_same_wrong_label_do_not_confirm_each_other(features):
-    copies = 6  # with the original, 7 equal images; a fold has about 6 of each class
+    copies = 6  # with the original, 7 equal images; a fold has about 6 images of each class
     together = np.concatenate([features, np.repeat(features[:1], copies, axis=0)])
     given = np.concatenate([LABELS, np.full(copies, 1)])
     given[0] = 1

@@ -285,7 +285,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     image = next(
         i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
     )
-    # Ingestion chooses the split of an image by its digest: for this digest, the test split.
+    # The image's digest makes ingestion assign the image to the test split.
     (folder / "c2" / "only.jpg").write_bytes(image)
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(

@@ -85,7 +85,7 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         seen.add(len(found))
         if len(found) == 1:
             assert newest_version(str(serving)) == first
-        again = push_whole(new, serving)  # as in the next run of the pipeline
+        again = push_whole(new, serving)  # the next run of the pipeline pushes again
         assert newest_version(str(serving)) == again
         assert read_identities(serving)[-1] == identity(new)
         assert set(os.listdir(serving)) == {".pushed", *list_versions(str(serving)).values()}

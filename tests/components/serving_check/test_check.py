@@ -120,8 +120,9 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    # ServingCheck does not time the first request of each size, and sends only one request of each
-    # size above one image. `latency_ms` therefore contains only requests of one image.
+    # ServingCheck sends several requests of one image, but only one request of each larger size.
+    # The first request of each size is not timed, so `latency_ms` contains only requests of one
+    # image.
     assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {
