@@ -13,12 +13,12 @@
     python pipeline_runner.py --name NAME --endpoint E [--traffic 10] | --promote | --rollback …
     python pipeline_runner.py --version
 
-Exit status: 0 success (in a local run: the model was pushed, or had been pushed already), 1 the
-pipeline failed, 2 bad usage, 3 the data or the model failed a check, which the last printed lines
-name, 130 interrupted, 143 terminated.
+Exit status: 0 if the command succeeded (a local run: if the model was pushed, or had been pushed
+already), 1 if the pipeline failed, 2 for bad usage, 3 if the data or the model failed a check, 130
+after Ctrl-C, 143 after SIGTERM. If a check failed, the last printed lines name the check.
 """
 
-if __name__ == "__main__":  # sets signal handlers before the following imports, which are slow
+if __name__ == "__main__":  # signal handlers must be set before the slow imports below
     from common.termination import end_on_signals
 
     end_on_signals("pipeline_runner.py")

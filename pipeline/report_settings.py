@@ -29,8 +29,8 @@ def make_report_settings(
       training: fingerprint of the options, code and data that determine the model.
       champion: URI of the JSON file about the last blessed model; empty if there is no such model.
       code: fingerprint of the code of all nodes.
-      flags: flags for the command line in the report that select a command other than a run, such
-        as `--inspect`.
+      flags: the flags that select a command other than a run, such as `--inspect`, for the command
+        line that the report shows.
     """
     recipe = RECIPES[config.recipe]
     usual = recipe.values()

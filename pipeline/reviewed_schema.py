@@ -12,8 +12,8 @@ from common.files import read_bytes
 from common.text import make_printable
 from pipeline.options.config import Config
 
-# The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. The
-# files in `schemas/` contain a copy of `_FILE_NAME`.
+# The schema of the feature `file_name`, which ImageExampleGen writes to each tf.Example. Each
+# schema in `schemas/` repeats the text of `_FILE_NAME`.
 _FILE_NAME = """
 # The source's own name or id of the image.
 feature {

@@ -37,9 +37,9 @@ def claim_root(directory: Path, config: Config) -> Iterator[Callable[[], None]]:
     The operating system frees the lock when the process ends, even if the process is killed.
 
     Yields:
-      A function that records the pipeline as the owner of `directory`. The caller must find the
-      data and the model before it calls the yielded function, so that a first run with a wrong
-      `--dataset` or `--model` does not make its pipeline the owner of `directory`.
+      A function that records the pipeline as the owner of `directory`. Call this function only
+      after the data and the model have been found: a first run with a wrong `--dataset` or
+      `--model` should not make its pipeline the owner of `directory`.
 
     Raises:
       InputError: the run cannot write to `directory`; another run is using `directory`; `directory`

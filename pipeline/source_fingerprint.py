@@ -17,7 +17,8 @@ def find_fingerprint(source: Source, unread_notes: str, cache: Path) -> str:
       source: the data source; its method `prepare` must have been called.
       unread_notes: the directory in which `components.image_example_gen.unread` lists the images
         that earlier runs could not read.
-      cache: the cache directory, as for `Source.fingerprint`.
+      cache: the directory in which the source keeps file digests and lists of images for later
+        runs.
     """
     fingerprint = source.fingerprint(cache)
     while unread := read_unread(unread_notes, fingerprint):

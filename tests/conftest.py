@@ -22,7 +22,7 @@ TINY = Architecture(image_size=16, patch_size=8, width=16, depth=2, heads=2, mlp
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-# The test files and folders that run first, the slowest first; "" stands for all other files.
+# The order in which test files and folders run, the slowest first; "" means all other files.
 SLOWEST = (
     "end_to_end/test_cache.py",
     "end_to_end/test_real_images.py",
@@ -42,7 +42,7 @@ SLOWEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Starts the slowest test files first, so that no worker runs them alone at the end."""
+    """Starts the slowest test files first, so that all workers finish at about the same time."""
     items.sort(key=lambda item: next(i for i, part in enumerate(SLOWEST) if part in item.nodeid))
 
 
@@ -71,8 +71,8 @@ def real_images(shared: Path) -> list[Path]:
 def foreground() -> Iterator[None]:
     """Sets the handlers of SIGINT and SIGHUP to those of a process in the foreground.
 
-    A shell may start tests in the background with SIGINT ignored, and nohup ignores SIGHUP, so
-    tests of these signals would fail without this fixture.
+    A shell may make a background process ignore SIGINT, and nohup makes a process ignore SIGHUP. A
+    test that sends an ignored signal would fail without this fixture.
     """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -144,8 +144,8 @@ def class_folder(folder: Path, classes: int = 2, images: int = 3) -> Path:
 def digit_folders(folder: Path, count: int) -> Path:
     """Writes the first `count` handwritten digits into class folders.
 
-    All files have the same modification time, so tests can exchange two files of the same size
-    without changing the size or the time of a file.
+    All files have the same modification time. If a test swaps two files of the same size, neither
+    file sizes nor modification times show the swap.
     """
     from components.image_example_gen.sources.digits import DigitsSource
 

@@ -25,8 +25,8 @@ SETTINGS = "settings"
 class Executor(base_executor.BaseExecutor):
     """Finds the data and the model for a run of a compiled pipeline.
 
-    A local run has no node ResolveInputs, because `pipeline_runner.py` finds the inputs before it
-    starts the pipeline.
+    In a local run, `pipeline_runner.py` finds the data and the model before it starts the pipeline,
+    so the pipeline has no node ResolveInputs.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)

@@ -10,10 +10,10 @@ from pipeline.options.config import Config
 def check_volumes(config: Config) -> None:
     """Checks that the steps of the pipeline can write to the state and serving directories.
 
-    All steps run as the same user, so it is enough to run this check in one step. The volume of a
+    One step runs this check for all steps, because all steps run as the same user. The volume of a
     new PersistentVolumeClaim often belongs to root, but the container runs as another user. In
-    Kubernetes, the field `fsGroup` of a pod could make the volume writable for this user, but a
-    compiled pipeline cannot set `fsGroup`.
+    Kubernetes, the field `fsGroup` of a pod could make the volume writable for the container's
+    user, but a compiled pipeline cannot set `fsGroup`.
 
     Raises:
       InputError: the steps cannot write to a directory.

@@ -174,8 +174,8 @@ def deploy(config: Config, console: Console, connect: Callable[[Cloud], Backend]
     Args:
       config: the configuration.
       console: the console that shows the results.
-      connect: a function that connects to the service; called first, so that a failed connection is
-        reported at once.
+      connect: a function that connects to the service. `deploy` connects before it compiles the
+        pipeline, so that the user learns of a failed connection before the slow compilation.
 
     Returns:
       False if `--wait` is given and the model of the run was not blessed; else True.
@@ -256,7 +256,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
 
 
 def schedule_id(backend: Backend, name: str) -> str:
-    """Returns the id of the schedule whose name or id is `name`.
+    """Returns the id of the schedule that has the name or the id `name`.
 
     Raises:
       InputError: no schedule has this name or id, or several schedules have this name.

@@ -39,7 +39,7 @@ _ERRORS: Errors = {
         f"{error} Check that this is the address of the API or the dashboard, and that the "
         "server accepts the token in cloud.token_file."
     ),
-    # The client raises ValueError, for example if two pipelines have the same name.
+    # The client raises ValueError if, for example, two pipelines have the same name.
     ValueError: str,
 }
 
@@ -128,7 +128,7 @@ class _Kubeflow(Backend):
         )
 
     def _why_not_pushed(self, run: str) -> tuple[str | None, str]:
-        """Returns `RunState.not_pushed` and `RunState.unknown` for a run that succeeded."""
+        """Returns the fields `not_pushed` and `unknown` of `RunState`, for a run that succeeded."""
         from pipeline.runners.kubeflow_metadata import read_properties
 
         try:
@@ -218,7 +218,7 @@ class _Kubeflow(Backend):
         self._request("deleting", lambda: self._client.delete_recurring_run(schedule))
 
     def _upload(self, config: Config, job: Path) -> tuple[str, str]:
-        """Uploads the pipeline; returns the ids of the pipeline and of its new version."""
+        """Uploads the pipeline; returns the pipeline's id and the id of the uploaded version."""
         name = config.name
         pipeline = self._query(
             "looking for the pipeline", lambda: self._client.get_pipeline_id(name)

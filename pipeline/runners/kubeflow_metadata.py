@@ -1,9 +1,10 @@
 """Reads properties of a run's artifacts through the dashboard of Kubeflow Pipelines.
 
 The API of Kubeflow Pipelines reports whether a run succeeded, but no properties of its artifacts.
-ML Metadata stores the properties of artifacts. Like a browser, this module queries ML Metadata with
-gRPC-Web through the dashboard's server. These files of kubeflow/pipelines, at the releases 2.14.3
-and 2.17.0, show how the properties are stored and how requests reach ML Metadata:
+ML Metadata stores the properties of artifacts. This module sends gRPC-Web requests for ML Metadata
+to the dashboard's server, as the dashboard's web pages do. These files of kubeflow/pipelines, at
+the releases 2.14.3 and 2.17.0, show how the properties are stored and how requests reach ML
+Metadata:
 
 - frontend/server/app.ts, `/ml_metadata.*`: the server forwards requests to the Envoy proxy.
 - third_party/metadata_envoy/envoy.yaml: Envoy forwards the requests to ML Metadata.
@@ -30,8 +31,8 @@ _EXPECTED = (
     "expected the dashboard's URL, and in cloud.token_file a token that the dashboard accepts"
 )
 
-# A function that sends a POST request to the dashboard. The arguments are the path and the body of
-# the request. The function returns the headers (with names in lower case) and the body of the
+# A function that sends a POST request to the dashboard. A `Post` function takes the path and the
+# body of the request, and returns the headers (with names in lower case) and the body of the
 # response.
 Post = Callable[[str, bytes], tuple[Mapping[str, str], bytes]]
 
@@ -42,7 +43,8 @@ def read_properties(post: Post, run: str, output: str) -> dict[str, Any] | None:
     Args:
       post: the function that sends a request.
       run: the id of the run.
-      output: the name of a node and the name of its output, such as `Pusher/pushed_model`.
+      output: the output that the artifact belongs to, in the form NODE/OUTPUT, such as
+        `Pusher/pushed_model`.
 
     Returns:
       A dict from names of properties to numbers or strings; None if the run has no such artifact.
@@ -91,8 +93,8 @@ def _call(post: Post, method: str, request: message.Message, response: message.M
 def _read_frames(headers: Mapping[str, str], body: bytes) -> tuple[bytes, dict[str, str]]:
     """Returns the message in the response to a gRPC-Web request, and gRPC's trailers.
 
-    github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md describes the frames. If a response
-    contains no message, gRPC's trailers are among the HTTP headers of the response.
+    github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md describes the frames. In a response without
+    a message, the HTTP headers contain gRPC's trailers.
     """
     data, trailers = b"", dict(headers)
     while len(body) >= 5:

@@ -10,12 +10,13 @@ functions in kubeflow/pipelines, release 2.17.0, below backend/src/v2 (they are 
 - addContainerExecutorTemplate (compiler/argocompiler/container.go) mounts empty volumes, to which
   every user can write, at the launcher's paths in each pod.
 - downloadArtifacts and uploadOutputArtifacts (component/launcher_v2.go) copy artifacts. The
-  launcher reads the URI of an output from the ExecutorOutput that the container writes
-  (mergeRuntimeArtifacts), so this module replaces the paths in the ExecutorOutput with URIs.
+  container writes an ExecutorOutput, from which the launcher reads the URIs of the outputs
+  (mergeRuntimeArtifacts). TFX writes paths to the ExecutorOutput, so this module replaces the paths
+  with URIs.
 - DownloadBlob and UploadBlob (objectstore/object_store.go) copy files, but not empty directories.
   The launcher skips an output that the container did not write.
 
-This module leaves `gs://` URIs unchanged, although the launcher also copies artifacts from `gs://`.
+The launcher also copies artifacts from `gs://`, but this module leaves `gs://` URIs unchanged.
 TensorFlow and Beam can read `gs://` themselves, so they do not need the launcher's copies. Beam
 workers on other machines need the `gs://` URIs, because they cannot read the launcher's copies on
 the container's disk.

@@ -48,7 +48,7 @@ def run(config: Config, inputs: Inputs, console: Console) -> Report:
 
 
 def _note_cached_run(root: str, page: str) -> None:
-    """Records the run for `--history`; a failure prints a notice, and does not end the run."""
+    """Records the run for `--history`; prints a notice if the run cannot be recorded."""
     try:
         note_cached_run(root, page)
     except (OSError, tf.errors.OpError) as error:
@@ -59,7 +59,8 @@ def infer_schema(config: Config, inputs: Inputs, console: Console) -> str:
     """Runs the pipeline up to SchemaGen, and returns the inferred schema as text.
 
     Raises:
-      InputError: the same errors as in `run`.
+      InputError: another pipeline uses the same remote pipeline root, or Beam's workers run in
+        containers but no flag names the image of the containers.
       Exception: the exception that a node raised.
     """
     pipeline = create_pipeline(config, inputs, beam_arguments(config.run.beam_args))
@@ -73,7 +74,8 @@ def inspect(config: Config, inputs: Inputs, console: Console) -> Inspection:
     """Reads and checks the images, and writes a report, even if checks find problems.
 
     Raises:
-      InputError: the same errors as in `run`.
+      InputError: another pipeline uses the same remote pipeline root, or Beam's workers run in
+        containers but no flag names the image of the containers.
       Exception: the exception that a node raised.
     """
     beam_args = beam_arguments(config.run.beam_args)
@@ -119,8 +121,8 @@ def _run(
             ),
             check_artifacts(
                 config.pipeline_root,
-                # ServingCheck runs after Evaluator. To save time, the serving process for
-                # ServingCheck starts together with Evaluator, and imports TensorFlow while
+                # ServingCheck, which runs after Evaluator, needs a serving process. To save time,
+                # the serving process starts together with Evaluator, and imports TensorFlow while
                 # Evaluator runs.
                 lambda node: start_serving_process() if node == "Evaluator" else None,
             ),

@@ -51,8 +51,8 @@ def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60
-    # A factor of 1 keeps the wait between attempts constant, because Argo cannot limit a wait that
-    # grows.
+    # The factor 1 keeps the wait between attempts constant. With a larger factor, the wait would
+    # grow, and Argo cannot limit a wait that grows.
     policy.backoff_factor = 1.0
     attempts = machine.retries + 1
     # `longest` includes an additional hour for each attempt, because `timeout_minutes` does not
@@ -131,9 +131,8 @@ def _kubernetes(machine: Machine) -> dict[str, Any]:
         config["activeDeadlineSeconds"] = str(machine.timeout_minutes * 60)
     if machine.disk_gb:
         # The volume for /tmp is an emptyDir, because every user may write to an emptyDir. The
-        # image's user, who is not root, could not write to the volume of a PersistentVolumeClaim,
-        # because such a volume belongs to root, and no field of the PlatformSpec changes the owner
-        # of a volume.
+        # volume of a PersistentVolumeClaim belongs to root, and no field of the PlatformSpec
+        # changes its owner, so the image's user, who is not root, could not write to the volume.
         config["emptyDirMounts"] = [
             {
                 "volumeName": TEMPORARY_VOLUME,

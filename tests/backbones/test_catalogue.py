@@ -2,8 +2,8 @@ import pytest
 
 from backbones.catalogue import MODELS
 
-# For each official model at 224 x 224, the number of parameters with a classifier head for 1,000
-# classes, and without the head.
+# The number of parameters of each official model for images of 224 x 224 pixels: with a classifier
+# head for 1,000 classes, and without a head.
 PARAMETERS = {
     "vit_s16": (22_050_664, 21_665_664),
     "vit_b8": (86_576_872, 85_807_872),

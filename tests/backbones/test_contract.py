@@ -195,13 +195,15 @@ def means(images):
 def save(directory, *, function=means, spec=IMAGES, **lists):
     """Writes a SavedModel of `function` with one variable.
 
-    `lists` overrides attributes of the model that contain lists, such as `variables`.
+    Each keyword argument in `lists` replaces the list in the model's attribute of the same name,
+    such as `variables`.
     """
 
     class Model(tf.Module):
-        # In tf.Module, `variables` and `trainable_variables` are Python properties: they cannot be
-        # assigned, and a SavedModel does not store them. Class attributes with the value None
-        # replace these properties in `Model`, so that `save` can assign lists to them.
+        # tf.Module defines `variables` and `trainable_variables` as Python properties, which cannot
+        # be assigned, and which a SavedModel does not store. `Model` replaces the two properties
+        # with ordinary attributes, so that `save` can assign lists to `variables` and
+        # `trainable_variables`.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

@@ -1,7 +1,8 @@
 """Tests of the SHA-256 digests of downloads.
 
-The digest of the first download is recorded, and later downloads must have the same digest. If the
-catalogue contains the digest of a file, even the first download of the file must have that digest.
+The digest of the first download of a file is recorded, and later downloads of the file must have
+the same digest. For some files, the catalogue contains a digest, so their first download is
+checked, too.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from tests.reusable_module import ReusableModule
 
 @pytest.fixture
 def fetch(server, tmp_path, monkeypatch):
-    """Returns a function that resolves a model; the scripted server stands for all publishers."""
+    """Returns a function that resolves a model, with downloads only from the scripted server."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     locations = DownloadLocations(kaggle=server.url, tfhub=server.url, storage=server.url)
 

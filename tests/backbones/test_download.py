@@ -76,7 +76,7 @@ def test_a_server_that_ignores_ranges(server, target):
 
 @pytest.mark.parametrize("conditions", [True, False])
 def test_a_file_that_changed_during_the_download(server, target, conditions):
-    """With `conditions=False`, the server ignores `If-Range` and sends only the rest of `other`."""
+    """With `conditions=False`, the server ignores `If-Range`, and sends `other` from byte 9 on."""
     other = BODY[::-1]
     changed = Answer(body=other, etag='"2"', conditions=conditions)
     assert fetch(server.answer("/file", Answer(body=BODY, sent=9), changed), target) == other
@@ -160,7 +160,7 @@ def test_a_redirection_that_never_ends(server, target):
 def chunked(content, *, ended):
     """Returns a response in chunks, without a `Content-Length`.
 
-    If `ended` is False, the empty last chunk is missing.
+    If `ended` is False, the response lacks the empty chunk that marks the end of the body.
     """
     parts = (content[start : start + 50_000] for start in range(0, len(content), 50_000))
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)

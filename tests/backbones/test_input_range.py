@@ -11,8 +11,8 @@ from backbones.input_range import INPUT_RANGES, to_input_range
         ("-1,1", [-1, -1, -1], [1, 1, 1]),
         ("0,1", [0, 0, 0], [1, 1, 1]),
         ("0,255", [0, 0, 0], [255, 255, 255]),
-        # torchvision.transforms.Normalize(mean, std) returns these values for 0 (black) and for 1
-        # (white).
+        # With ImageNet's mean and std, torchvision.transforms.Normalize maps black (0) to the first
+        # list, and white (1) to the second list.
         ("imagenet", [-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.6400]),
     ],
 )

@@ -47,7 +47,7 @@ def get_refusal(directory):
 
 
 def read_in_nested_functions(texts):
-    """Maps a function over a dataset; the function reads a file in a branch of `tf.cond`."""
+    """Maps a function over a dataset; in one branch of a `tf.cond`, the function reads a file."""
 
     def read(text):
         return tf.cond(tf.strings.length(text) > 3, lambda: tf.io.read_file(text), lambda: text)
@@ -102,7 +102,8 @@ def test_a_graph_with_file_or_network_operations_is_refused(tmp_path, function, 
 
 
 def test_a_model_that_writes_a_file_on_loading_is_refused_before_loading(tmp_path, tiny_backbone):
-    """`check_backbone` refuses the model before `tf.saved_model.load` would run the initializer."""
+    """`check_backbone` refuses the model without loading it, because loading it would write a
+    file."""
 
     class Resource(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self):
@@ -223,7 +224,7 @@ def test_only_the_saver_may_save_and_restore(edit_model, edit, expected):
 def test_the_saver_has_no_other_file_operations(edit_model, part, operation, inputs):
     """The functions that save and restore the variables may not access files for other purposes.
 
-    The function that restores the variables may read only a checkpoint whose path is an argument of
+    The function that restores the variables may read only the checkpoint whose path is passed to
     the function.
     """
 
@@ -249,8 +250,8 @@ def test_a_function_named_like_the_graph_has_no_exemption(edit_model):
     """A model cannot evade the check with a function whose name is "the graph".
 
     Only nodes of the model's graph may call the functions that save and restore the variables.
-    Error messages call the model's graph "the graph". If the check recognised the graph by this
-    name, it would treat a function called "the graph" as the graph.
+    The check must not recognise the model's graph by the name "the graph" from the error messages,
+    because a function may have this name, too.
     """
 
     def edit(graph):

@@ -65,7 +65,7 @@ def test_untrained_models():
     assert parse_model("vit_b16_fe").is_untrained("random")
     assert not parse_model("vit_b16_fe").is_untrained("pretrained")
     assert parse_model("vit_mini_fe").is_untrained("pretrained")
-    # `check_model` refuses random weights for a model that is not in the catalogue.
+    # A model outside the catalogue is never untrained: `check_model` refuses random weights for it.
     assert not parse_model(f"{HANDLE}/1").is_untrained("random")
 
 

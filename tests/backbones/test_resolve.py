@@ -60,7 +60,7 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """Returns the archive of a SavedModel, large enough that a test can kill its download."""
+    """Returns the archive of a SavedModel, with padding that makes a slow download take seconds."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 
@@ -73,7 +73,7 @@ def golden(project):
 
 @pytest.fixture
 def tiny_entries(golden, monkeypatch):
-    """Adds two models with the golden checkpoint to the catalogue; returns their architecture."""
+    """Adds two models like `golden` to the catalogue; returns their common architecture."""
     architecture = infer_architecture(load_checkpoint(golden))
     variant = Variant(title="tiny", architecture=architecture, checkpoint="tiny.npz")
     for task in ("fe", "classification"):
@@ -289,7 +289,7 @@ def test_a_named_model_is_converted_from_augreg_if_both_downloads_fail(
     )
     logits = tf.saved_model.load(str(classifier))(tf.zeros([1, 64, 64, 3]))
     assert logits.shape == (1, tiny_entries.classes)
-    assert len(server.requests) == 3  # the classifier needed no request: the checkpoint was cached
+    assert len(server.requests) == 3  # no new request: the checkpoint is in the cache
 
 
 @pytest.mark.parametrize("content", ["nothing", "rubbish", "another"])

@@ -42,9 +42,9 @@ def test_every_row_is_measured_and_each_step_compiled_once(tmp_path, monkeypatch
         if "device and CPU" in name:
             assert float(ratio) < 1e-2
     modules = [name for name in os.listdir(tmp_path / "xla") if "before_optimizations.txt" in name]
-    # XLA compiles a training step once for each of four measurements: the loop, one replica,
-    # mirrored replicas, and memory. XLA also compiles the optimizer's update once for the loop, for
-    # one replica, and for memory, but not for mirrored replicas.
+    # Each of four measurements makes XLA compile a training step once: the loop, one replica,
+    # mirrored replicas, and memory. Three of the measurements, all except mirrored replicas, also
+    # make XLA compile the optimizer's update once.
     assert sum("inference_compiled" in name for name in modules) == 4
     assert sum("inference__update" in name for name in modules) == 3
 

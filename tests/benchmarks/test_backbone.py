@@ -5,7 +5,7 @@ from benchmarks.backbone import computed_flops, main, published_flops
 
 
 def test_published_operations():
-    """timm lists 4.6 GMACs for S/16 and 17.6 GMACs for B/16; a MAC is two operations."""
+    """timm lists 4.6 GMACs for ViT-S/16 and 17.6 GMACs for ViT-B/16; a MAC counts as two FLOPs."""
     assert published_flops(MODELS["vit_s16_fe"].architecture) == pytest.approx(9.2e9, rel=0.01)
     assert published_flops(MODELS["vit_b16_fe"].architecture) == pytest.approx(35.1e9, rel=0.01)
 

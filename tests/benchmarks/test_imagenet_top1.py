@@ -22,7 +22,7 @@ from trainer.serving.imagenet import NAMES, WORDNET_IDS
 class ColourReader(ReusableModule):
     """A classifier that predicts class 4 r + g for an image of the colour (r, g, 0).
 
-    The probability of a class falls with the distance of its index from 4 r + g.
+    The logit of class k is -|k - (4 r + g)|.
     """
 
     def __init__(self, classes=1000):
@@ -100,7 +100,12 @@ def tfds_dir(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Runs the benchmark; returns the exit status, the printed lines by first word, and stderr."""
+    """Runs the benchmark.
+
+    Returns:
+      The exit status; the printed lines, as a dict from the first word to the rest of the line; and
+      the text on stderr.
+    """
     status = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     return status, dict(line.split(maxsplit=1) for line in out.splitlines()), err
@@ -176,7 +181,8 @@ def test_the_crop_leaves_out_the_edges(model, capsys, tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(128, 256), (256, 128), (128, 128)])
 def test_the_crop_is_the_central_square(height, width):
-    """The shorter side, 128 pixels, is 8/7 of the crop's 112, so the image is not resized."""
+    """A crop of 112 needs a shorter side of 8/7 x 112 = 128 pixels, which every image already
+    has."""
     image = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     crop = central_square(tf.constant(encode(PIL.Image.fromarray(image), "PNG")), 112, 112)
     top, left = (height - 112) // 2, (width - 112) // 2
@@ -190,7 +196,7 @@ def test_pixels_of_images_of_any_size(function, side):
     encoded = tf.constant(encode(make_image(999, side, 61), "PNG"))
     pixels = function(encoded, 48, 48).numpy()
     assert pixels.shape == (48, 48, 3)
-    grey_level = 1 / 127.5  # in [-1, 1]; the crop rounds pixels to whole grey levels
+    grey_level = 1 / 127.5  # the step between grey levels, to which the crop rounds pixels
     np.testing.assert_allclose(
         pixels[0, 0], np.array([249, 3, 0]) / 127.5 - 1, atol=grey_level * 1.001
     )

@@ -24,7 +24,7 @@ def test_the_fingerprint_of_a_directory_depends_on_names_and_contents(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Writes a package whose module `a` imports `b`, and `b` imports a function of `c`.
+    """Writes a package in which `a` imports `b`, and `b` imports a function from `c`.
 
     `c` imports `d` only if `TYPE_CHECKING` is true, so a run never imports `d`.
     """
@@ -132,7 +132,7 @@ def test_every_library_of_a_node_is_found(project, monkeypatch):
         for library in source.libraries
     }
     assert "tensorflow" in libraries
-    libraries -= {"mlflow"}  # optional, and imported by no node
+    libraries -= {"mlflow"}  # an optional package, which no node imports
     assert "none" not in versions.installed_versions(libraries).values()
 
 

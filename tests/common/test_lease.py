@@ -1,7 +1,7 @@
 """Tests of leases between real processes.
 
-The tests run both kinds of lease on a disk: `_DiskLease`, which uses file locks, and
-`_BucketLease`, which is meant for buckets and uses no locks.
+The tests write the files of both kinds of lease to a disk: `_DiskLease` locks a file, and
+`_BucketLease` works without locks, because buckets have none.
 """
 
 import subprocess
@@ -14,7 +14,8 @@ from common.errors import InputError
 from common.lease import Timing, _BucketLease, hold_lease, take_lease
 
 QUICK = Timing(renewal=0.1, expiry=0.8, settle=0.05)
-# The expiry is so long that even a slow machine renews a lease in time.
+# A lease with this timing expires only after 60 s without a renewal, so that even a slow machine
+# renews the lease in time.
 PATIENT = Timing(renewal=0.1, expiry=60, settle=0.5)
 KINDS = ("disk", "bucket")
 HOLDER = """
@@ -109,11 +110,11 @@ def test_a_process_that_waits_for_a_lease_logs_the_reason(path, caplog):
 
 
 def test_a_lease_by_the_url_of_a_bucket():
-    """TensorFlow's file system `ram://` stands for a bucket.
+    """The test uses TensorFlow's file system `ram://` instead of a bucket.
 
-    The renewal interval is so long that the test renews no lease: a renewal would write the file a
-    second time. In a bucket, the second write would replace the object, but in `ram://` it would
-    append to the file.
+    The test ends long before the first renewal of the lease, which is due after 60 s. A renewal
+    writes the file of the lease again: a bucket would replace the object, but `ram://` would append
+    to the file.
     """
     once = Timing(renewal=60, expiry=0.2, settle=0.05)
     for _ in range(2):

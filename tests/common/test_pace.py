@@ -10,7 +10,8 @@ def follow(total, counts):
 
 
 def test_the_time_that_loading_takes_does_not_count():
-    # After the first image, loading a model takes 30 s; then 5 images are counted per second.
+    # One image is counted, then a model is loaded for 30 s, and then 5 images are counted per
+    # second.
     counts = [0, 0, *[1] * 30, *range(6, 1000, 5)]
     paces = follow(1000, counts)
     assert all(pace is None for pace in paces[:33])

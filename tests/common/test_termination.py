@@ -12,8 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("foreground")
 START = "from common.termination import end_on_signals; end_on_signals('program')\n"
-# This loop catches every exception and continues, because TensorFlow does the same with exceptions
-# of the Python code that it calls.
+# This loop catches every exception and continues, as TensorFlow does when it calls Python code.
 SWALLOWS = """
 print("ready", flush=True)
 while True:
@@ -89,7 +88,7 @@ def test_a_signal_ends_whatever_the_main_thread_does(program, code, number, stat
 
 
 def test_ignored_signals_stay_ignored(program):
-    """A shell starts background jobs with SIGINT ignored, and a job must continue to ignore it."""
+    """A shell may make a background job ignore SIGINT; the job must keep ignoring SIGINT."""
     code = "print('ready', flush=True)\ntime.sleep(0.5)\nprint('went on')"
     running = program(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     running.send(signal.SIGINT)
@@ -219,7 +218,7 @@ def test_a_callback_that_hangs_does_not_stop_the_others(program):
 
 
 def test_nothing_is_pushed_after_a_signal(program):
-    """`stop_here` blocks after a signal, even while a callback delays the end of the process."""
+    """After a signal, `stop_here` never returns, even while a callback delays the process's end."""
     running = program(
         """
         from common.termination import call_before_end, stop_here

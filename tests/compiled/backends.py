@@ -1,17 +1,19 @@
 """Stand-ins for Vertex AI and Kubeflow Pipelines.
 
-Each stand-in prepares the inputs of a container before the container runs, and records the outputs
-of the container afterwards.
+`VertexAi` and `KubeflowPipelines` prepare the inputs of a container before the container runs, and
+record the outputs of the container afterwards.
 
-- `VertexAi` follows Vertex AI's documentation: each artifact has a type and a resource name.
+- `VertexAi` follows Vertex AI's documentation, which says that each artifact has a type and a
+  resource name.
 - `KubeflowPipelines` follows the source of Kubeflow Pipelines 2.17.0. Comments name the Go function
   that the code imitates, and its file in the directory backend/src/v2 of the repository
-  kubeflow/pipelines. Release 2.14.3 behaves like 2.17.0 unless a comment says otherwise.
-  docs/kubeflow.md describes runs with the drivers and launchers of both releases.
+  kubeflow/pipelines. `KubeflowPipelines` can also imitate release 2.14.3; comments name its
+  differences from 2.17.0. docs/kubeflow.md describes runs with the drivers and launchers of both
+  releases.
 
-A local directory stands for a pipeline root in a `gs://` bucket. The directories `/gcs`, `/minio`,
-`/s3` and `/tmp`, which the launcher uses in a real container, are in the folder that stands for the
-container's disk.
+A local directory replaces a pipeline root in a `gs://` bucket, and a folder replaces the disk of a
+container. The folder for the disk contains the directories that the launcher uses in a real
+container: `/gcs`, `/minio`, `/s3` and `/tmp`.
 """
 
 import abc
@@ -61,7 +63,8 @@ class Backend(abc.ABC):
         self, inputs: pb.ExecutorInput.Inputs, outputs: pb.ExecutorInput.Outputs, disk: Path
     ) -> None:
         """Makes directories and copies inputs, as the backend does before it starts a container."""
-        # Unlike objects in a store, files in a directory need parent folders.
+        # An object in a store needs no parent folder, but the file that replaces the object here
+        # needs one.
         for artifacts in outputs.artifacts.values():
             self.path(artifacts.artifacts[0].uri).parent.mkdir(parents=True, exist_ok=True)
 
@@ -237,7 +240,8 @@ class KubeflowPipelines(Backend):
             Path(parameter.output_file).parent.mkdir(parents=True, exist_ok=True)
         if not self._is_2_14:
             Path(outputs.output_file).parent.mkdir(parents=True, exist_ok=True)
-            # imitates qualifyExecutorLogsForRetry in component/launcher_v2.go (first attempt)
+            # imitates qualifyExecutorLogsForRetry in component/launcher_v2.go, which adds `-0` to
+            # the URI in the first attempt
             outputs.artifacts[EXECUTOR_LOGS].artifacts[0].uri += "-0"
         for artifacts in outputs.artifacts.values():
             local = _local_path(artifacts.artifacts[0].uri, disk)
@@ -377,7 +381,7 @@ def _store_value(key: str, name: str, value: Any) -> Any:
 
 
 def _inputs_key(inputs: pb.ExecutorInput.Inputs) -> Any:
-    """Returns the inputs in the cache key: the names of artifacts and the values of parameters."""
+    """Returns the part of the cache key for the inputs: artifact names and parameter values."""
     return {
         "artifacts": {k: [a.name for a in v.artifacts] for k, v in inputs.artifacts.items()},
         "parameters": {k: json_format.MessageToDict(v) for k, v in inputs.parameter_values.items()},

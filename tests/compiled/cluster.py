@@ -2,11 +2,11 @@
 
 Each step is a process that runs the container command of the compiled job. The process of a step
 starts in an empty directory, and has only the environment variables of a container (see
-`tests.compiled.containers`). kfp's own protos parse the job. A job that kfp's protos cannot parse,
-or that Vertex AI or Kubeflow Pipelines would refuse, raises `JobError`. `tests.compiled.backends`
-implements what differs between Vertex AI and Kubeflow Pipelines. Comments name files below
-backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions in these files that this module
-imitates.
+`tests.compiled.containers`). This module parses the job with the protos of the package kfp. A job
+that kfp's protos cannot parse, or that Vertex AI or Kubeflow Pipelines would refuse, raises
+`JobError`. `tests.compiled.backends` implements what differs between Vertex AI and Kubeflow
+Pipelines. Comments name files below backend/src/v2 of Kubeflow Pipelines 2.17.0, and the functions
+in these files that this module imitates.
 
 A directory stands for a `gs://` bucket, which the containers access directly, without the launcher.
 If the pipeline root is a `minio://` or `s3://` URI, the containers cannot access the object store,
@@ -76,7 +76,7 @@ def properties(steps: Mapping[str, Step], task: str, output: str) -> dict[str, A
 
 
 class Cluster:
-    """Runs a compiled pipeline and later versions of it, with one cache for all runs."""
+    """Runs a compiled pipeline, and later versions of the pipeline, with one cache for all runs."""
 
     def __init__(
         self,
@@ -94,7 +94,8 @@ class Cluster:
           containers: the object that runs the containers.
           folder: the parent of the folders that stand for the disks of the containers.
           root: the pipeline root: a directory, or a URI of `minio://` or `s3://`.
-          surroundings: environment variables that a cluster adds, such as those for credentials.
+          surroundings: environment variables that the containers get from the cluster, such as
+            those for credentials.
           kubeflow: the release of Kubeflow Pipelines.
         """
         self._containers, self._folder = containers, folder
@@ -148,8 +149,8 @@ class Cluster:
             component = self._spec.components[task.component_ref.name]
             disk = self._folder / f"{run}-{name}"
             outputs = self._backend.outputs(component.output_definitions, run_root, name, disk)
-            # As in Container (driver/container.go) and in driver/cache.go, a cached task starts no
-            # launcher, and the outputs of the task are the artifacts of the earlier execution.
+            # imitates Container in driver/container.go, and driver/cache.go: a cached task starts
+            # no launcher, and its outputs are the artifacts of the earlier execution
             key = self._cache_key(component, inputs, outputs)
             if task.caching_options.enable_cache and key in self._cache:
                 steps[name] = dataclasses.replace(self._cache[key], cached=True)
@@ -379,8 +380,8 @@ def _resolve_placeholder(part: str, executor_input: pb.ExecutorInput) -> str:
 def _output_parameters(
     name: str, component: pb.ComponentSpec, written: pb.ExecutorOutput
 ) -> Iterator[tuple[str, struct_pb2.Value]]:
-    # As in collectOutputParameters in component/launcher_v2.go, the parameters come from the
-    # ExecutorOutput, because TFX does not write a file for each parameter.
+    # imitates collectOutputParameters in component/launcher_v2.go; TFX writes all output parameters
+    # to the ExecutorOutput, instead of each parameter to a file
     for key, definition in component.output_definitions.parameters.items():
         value = written.parameter_values.get(key)
         if value is None or value.WhichOneof("kind") != _KINDS[definition.parameter_type]:

@@ -46,7 +46,7 @@ def run_container(
     log: str,
     limit: int,
 ) -> None:
-    """Gives this forked process the state of a new Python process, and runs a container in it."""
+    """Makes this forked process look like a new Python process, and runs a container in it."""
     signal.alarm(limit)
     os.chdir(directory)
     os.environ.clear()

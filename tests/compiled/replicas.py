@@ -5,7 +5,7 @@ and `CLUSTER_SPEC` name all containers, in the format that Vertex AI documents f
 training; a single container has no `TF_CONFIG`. A job succeeds when its chief succeeds, and fails
 when any container fails.
 
-This module does not imitate machine types, restarts and preemption.
+This module does not imitate machine types, restarts or preemption.
 """
 
 import json

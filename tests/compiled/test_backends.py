@@ -1,8 +1,9 @@
 """Tests that a container gets the same inputs from the stand-in as from Kubeflow Pipelines.
 
-`RECORDED` is the ExecutorInput that the container of StatisticsGen received in a run of the digits
-pipeline of docs/kubeflow.md, with the driver and the launcher of release 2.17.0. In `RECORDED`, ids
-are shortened, a directory replaces the bucket, and parameters and descriptions are left out.
+`RECORDED` is an ExecutorInput from a run of the digits pipeline of docs/kubeflow.md: the driver and
+the launcher of release 2.17.0 passed it to the container of StatisticsGen. `RECORDED` contains
+placeholders instead of paths and ids, such as ROOT for the pipeline root in a bucket, and omits the
+parameters and descriptions of the original ExecutorInput.
 """
 
 import re
@@ -72,7 +73,7 @@ def declared(**schemas):
 
 
 def make_executor_input(backend, tmp_path):
-    """Returns the ExecutorInput of StatisticsGen after ImageExampleGen has written `METADATA`.
+    """Returns the ExecutorInput of StatisticsGen, whose input artifact has the metadata `METADATA`.
 
     The ExecutorInput contains placeholders, such as ROOT for the pipeline root, instead of the
     paths and random ids of the run, so that the test can compare it with `RECORDED`.
@@ -119,7 +120,7 @@ def record(tmp_path, **written):
 
 
 def test_ml_metadata_has_neither_booleans_nor_bare_lists(tmp_path):
-    """ML Metadata stores a boolean as a number, and a list as a struct.
+    """Like ML Metadata, `KubeflowPipelines` stores a boolean as a number, and a list in a struct.
 
     Source: metadata/converter.go, StructValueToMLMDValue.
     """

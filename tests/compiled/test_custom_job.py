@@ -1,7 +1,7 @@
 """Runs a pipeline compiled for Vertex AI, whose Trainer is a custom job of two workers.
 
-Vertex AI is mocked: `tests.compiled.cluster` runs the pipeline, a service on loopback
-(`tests.components.custom_job_trainer.job_service`) accepts the custom job, and
+Three modules replace Vertex AI: `tests.compiled.cluster` runs the pipeline,
+`tests.components.custom_job_trainer.job_service`, a server on loopback, accepts the custom job, and
 `tests.compiled.replicas` runs the job's containers. TFX's client is real, but the client asks for
 the state of the job every second instead of every 30 s.
 """

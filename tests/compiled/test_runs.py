@@ -1,9 +1,9 @@
 """Runs the compiled pipeline step by step, with the installed packages of the container image.
 
 These tests imitate runs on Kubeflow Pipelines; `test_custom_job.py` imitates a run on Vertex AI.
-`tests.compiled.cluster` stands for Kubeflow Pipelines; the docstring of `tests.compiled.cluster`
-lists the behaviour that is not imitated. A step can access neither the source tree nor the model
-cache of this machine.
+`tests.compiled.cluster` imitates Kubeflow Pipelines, except for the behaviour listed in the
+docstring of `tests.compiled.cluster`. A step can access neither the source tree nor the model cache
+of this machine.
 """
 
 import dataclasses
@@ -43,8 +43,8 @@ class Kubeflow:
         was compiled. The pipeline of the first and the second run was compiled with the additional
         argument `--tuner`.
       state: the folder `cloud.state_dir`, in a volume.
-      runs: the steps of each run. The second run repeats the first run. The third run trains
-        another model and requires an accuracy that no model reaches.
+      runs: the steps of each run. The second run repeats the first run. The third run trains for 40
+        instead of 60 steps, and requires an accuracy of 1, which the model does not reach.
     """
 
     cluster: Cluster
@@ -84,7 +84,7 @@ def test_on_kubeflow(kubeflow):
 
 
 def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
-    """Every container's disk is removed after the step, so the next step reads from the store."""
+    """After each step, the launcher's copies are removed, so the next step reads from the store."""
     for task, step in kubeflow.runs[0].items():
         for key, artifact in step.artifacts.items():
             assert artifact.uri.startswith(f"{STORE}/"), (task, key)
@@ -94,7 +94,7 @@ def test_every_artifact_is_in_the_store_and_read_from_there(kubeflow):
 
 
 def test_the_next_model_is_compared_with_the_champion(kubeflow):
-    """The third run compares its model with the copy of the first run's model in the volume."""
+    """In the third run, the champion is the copy of the first run's model in the volume."""
     first, _, third = kubeflow.runs
     blessing = properties(third, "Evaluator", "blessing")
     assert blessing["current_model"] == third["Trainer"].artifacts["model"].uri
@@ -129,7 +129,8 @@ def test_a_run_whose_model_is_not_blessed_succeeds_and_says_why(kubeflow):
     assert "accuracy" in pushed["reason"]
     assert "below 1.0000" in pushed["reason"]
     assert pushed["reason"] in third["Pusher"].log
-    # `--wait` recognises Pusher's output by the URI, which must match the following pattern.
+    # `--wait` finds Pusher's output by the last parts of the URI: the name of the node, a random
+    # name, and the name of the output.
     uri = PurePosixPath(third["Pusher"].artifacts["pushed_model"].uri.removeprefix(STORE))
     assert uri.match("/*/*/Pusher/*/pushed_model")
     assert len(kubeflow.served) == 1

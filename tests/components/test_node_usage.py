@@ -7,8 +7,8 @@ from components.node_usage import USAGE, read_usage, record_usage
 def test_every_output_has_the_usage_of_its_node_even_if_the_executor_returns_copies():
     """TFX's ExampleValidator returns copies of its output artifacts.
 
-    The usage must be recorded in the copies, because TFX stores the artifacts that an executor
-    returns. Source: tfx/components/example_validator/executor.py.
+    TFX stores the artifacts that an executor returns, so a node's time and memory must be recorded
+    in the copies, too. Source: tfx/components/example_validator/executor.py.
     """
     anomalies, model = standard_artifacts.ExampleAnomalies(), standard_artifacts.Model()
 

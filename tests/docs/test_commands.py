@@ -13,7 +13,7 @@ from pipeline.options.config import OPTIONS
 from pipeline.options.flags import FLAGS
 
 ROOT = Path(__file__).parents[2]
-# Pages that define all shell variables that their commands use.
+# Pages whose commands use only shell variables that the page defines.
 STEP_BY_STEP = ["docs/kubeflow.md", "docs/vertex.md"]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 LONGEST_README = 150  # lines

@@ -77,9 +77,9 @@ def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(b
 
 
 def test_the_backbone_is_tuned_and_served(backbone, tmp_path, server_process):
-    """The exported model has the same outputs in a Session as with `tf.saved_model.load`.
+    """The exported model has the same outputs with `tf.saved_model.load` and in a Session.
 
-    Servers run models in a Session.
+    Servers, such as TensorFlow Serving, run a model in a Session.
     """
     classifier = make_classifier(load_backbone(backbone), read_shapes(backbone), 3)
     head, layer = classifier.get_layer("head"), classifier.get_layer("backbone")

@@ -34,7 +34,7 @@ def test_the_other_flags_are_those_of_the_command_line():
 
 
 def test_defaults_are_stated():
-    """The last column of the table of options states each default: a value, the words "the
+    """In the table of options, the last column states the default: a value, the words "the
     recipe's", or words from the help text."""
     rows = {
         cells[1]: cells[-1]

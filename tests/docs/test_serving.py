@@ -1,7 +1,8 @@
 """Tests of the requests and manifests in docs/serving.md.
 
-tests/serving_stand_in.py stands for TensorFlow Serving, whose binary is not on PyPI. The commands
-in docs/serving.md build the requests, and tensorflow-serving-api's protos parse them.
+The tests run tests/serving_stand_in.py instead of TensorFlow Serving, whose binary is not on PyPI.
+The tests build requests with the commands in docs/serving.md, and parse the requests with the
+protos of the package tensorflow-serving-api.
 """
 
 import json

@@ -122,9 +122,9 @@ def test_each_misshapen_array_is_named(name, misshape, checkpoint):
         misshapen = misshape(array)
         if misshapen.shape != array.shape:
             message = error({**original, key: misshapen})
-            # The loader infers the sizes of the model from the arrays in SIZES. If an array in
-            # SIZES has a wrong shape, the inferred sizes are wrong, and the message may name
-            # another array, whose shape does not match these sizes.
+            # The loader infers the sizes of the model from the arrays in SIZES. From a misshapen
+            # array in SIZES, the loader infers a wrong size, so the message may name a correct
+            # array that does not match the wrong size.
             assert f"'{key}'" in message or key in SIZES
 
 

@@ -32,7 +32,7 @@ def side():
 
 
 def test_a_turn_measures_the_time_of_a_step(side):
-    """`time_turns` runs as many steps as fit into `seconds`, and returns the time of one step."""
+    """`time_turns` runs as many steps as fit into `seconds`, and returns the seconds per step."""
     ((first, second),) = time_turns([side], "steps", rounds=2, seconds=0.02)
     assert first == second == pytest.approx(0.001)
 

@@ -131,5 +131,5 @@ def test_features_of_each_image_are_written(transformed):
 
 
 def test_the_backbone_gets_full_batches(transformed):
-    """Beam passes all three images at once, and the transform graph pads the batch to `CHUNK`."""
+    """Beam passes a batch of three images, which the transform graph pads to `CHUNK` images."""
     np.testing.assert_array_equal(transformed.features[:, 1:], [[CHUNK, 3]] * 3)

@@ -19,7 +19,7 @@ SIZE, CLASSES = 8, 4
 
 
 class Backbone(ReusableModule):
-    """A backbone whose features differ for shades of grey in [0, 1], but not for values below 0."""
+    """A backbone whose features vary with the grey value, but only for grey values above 0."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
     def __call__(self, images):

@@ -1,8 +1,8 @@
 """A stand-in for Vertex AI's service of custom jobs, on loopback.
 
-The service is a real gRPC server with Google's own protos. The environment variables from
-`serving` make gRPC send requests for Google's address through a proxy to this server, and trust the
-certificate of this server. The service refuses requests that are invalid according to the API's
+The service is a real gRPC server with Google's own protos. A client with the environment variables
+from `serving` trusts this server's certificate, and sends all requests for Google's address to this
+server, through a proxy. The service refuses requests that are invalid according to the API's
 documentation. Each test defines which states its jobs report.
 """
 
@@ -75,7 +75,7 @@ class JobService:
     Attributes:
       jobs: the created jobs by name.
       requests: the methods of all requests, in order: create, get, list, cancel.
-      allowed: for each method, the timeout of the last request, in seconds.
+      allowed: a dict from a method to the timeout of its last request, in seconds.
       targets: the addresses to which the client asked the proxy to connect.
     """
 

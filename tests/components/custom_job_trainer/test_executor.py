@@ -1,7 +1,7 @@
 """Tests of CustomJobTrainer's executor, with TFX's own client.
 
-`job_service` stands for Vertex AI. These tests run no job; tests/compiled/test_custom_job.py runs
-one.
+The executor sends its requests to `job_service` instead of Vertex AI. These tests run no job;
+tests/compiled/test_custom_job.py runs one.
 """
 
 import json
@@ -75,7 +75,7 @@ def make_request(*, project="p", image="europe-docker.pkg.dev/p/r/vit:1", **mach
 
 @pytest.fixture
 def step(tmp_path):
-    """Returns a namespace whose function `run` requests a custom job and runs the executor."""
+    """Returns a namespace with artifacts and a function `run`, which runs the executor on them."""
     first, examples, model = (
         standard_artifacts.String(),
         standard_artifacts.Examples(),
@@ -120,8 +120,9 @@ def test_every_worker_runs_what_trainer_runs(service, step):
         "--outputs",
         artifact_utils.jsonify_artifact_dict(step.outputs),
     )
-    # The execution properties determine the directory of the checkpoints, so they must not contain
-    # the settings of the machines: a retry on different machines must find the same checkpoints.
+    # The directory for checkpoints depends on the execution properties. A retry on different
+    # machines must find the same checkpoints, so the execution properties must not contain machine
+    # settings.
     assert (flag, json.loads(properties)) == ("--exec-properties", PROPERTIES)
     assert (chief.replica_count, others.replica_count) == (1, 3)
     assert job.job_spec.scheduling.strategy.name == "SPOT"
@@ -178,10 +179,10 @@ def test_a_job_that_does_not_succeed(service, step, state, message):
 class Running:
     """A job that runs until it is stopped, and can send SIGTERM to the client.
 
-    The signal arrives 0.2 s after a request for the state, while the client waits. If the signal
-    arrived during a request, the SystemExit of the signal handler could interrupt gRPC while it
-    holds a lock. The service runs in the same process as the client, so it would then wait for this
-    lock for ever.
+    SIGTERM arrives 0.2 s after a request for the job's state, while the client waits before its
+    next request. If the signal arrived during a request, the SystemExit of the signal handler could
+    interrupt gRPC while it holds a lock. If gRPC never released the lock, the service, which runs
+    in the same process as the client, would wait for it forever.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:

@@ -39,7 +39,7 @@ def test_swapped_labels_are_found_with_their_true_class(features):
 
 
 def test_two_copies_with_the_same_wrong_label_do_not_confirm_each_other(features):
-    copies = 6  # 7 images with the original; a fold has only about 6 of the 30 images of a class
+    copies = 6  # with the original, 7 equal images; a fold has about 6 images of each class
     together = np.concatenate([features, np.repeat(features[:1], copies, axis=0)])
     given = np.concatenate([LABELS, np.full(copies, 1)])
     given[0] = 1
@@ -57,11 +57,11 @@ def test_a_class_with_few_images_is_not_judged(features):
 
 
 def test_a_class_whose_images_are_all_the_same_is_not_judged(features):
-    """Copies of an image are always in the same fold of the cross-validation.
+    """If all images of a class are copies of one image, no linear probe can judge this class.
 
-    For each fold, a linear probe is trained on the images of the other folds, and judges the labels
-    of the images of this fold. If all images of a class are copies of one image, the other folds
-    have no image of the class, so the probe does not know the class.
+    Copies of an image are always in the same fold of the cross-validation. The linear probe that
+    judges the labels in a fold is trained on the other folds. If all copies are in the judged fold,
+    the probe is trained without any image of their class.
     """
     pairs = [Pair(0, other, 1.0) for other in range(1, PER_CLASS)]
     probabilities = predict_out_of_fold(features, LABELS, pairs)

@@ -11,7 +11,8 @@ def test_stored_views_are_those_of_the_image():
     with ViewsFile() as file:
         stored = [file.store(views.hashes, views.greys) for views in made[:2]]
         np.testing.assert_array_equal(stored[0].greys, made[0].greys)
-        # The previous line has read from the file; `store` must still append to the file.
+        # `store` must append to the end of the file even after a read, such as that of
+        # `stored[0].greys`.
         stored.append(file.store(made[2].hashes, made[2].greys))
         for views, expected in zip(stored, made, strict=True):
             assert views.greys.shape == (VIEWS, SIDE**2)

@@ -39,7 +39,7 @@ class _RecordingExecutor(Executor):
         return pipeline
 
 
-jobs: dict[Path, bytes] = {}  # serialized Beam pipelines by the folder of the examples
+jobs: dict[Path, bytes] = {}  # the serialized Beam pipeline for each folder of examples
 
 
 def ingest(
@@ -156,8 +156,8 @@ def divided_images(splits: dict[str, str]) -> int:
     """Returns how many images of `similar` have copies in more than one split."""
     of_image: dict[str, set[str]] = {}
     for name, split in splits.items():
-        # The file names of an image and its copies differ only in the last five characters, such as
-        # a.jpg and b.png.
+        # The file names of an image and its copies differ only in the last five characters: for
+        # example, a.jpg and b.png.
         of_image.setdefault(name[:-5], set()).add(split)
     return sum(len(found) > 1 for found in of_image.values())
 
@@ -229,7 +229,7 @@ def test_jpegs_pass_byte_for_byte(written, source):
 
 
 def test_examples_are_the_same_bytes_in_every_process(written):
-    """An example has sorted map entries, because their order may differ between processes."""
+    """The map entries of an example are sorted, so that every process writes the same bytes."""
     files = [str(file) for file in written.glob("Split-*/*")]
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         example = tf.train.Example.FromString(record)
@@ -285,8 +285,7 @@ def test_a_class_without_an_image_to_train_on_is_refused(tmp_path):
     image = next(
         i for i in different_jpegs(50) if int(hashlib.sha256(i).hexdigest()[:16], 16) % 10 == 1
     )
-    # Ingestion assigns this image to the test split, because the image's digest determines the
-    # split.
+    # The image's digest makes ingestion assign the image to the test split.
     (folder / "c2" / "only.jpg").write_bytes(image)
     (folder / "c2" / "notes.txt").write_text("not an image")
     with pytest.raises(

@@ -71,8 +71,8 @@ def damaged_files(draw):
 def test_a_damaged_file_is_written_or_quarantined(encoded):
     """TensorFlow decodes every file that ingestion accepts, so Transform will not fail.
 
-    To save time, ingestion checks most JPEGs by decoding them at an eighth of their size. This test
-    decodes the written JPEGs at full size, as Transform does.
+    To save time, ingestion checks most JPEGs by decoding them at an eighth of their size. Unlike
+    ingestion, this test decodes each written JPEG at full size, as Transform does.
     """
     limits = Limits(max_side=1024, max_pixels=10**6)
     try:

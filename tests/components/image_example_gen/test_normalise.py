@@ -284,9 +284,10 @@ def test_infinite_values_are_refused():
     [(None, 0, 15), (None, 4095, 255), (12, 0, 255), (16, 0, 15), (8, 0, 15)],
 )
 def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected):
-    """The chunk sBIT, which states n bits, makes 2**n - 1 white if no value has more than n bits.
+    """Ingestion and serving use the same value for white in a 16-bit PNG.
 
-    Ingestion and serving agree on the value of white.
+    White is `max_value` if that is not 0. Otherwise, white is 2**n - 1 in a PNG whose chunk sBIT
+    states n bits and whose values have at most n bits, and 65535 in any other 16-bit PNG.
     """
     values = np.full([9, 9, *channels], 4095, np.uint16)
     if channels == (4,):
@@ -305,7 +306,7 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 def test_the_peak_of_16_bits_is_known(peak):
     """`normalise` returns the largest value of a 16-bit image.
 
-    If the largest value is below 4,096, the image may use only 12 bits, so that white is 4,095
+    A 16-bit image whose largest value is below 4,096 may use only 12 bits, and white is then 4,095
     instead of 65,535.
     """
     values = np.zeros([9, 9], np.uint16)

@@ -8,7 +8,7 @@ from components.image_example_gen.split import assign_splits
 
 
 def image(index, label=0, split="", group=""):
-    """Returns a reference to an image whose content is the number `index` in 4 bytes."""
+    """Returns an ImageReference for content of 4 bytes: the number `index`, in big-endian order."""
     digest = hashlib.sha256(index.to_bytes(4, "big")).hexdigest()
     return ImageReference(f"{label}/{index}-{split}", label, "", 4, digest, split, group)
 
@@ -27,7 +27,8 @@ def test_splits_have_80_10_and_10_percent():
 
 
 def test_the_assignment_to_splits_never_changes():
-    """Every version must assign an image to the same split, so the expected splits are literals."""
+    """Every version of the pipeline must assign an image to the same split, so the expected splits
+    are literals."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[split] for split in assign_splits([image(index) for index in range(60)])]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"

@@ -22,7 +22,7 @@ LABELS = np.array([0, 0, 1, 0])
 
 
 def compute_metrics(model, predictions_of, labels_of=lambda label: label):
-    """Computes the metrics as TFMA does: adds images to two accumulators, and merges them."""
+    """Computes the metrics as TFMA does: merges two accumulators, each with half of the images."""
     computations = CalibrationMetrics().computations(model_names=[model])
     (computation,) = computations
     combiner = computation.combiner
@@ -51,8 +51,8 @@ def test_the_four_metrics(model):
     assert found[ACCEPTED_ACCURACY] == 0.5
     likelihoods = -np.log([0.9, 0.2, 0.4, 1e-7])
     assert found[NLL] == pytest.approx(likelihoods.mean())
-    # The invalid image counts as a wrong prediction with the probability 0, so its calibration
-    # error is 0.
+    # The invalid image counts as a prediction with the accuracy 0 and the confidence 0, so its
+    # calibration error is 0.
     assert found[ECE] == pytest.approx((abs(0.9 - 1) + 0.8 + 0.6 + 0) / 4)
 
 

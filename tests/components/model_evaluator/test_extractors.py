@@ -22,7 +22,8 @@ def test_a_batch_is_cut_into_chunks():
 def test_tfx_finds_the_extractors():
     """TFX silently uses its own extractors if the import path is wrong.
 
-    TFX reloads the module, so the test compares names instead of functions.
+    TFX reloads the module, which creates new function objects, so the test compares the names of
+    the functions.
     """
     found = udf_utils.try_get_fn(EXTRACTORS, "custom_extractors")
     assert (found.__module__, found.__name__) == (

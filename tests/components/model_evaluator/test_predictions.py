@@ -60,14 +60,14 @@ def test_the_rows_of_a_model_and_of_a_champion_without_the_output_valid():
     rows = make_rows({"input": INPUTS, "predictions": outputs}, CLASSES).to_pydict()
     assert rows["predicted"] == ["roses", "roses", ""]
     assert rows["champion_predicted"] == ["daisy", "daisy", "tulips"]
-    # the first of two equally probable classes has the better rank
+    # if two classes are equally probable, the first class has the better rank
     assert rows["champion_rank"] == [1, 2, 1]
     assert rows["champion_valid"] == rows["champion_accepted"] == [True] * 3
 
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
 def test_the_file_has_all_batches_sorted_by_name(tmp_path, batches):
-    """The test runs Beam, which merges bundles in any order."""
+    """Beam merges bundles in any order, but the file must be sorted."""
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "classes.json").write_text('["daisy", "roses", "tulips"]')
     extracts = [

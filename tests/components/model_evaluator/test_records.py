@@ -45,8 +45,8 @@ def test_without_a_blessing_there_is_no_champion(records):
 def test_the_copy_survives_the_replacement_of_the_model(make_model, records, tmp_path):
     """If the metadata store was removed, a new model may get the URI of an old model.
 
-    The URI of a model contains the number of the execution, and without the old metadata store, TFX
-    numbers the executions from 1 again.
+    The URI of a model contains the number of the execution. With a new metadata store, TFX numbers
+    the executions from 1 again.
     """
     model = make_model("7", 1.0)
     blessing = record(records, model, "one")
@@ -83,8 +83,8 @@ def test_the_same_content_is_kept_once_and_mended(make_model, records):
     first = record(records, model, "one")
     damaged = Path(first.model, "Format-Serving", "saved_model.pb")
     content = damaged.read_bytes()
-    # The copy is a hard link to the model's file, so a write to the copy would also change the
-    # model. The test therefore removes the copy before it writes the damaged file.
+    # `damaged` is a hard link to the model's own file, so writing to `damaged` would also change
+    # the model. `unlink` removes only the link.
     damaged.unlink()
     damaged.write_bytes(content[:-1])
     Path(records, "models", ".abc.123").mkdir()  # left by a killed process
@@ -134,7 +134,7 @@ def test_a_damaged_record_is_left_out_and_named(blessings, records, content, cap
 
 
 def test_records_in_a_bucket(make_model):
-    """TensorFlow's file system `ram://` stands for a bucket: neither has links or locks."""
+    """The test uses TensorFlow's `ram://` instead of a bucket: neither has links or locks."""
     records = "ram://bucket/blessed"
     blessing = record(records, make_model("1"), "one")
     blessing.check_copy()

@@ -116,7 +116,8 @@ def test_a_class_without_a_test_image_does_not_meet_min_class_recall():
     found = verdict(predictions, source_images=(100, 7))
     assert found.blessed
     assert found.warnings == ("no test image of tulips: the recall of these classes is unknown",)
-    # A class without any image in the whole dataset needs no test image.
+    # If a dataset has no image of a class, gate.min_class_recall requires no test image of the
+    # class.
     assert verdict(predictions, min_class_recall=0.7).blessed
     assert verdict(predictions, (100, 7), min_class_recall=0.7, min_test_images=0).blessed
 

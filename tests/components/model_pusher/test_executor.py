@@ -176,7 +176,8 @@ def test_an_identical_run_finds_the_state_before_the_push(tmp_path, serving):
     assert other == state(serving, "two") != before
     push(write_model(tmp_path / "other"), serving, tmp_path / "2", training="two")
     assert state(serving, "two") == other
-    # The first model is no longer served, so a run that trains it again has to push it again.
+    # The second model is served now, so a run that trains the first model again must push the first
+    # model again.
     assert state(serving) not in (before, other)
 
 
@@ -194,7 +195,7 @@ def test_a_lost_serving_directory_changes_the_state_each_time(tmp_path, serving)
 
 @pytest.mark.usefixtures("clock")
 def test_weights_that_were_changed_in_place_are_named_and_pushed_again(tmp_path, serving, caplog):
-    """The changed file keeps its size, so `identity` does not notice the change."""
+    """`identity` does not read the weights, so it misses a change that keeps the file's size."""
     model = write_model(tmp_path / "model")
     push(model, serving, tmp_path / "1")
     pushed = state(serving)

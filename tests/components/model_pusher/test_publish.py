@@ -36,7 +36,7 @@ def push_with_fault(model, serving, number: int, fault: str) -> str:
       model: the model to push.
       serving: the serving directory.
       number: the number of the change at which the fault happens, counted from 1.
-      fault: "kill", which ends the process, or "full disk", which makes the change fail.
+      fault: "kill" kills the process at the change; "full disk" makes the change raise an OSError.
 
     Returns:
       "killed" if the fault killed the process; "failed" if the push raised an OSError; "pushed" if
@@ -85,7 +85,7 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         seen.add(len(found))
         if len(found) == 1:
             assert newest_version(str(serving)) == first
-        again = push_whole(new, serving)  # simulates the next run of the pipeline
+        again = push_whole(new, serving)  # the next run of the pipeline pushes again
         assert newest_version(str(serving)) == again
         assert read_identities(serving)[-1] == identity(new)
         assert set(os.listdir(serving)) == {".pushed", *list_versions(str(serving)).values()}
@@ -93,8 +93,8 @@ def test_a_fault_at_any_moment_leaves_the_old_or_the_new_state(tmp_path, fault, 
         assert set(os.listdir(serving / ".pushed")) == records
         number += 1
     assert set(ends[:-1]) <= {end, "pushed"}
-    # The fault happened at more than eight different changes, because a push writes the record,
-    # makes the folders, writes the files, and renames the version.
+    # More than eight pushes ended with the fault, each at a different change: while writing the
+    # record, making the folders, writing the files, or renaming the version.
     assert ends.count(end) > 8
     assert seen == {1, 2}
 
@@ -158,8 +158,7 @@ def test_a_damaged_record_is_named_and_its_version_kept(tmp_path, caplog):
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-    """Returns a file:// URL, for which Pusher uses neither renames nor file locks, as in a
-    bucket."""
+    """Returns a file:// URL, which Pusher treats like a bucket: without renames or file locks."""
     timing = Timing(settle=0)
     monkeypatch.setattr(
         "components.model_pusher.publish.hold_lease", functools.partial(hold_lease, timing=timing)
@@ -182,7 +181,8 @@ def test_in_a_bucket_a_version_counts_after_its_saved_model_pb_is_copied(
         copy(source, target, overwrite=overwrite)
 
     monkeypatch.setattr(fileio, "copy", copy_but_the_graph)
-    # The failed upload simulates a killed process, which could not call `remove_leftovers`.
+    # The failed upload simulates a killed process. A killed process cannot call `remove_leftovers`,
+    # so the test disables this function.
     monkeypatch.setattr("components.model_pusher.publish.remove_leftovers", lambda _: None)
     with pytest.raises(tf.errors.UnavailableError):
         push_whole(new, bucket)

@@ -25,7 +25,8 @@ from tests.full_disk import full_disk
 def clock(monkeypatch):
     """Stops the clock at 1, so that the versions get the numbers 1, 2, 3, …
 
-    A version number is the time in seconds, but at least one more than the last version number.
+    The number of a new version is the time in seconds, but at least the number of the last version
+    plus 1.
     """
     monkeypatch.setattr("components.model_pusher.publish.time.time", lambda: 1)
 

@@ -56,7 +56,7 @@ def make_answers(classes, images, *, champion=True) -> Answers:
 
 
 def make_thumbnail(side: int = 240) -> Thumbnail:
-    """Returns a thumbnail of noise, which takes more bytes than a real image."""
+    """Returns a thumbnail of noise, which takes more bytes than a thumbnail of a real image."""
     pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, "JPEG", quality=78)

@@ -23,8 +23,9 @@ from components.report.page import make_page
 from components.report.run_record import make_record
 from tests.components.report.samples import SCRIPT, make_contents
 
-# Chromium prints the HTML of the page after the page's scripts have run. The harness collects
-# errors of the page's own script in `onerror`, and writes all findings into the page.
+# Chromium prints the HTML of the page after the page's scripts have run. `onerror` in HARNESS
+# collects the errors of the page's own script. Another script in HARNESS writes these errors and
+# its own findings into the page.
 HARNESS = """
 <script>window.problems = []; onerror = message => { problems.push(String(message)); };</script>
 %s
@@ -110,9 +111,9 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # `maps` contains the number of visible heat maps before a click on the control that shows heat
-    # maps, their number after the click, and the tabIndex of the control. With tabIndex 0, the Tab
-    # key can reach the control.
+    # `maps` contains three numbers: the number of visible heat maps before a click on their
+    # control, the number of visible heat maps after the click, and the control's tabIndex. With
+    # tabIndex 0, the Tab key can reach the control.
     assert findings["maps"] == [0, 2, 0]
     assert findings["moved"] < 1  # pixels between a thumbnail and its heat map
 

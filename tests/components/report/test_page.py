@@ -142,8 +142,8 @@ def test_two_hundred_classes_are_at_most_five_megabytes():
     contents = make_contents(MANY, 9000)
     page = make_page(contents)
     assert len(page.encode()) <= 5_000_000
-    # `make_page` halves the number of images until the page has at most 5 MB. A page with 120
-    # thumbnails of noise would exceed 5 MB, but a page with 60 thumbnails does not.
+    # `make_page` halves the number of images until the page has at most 5 MB. With 120 thumbnails
+    # of noise, the page has more than 5 MB; with 60 thumbnails, it has less.
     assert page.count("<li data-class=") == 60
     assert "188 further classes" in page
 

@@ -107,7 +107,7 @@ def export_wrong(directory, answer=None, *, always_valid=False):
 
 
 def test_a_good_model_passes(server_process, model, images, monkeypatch):
-    """If the shared data have a folder serving_suite, the test also sends the files in it."""
+    """If the shared data have a folder serving_suite, the model also classifies the files in it."""
     folder = Path(os.environ.get("VIT_SHARED", PROJECT.parent / "shared")) / "serving_suite"
     suite = [
         Probe(str(path), path.read_bytes(), None)
@@ -120,8 +120,9 @@ def test_a_good_model_passes(server_process, model, images, monkeypatch):
     assert found.reasons == []
     assert found.latency_ms["1"]["requests"] == 12
     assert found.latency_ms["1"]["p99"] >= found.latency_ms["1"]["p50"] > 0
-    # Only requests of one image have a measured latency, because ServingCheck does not time the
-    # first request of each size, and sends each larger size only once.
+    # ServingCheck sends several requests of one image, but only one request of each larger size.
+    # The first request of each size is not timed, so `latency_ms` contains only requests of one
+    # image.
     assert set(found.latency_ms) == {"1"}
     assert 0.1 < found.peak_memory_gb < 10
     assert {request["signature"] for request in found.requests} == {

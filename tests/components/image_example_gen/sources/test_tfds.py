@@ -91,14 +91,14 @@ def rewrite(record, change):
 
 
 def serialize_features_in_reverse(_, example):
-    """Serializes an example with reversed features, because processes may use different orders."""
+    """Serializes features in reverse order, because the order may differ between processes."""
     features = sorted(example.features.feature.items(), reverse=True)
     parts = [tf.train.Example(features={"feature": {name: value}}) for name, value in features]
     return b"".join(part.SerializeToString() for part in parts)
 
 
 def flip_a_bit_of_one_image(index, example):
-    """Flips the last bit of the image with index 300, and serializes the example."""
+    """Serializes an example; if `index` is 300, first flips the last bit of the image."""
     (image,) = example.features.feature["image"].bytes_list.value
     if index == 300:
         example.features.feature["image"].bytes_list.value[0] = image[:-1] + bytes([image[-1] ^ 1])
@@ -156,7 +156,10 @@ def test_a_missing_record_file_is_named(tmp_path, flowers_record):
 
 
 def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
-    """The fingerprint of a dataset in a bucket depends on the listing, which is mocked here."""
+    """In a bucket, a dataset's fingerprint depends on the sizes and modification times of files.
+
+    The test mocks the files.
+    """
     stat = mock.Mock(length=5, mtime=7)
     file = mock.MagicMock(spec=epath.Path, stat=lambda: stat)
     file.name, file.__fspath__.return_value = "a.tfrecord", "gs://bucket/tf_flowers/a.tfrecord"

@@ -63,7 +63,7 @@ def test_common_and_given_names_of_features(tmp_path):
     assert [image.file_name for image in source.images()] == ["0.jpg", "1.jpg"]
     write(tmp_path / "c.tfrecord", common | {"image/filename": b"1.jpg"}, other)
     images = TfrecordSource(str(tmp_path / "[ac].tfrecord")).images()
-    assert [image.file_name for image in images] == [  # two records have the same file name
+    assert [image.file_name for image in images] == [  # the name 1.jpg is not unique
         *("a.tfrecord__0", "a.tfrecord__1", "c.tfrecord__0", "c.tfrecord__1")
     ]
     write(tmp_path / "b.tfrecord", *examples("pixels", "kind"))
