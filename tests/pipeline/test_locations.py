@@ -79,7 +79,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # valid without a pipeline root, which each run sets
+    check_locations(config_of(**there))  # no pipeline root: each run sets its own
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

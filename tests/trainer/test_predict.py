@@ -224,7 +224,8 @@ def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, cap
     assert [row["image"] for row in read_table(output)] == list(map(str, files))
     with pytest.raises(RuntimeError, match="killed"):
         run(*files, failing_at="2.gif")
-    assert run(files[1], failing_at="none") == 0  # with other images, no shard is reused
+    # This run gets other images than the killed run, so it does not reuse the shards of that run.
+    assert run(files[1], failing_at="none") == 0
     assert [row["image"] for row in read_table(output)] == [str(files[1])]
 
 

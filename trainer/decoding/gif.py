@@ -106,8 +106,8 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     has no end.
 
     A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
-    sequence. Most sub-blocks have 255 bytes, so one step skips all sub-blocks of this length that
-    follow each other.
+    sequence. Most sub-blocks have 255 bytes, so each iteration of the loop skips all sub-blocks up
+    to the next sub-block of another length.
     """
     end_of_file = tf.constant([0], tf.uint8)
 

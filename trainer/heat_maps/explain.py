@@ -83,8 +83,10 @@ def explain(
 def _choose(
     signature: Any, check_time: Callable[[], None]
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Returns the name of the method, and the function that makes the maps: attention if the graph
-    of the model is that of a Vision Transformer, and occlusion otherwise."""
+    """Returns the name of a method, and the function that makes heat maps with this method.
+
+    The method is attention if the model is a Vision Transformer, and occlusion otherwise.
+    """
     try:
         return ATTENTION, AttentionMaps(signature)
     except UnknownGraphError as reason:

@@ -56,7 +56,7 @@ class OcclusionMaps:
         return np.maximum(falls / covers, 0)
 
     def _compute_log_odds(self, images: list[np.ndarray], answer: int) -> Iterator[float]:
-        """Yields the log odds of the class `answer` for each image."""
+        """Yields the log odds of the class `answer` for each of `images`."""
         for start in range(0, len(images), _BATCH):
             self._check_time()
             probabilities = self._to_probabilities(np.stack(images[start : start + _BATCH]))

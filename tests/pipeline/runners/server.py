@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 # HTTP statuses with which the server simulates errors, and, for each status, a part of the error
-# message that the command line must print. The number 0 stands for a server that closes the
+# message that the command line must print. With 0 instead of an HTTP status, the server closes the
 # connection without a response.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),

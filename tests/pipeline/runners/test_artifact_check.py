@@ -85,8 +85,8 @@ def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, 
     artifact = standard_artifacts.Examples()
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
-    # The results of two searches in TFX's cache. The first search finds the damaged artifact, which
-    # the launcher then marks as abandoned, so the second search finds nothing.
+    # The launcher searches TFX's cache twice. The first search returns the damaged artifact, and
+    # the launcher marks that artifact as abandoned. The second search therefore returns None.
     found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)

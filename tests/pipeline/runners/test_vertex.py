@@ -2,7 +2,8 @@
 
 A local server replaces Vertex AI, Google's token server and Cloud Storage. The server parses
 requests with the protos of Google and kfp, and refuses requests that the documentation of Vertex AI
-forbids. The server refuses every request to Cloud Storage, and the client tolerates these refusals.
+forbids. The server refuses every request to Cloud Storage, and the client must submit the pipeline
+nevertheless.
 The tests generate the key of the service account.
 """
 
@@ -286,8 +287,8 @@ def test_a_schedule_is_created_listed_and_deleted(command, vertex):
 @pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
-    # After status 401, the client gets a new token and repeats the request, up to twice. So the
-    # server refuses the request three times.
+    # After status 401, the client gets a new token and repeats the request, up to twice. The
+    # command therefore fails only if the server refuses the request three times.
     end = "/schedules" if times else "/pipelineJobs"
     vertex.fail("POST", end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*PIPELINE, *times)

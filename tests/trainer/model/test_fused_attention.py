@@ -1,9 +1,8 @@
 """Tests of attention with cuDNN's kernels, which run only on GPUs.
 
-On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
-what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). One test compares
-the kernel calls in a program compiled from TensorFlow with those in a program that JAX 0.9.0
-compiled.
+On the CPU, a stand-in replaces the kernels. The stand-in was written after the source code of JAX,
+which calls the same kernels (jax/_src/cudnn/fused_attention_stablehlo.py). One test compares the
+kernel calls in two compiled programs: one from TensorFlow, and one from JAX 0.9.0.
 """
 
 import json

@@ -141,8 +141,9 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # In tf.Module, `variables` and `trainable_variables` are Python properties, which a
-        # SavedModel does not store. Lists, which a SavedModel stores, replace these properties.
+        # tf.Module defines the Python properties `variables` and `trainable_variables`, and a
+        # SavedModel stores no Python properties. These class attributes override the properties, so
+        # that each instance can store lists as `variables` and `trainable_variables`.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

@@ -26,8 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# There are more than `CHUNK` images, the number that Transform decodes at a time. The exported
-# model decodes all images at once.
+# Transform decodes `CHUNK` images at a time, but the exported model decodes all images of a request
+# at once. The tests use more than `CHUNK` images, so that this difference could show.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -62,7 +62,7 @@ def answers_of(folder, server_process):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_exported_model_has_only_pure_operations(folder, name):
-    """The exported graph has tf.data datasets, but none of the datasets reads a file."""
+    """The exported graph may contain tf.data datasets, but no dataset that reads a file."""
     check_operations(folder / "exported" / name)
 
 
@@ -103,7 +103,8 @@ def test_all_signatures_return_the_same(answers_of, name):
 
 
 def test_every_model_has_learnt_other_weights(answers_of):
-    """If models had the same outputs, no test would notice that wrong weights are restored."""
+    """If two models had the same outputs, no test would notice that a session restores the weights
+    of the wrong model."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3

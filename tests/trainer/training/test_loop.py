@@ -97,7 +97,8 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # If pixels with values in [-1, 0] became black, the mean would be lower.
+        # The model's inputs are in [-1, 1]. If TensorBoard showed all negative values as black,
+        # the mean would be below 40.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
@@ -538,7 +539,7 @@ def test_ctrl_c_in_the_last_step_saves_the_training(fit_head, monkeypatch):
 
 
 def test_a_process_that_ignores_ctrl_c_still_ignores_it(fit_head, monkeypatch):
-    """Shells start background processes with SIGINT ignored."""
+    """A process that a shell starts in the background ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)

@@ -18,7 +18,8 @@ def mix(
     Args:
       images: float32 [B, H, W, 3], of any range.
       labels: probabilities (one-hot or smoothed), float32 [B, C].
-      seed: int32 or int64 [2], different for every batch. The type has no effect on the result.
+      seed: int32 or int64 [2], different for every batch. An int32 seed has the same effect as an
+        equal int64 seed.
       mixup: alpha of MixUp's Beta distribution; 0 for no MixUp.
       cutmix: alpha of CutMix's Beta distribution; 0 for no CutMix.
 
@@ -75,7 +76,7 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
     # With a small alpha, the two numbers from the Gamma distribution may be too small for float32.
-    # If both numbers are too small even for float64, both become 0, and `divide_no_nan` returns 0.
+    # If both numbers are too small even for float64, both become 0, and the result is 0, not NaN.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 

@@ -31,7 +31,8 @@ def test_windows_lie_in_the_image_and_within_the_bounds():
     top, left, height, width = windows.T
     assert np.all((top + height <= 120) & (left + width <= 200))
     share = height * width / (120 * 200)
-    # Rounding to whole pixels changes the area and the aspect ratio of a 60-pixel window by 2 %.
+    # The bounds have a margin, because rounding a window of 60 pixels to whole pixels changes its
+    # area and its aspect ratio by 2 %.
     assert 0.29 < share.min() < 0.33
     assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image's area
     ratio = width / height

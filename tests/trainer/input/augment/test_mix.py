@@ -53,8 +53,8 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
         for other in range(BATCH):  # the rectangle has the same place in every image
             np.testing.assert_array_equal(images[other, :, :, 0] != other, pasted)
     assert max(shares) > 0.6
-    # the drawn shares have the mean of Beta(1, 1), 0.5, but the image's edge makes some rectangles
-    # smaller than drawn
+    # The mean of Beta(1, 1) is 0.5. The mean share of pasted pixels is smaller, because the edge of
+    # the image cuts off a part of some rectangles.
     assert 0.2 < np.mean(shares) < 0.5
 
 
