@@ -20,8 +20,8 @@ from tests.conftest import TINY, digit_folders
 
 pytestmark = pytest.mark.slow
 
-# The results leave out Backbone, because this node runs each time: it is an Importer, which TFX
-# does not cache.
+# The tests ignore Backbone, which runs each time: Backbone is an Importer, and TFX caches no
+# Importer.
 LOOKING = {"Backbone"}
 FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
@@ -134,7 +134,7 @@ def results(project, folder):
             "arguments": [*base, "--min-accuracy", "1"],
             "removals": [str(root / "metadata.sqlite")],
         },
-        # This step changes the class balance: it removes nine tenths of the images of two classes.
+        # To change the class balance, this step removes nine tenths of the images of two classes.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]

@@ -1,6 +1,6 @@
 """Tests a run that is terminated while Trainer runs, and the next run, which continues it.
 
-The pipeline also contains a Tuner, which has finished when the first run is terminated.
+The pipeline also contains Tuner, which has finished before the first run is terminated.
 """
 
 import base64

@@ -235,8 +235,8 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_da
 
 
 def make_metadata(name):
-    """Returns the path and the content of a METADATA file that states another version of the
-    library `name`."""
+    """Returns the path and the content of a METADATA file that gives the library `name` another
+    version."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 

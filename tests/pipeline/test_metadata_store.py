@@ -32,7 +32,7 @@ def test_an_intact_store(store, tmp_path):
 
 
 def test_an_empty_file_is_a_new_store(tmp_path):
-    """If the disk is full at the start of the first run, an empty file can remain."""
+    """A first run that finds the disk full can leave an empty file; the next run must accept it."""
     metadata_file(tmp_path).touch()
     check_metadata(tmp_path)
 

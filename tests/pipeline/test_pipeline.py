@@ -119,7 +119,8 @@ def test_user_functions_are_given_by_import_path(tmp_path):
 
 
 def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
-    """If Trainer's machines change, the training keeps its checkpoints and its cache key."""
+    """A run on other machines must find the checkpoints and the cached results of Trainer, so the
+    properties of Trainer do not contain the machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}

@@ -57,7 +57,7 @@ HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_facto
 # For each kind of model: the backbone, `--tune`, and hyperparameters. `KINDS` contains no
 # MobileNet, because the tests in tests/end_to_end train MobileNets.
 KINDS = {
-    # a test also interrupts the training of this model, and resumes it
+    # `export` interrupts the training of this model, and resumes it.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),
@@ -83,7 +83,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes the transform graph of `preprocessing_fn`, without a pass over the data."""
+    """Writes the transform graph of `preprocessing_fn` without reading any data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),

@@ -257,7 +257,8 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
 
 
 def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
-    """A classes.json file, which exported models have, does not make a model trusted."""
+    """The file classes.json, which every exported model has, must not make the command trust a
+    model."""
     model = tf.saved_model.load(str(classifier))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))

@@ -149,7 +149,7 @@ def test_augmentation_is_searched_only_with_full_tuning():
 
 
 def test_the_defaults_of_the_search_are_the_given_values():
-    """Configured values may lie outside the choices of the search, such as a mixup of 0.8."""
+    """A configured value, such as a mixup of 0.8, need not be one of the choices of the search."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

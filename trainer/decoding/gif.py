@@ -51,8 +51,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
             tf.where(own_colors > 0, own_colors, _palette_size(file.window(10, 1)[0])),
         ),
     )
-    # TensorFlow's decoder makes the canvas as large as the frame, so the frame's position is set to
-    # the upper left corner.
+    # TensorFlow's decoder makes the canvas only as large as the frame, so this function moves the
+    # frame to the upper left corner of the canvas.
     in_corner = tf.strings.join(
         [
             tf.strings.substr(opaque, 0, frame + 1),

@@ -100,8 +100,8 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for attention, gradient in layers:
         weighted = np.maximum(attention * gradient, 0).mean(0)
         weighted /= np.maximum(weighted.sum(-1, keepdims=True), np.finfo(np.float32).tiny)
-        # Each token counts as the mean of two parts: the residual connection, which bypasses the
-        # attention, and the output of the attention.
+        # A layer adds the output of the attention to its input (the residual connection). The
+        # relevance is the mean over both parts.
         total = (total[: len(weighted)] + weighted @ total) / 2
     grid = _side(tokens)
     return total[0, 1:].reshape(grid, grid)

@@ -3,8 +3,7 @@
 A local server replaces Vertex AI, Google's token server and Cloud Storage. The server parses
 requests with the protos of Google and kfp, and refuses requests that the documentation of Vertex AI
 forbids. The server refuses every request to Cloud Storage, and the client must submit the pipeline
-nevertheless.
-The tests generate the key of the service account.
+nevertheless. The tests generate the key of the service account.
 """
 
 import json
@@ -237,7 +236,8 @@ def test_a_followed_run_that_fails(command, vertex):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert "the run ended in the state failed; see https://console.cloud.google.com" in err
-    vertex.jobs.clear()  # a job in the same second would get the name of the first job
+    # A second job in the same second would get the same name, which the server would refuse.
+    vertex.jobs.clear()
     vertex.task = "ExampleValidator"
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3

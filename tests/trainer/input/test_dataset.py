@@ -123,7 +123,7 @@ def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentat
         {tuple(p.reshape(-1)) for p in images[:24]},
         {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # no variant of an image is in both epochs
+    assert not epochs[0] & epochs[1]  # no image is augmented in the same way in both epochs
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])

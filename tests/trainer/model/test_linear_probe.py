@@ -80,5 +80,5 @@ def test_balanced_classes_weigh_the_same(tmp_path):
             log_dir=str(tmp_path),
         )
         found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
-    assert found[0] == pytest.approx(0.1, abs=0.03)  # the share of the rare class
+    assert found[0] == pytest.approx(0.1, abs=0.03)  # 0.1 is the share of the rare class
     assert found[1] > found[0]

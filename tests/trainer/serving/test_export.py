@@ -74,7 +74,8 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
-    """TensorFlow Java and Python's TensorFlow contain different versions of the C++ loader."""
+    """TensorFlow Java and TensorFlow for Python contain different versions of the C++ loader, which
+    must return the same predictions."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)
@@ -182,8 +183,8 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 def test_weights_are_stored_once(folder, name):
     """An exported model has one copy of the weights of the backbone and of the head.
 
-    The graph that decodes images adds some 400 kB to the size of the exported model, and the
-    signatures add 1 kB for each variable.
+    An exported model may be 800 kB larger than its weights: the graph that decodes images takes
+    some 400 kB, and the signatures take 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)

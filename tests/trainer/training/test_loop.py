@@ -103,7 +103,8 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """Logging images for TensorBoard does not start the input pipeline a second time."""
+    """The training must not start the input pipeline a second time to log images for
+    TensorBoard."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -230,7 +231,8 @@ def test_label_smoothing_keeps_the_loss_up(fit_head, tmp_path):
 
 
 def test_early_stopping_exports_the_best(fit_head):
-    """With a learning rate of 50, accuracy falls, and the best epoch's weights are exported."""
+    """With a learning rate of 50, the accuracy falls, so the training stops early. The model has
+    the weights of the best epoch."""
     model, history = fit_head(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
@@ -304,8 +306,8 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is at least
-    `seconds` old, or if the training ends."""
+    """At the end of an epoch, the training saves a checkpoint only if the last checkpoint is at
+    least `seconds` old. The training also saves a checkpoint when it ends."""
     save, saved = Loop._save, []
 
     def noted(self):

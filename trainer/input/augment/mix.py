@@ -41,7 +41,8 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends each image with the next image of the batch, and the labels of the two images.
+    """Blends each image with the next image of the batch, and also blends the labels of the two
+    images.
 
     The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, a single
     blending weight is drawn from Beta(alpha, alpha) for the whole batch.
@@ -54,9 +55,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     """Pastes a rectangle of the next image of the batch over each image, and blends the labels of
     the two images.
 
-    As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha);
-    the rectangle has the aspect ratio of the image, and covers the share 1 - weight of the image's
-    area. The centre of the rectangle is drawn uniformly from the image. Only the part of the
+    As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha).
+    The rectangle has the aspect ratio of the image. Its area is 1 - weight times the area of the
+    image. The centre of the rectangle is drawn uniformly from the image. Only the part of the
     rectangle that lies within the image is pasted. The weight of the next image's label is the
     share of the area that was replaced.
     """

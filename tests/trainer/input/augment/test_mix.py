@@ -23,8 +23,8 @@ def test_label_mass_is_conserved(mixup, cutmix):
         assert images.dtype == labels.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=0), 1, rtol=1e-6)
-        # All pixels of an input image have the value of its class, so the mean of a mixed image is
-        # the mean of the classes, weighted by the mixed label.
+        # In an input image, each pixel value is the number of the image's class. In a mixed image,
+        # the mean pixel value is therefore the mean class, weighted by the mixed label.
         means = tf.reduce_mean(images, axis=[1, 2, 3])
         np.testing.assert_allclose(means, tf.linalg.matvec(labels, tf.range(5.0)), atol=1e-5)
 
