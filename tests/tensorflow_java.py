@@ -58,8 +58,8 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # For each model, the C++ loader writes a log line that contains the name of the loader's
-        # source file.
+        # Whenever the C++ loader loads a model, it writes a log line with the name of its source
+        # file.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

@@ -47,7 +47,8 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two files of equal size and modification time, but of different class and content."""
+    """Returns two image files with the same size and modification time. The files belong to
+    different classes, and their content is different."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)

@@ -54,9 +54,9 @@ class Runs:
     """A run whose training is terminated, and the next run.
 
     Attributes:
-      stopped: the first run.
-      checkpoints: the checkpoints after the first run.
-      resumed: the next run.
+      stopped: the run that was terminated.
+      checkpoints: the checkpoints that existed after the terminated run.
+      resumed: the run after the terminated run.
     """
 
     stopped: Run

@@ -257,7 +257,8 @@ STEPS = {
 def fingerprints(project, tmp_path_factory):
     """Returns the fingerprints of the nodes' code after each step in `STEPS`.
 
-    The dictionary also contains the fingerprints of the unchanged code, by kind of image source.
+    The returned dictionary also contains the fingerprints of the unchanged code, by kind of image
+    source.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:

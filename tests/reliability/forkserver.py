@@ -74,7 +74,7 @@ def answer(**values: Any) -> None:
 def run_request(request: dict[str, Any]) -> None:
     """Executes a request in a forked process.
 
-    The process forms its own process group, like a command that a shell starts.
+    Like a shell, this function puts the process into a process group of its own.
     """
     os.setpgid(0, 0)
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)

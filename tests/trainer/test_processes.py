@@ -115,7 +115,7 @@ def test_two_workers(single, folder):
 
 
 def wait_for(condition, training):
-    """Waits for a condition while `training` runs."""
+    """Waits until `condition` returns True, or until `training` ends."""
     while training.is_alive() and not condition():
         time.sleep(0.01)
 

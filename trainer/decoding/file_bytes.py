@@ -47,7 +47,7 @@ class FileBytes:
 
 
 def big_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number that up to 4 bytes contain, the most significant byte first.
+    """Converts up to 4 bytes to a number. The first byte is the most significant.
 
     Args:
       digits: the bytes, int32 [n] with values from 0 to 255.
@@ -64,9 +64,9 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number that up to 4 bytes contain, the most significant byte last.
+    """Converts up to 4 bytes to a number. The last byte is the most significant.
 
-    The shapes, and the result for large numbers, are those of `big_endian`.
+    The shapes are those of `big_endian`, and a number of 2^31 or more also becomes 2^31 - 1.
     """
     return big_endian(tf.reverse(digits, [0]))
 

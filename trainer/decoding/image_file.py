@@ -53,10 +53,10 @@ class Decoded(NamedTuple):
     """A decoded image.
 
     Attributes:
-      image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
-        `Limits.max_side`.
-      is_as_stored: whether the file is a JPEG whose decoded pixels became `image` without scaling,
-        turning or a change of colours, bool [].
+      image: uint8 [h, w, 3]. The image is upright, has a white background, and has at most
+        `Limits.max_side` pixels on its longer side.
+      is_as_stored: whether the file is a JPEG with three channels, and `image` was neither scaled
+        nor rotated, bool [].
     """
 
     image: tf.Tensor

@@ -97,7 +97,8 @@ def check_times(start: str | None, end: str | None) -> None:
 class Api:
     """Answers each request with the handler of the first matching route; records all requests."""
 
-    # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
+    # Each route consists of the HTTP method, a pattern for the whole path, and the name of the
+    # method that handles the request.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
 
     def __init__(self) -> None:

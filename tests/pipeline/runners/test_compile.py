@@ -260,7 +260,7 @@ def test_trainer_as_a_custom_job():
     check(spec, containers(spec))
     container = containers(spec)["Trainer_executor"].container
     assert "components.custom_job_trainer.executor.Executor" in container.args
-    assert not container.HasField("resources")  # it only waits for the custom job
+    assert not container.HasField("resources")  # the container only waits for the custom job
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 3
     # Tuner runs as a step of the pipeline, and not as a custom job
     tuner = containers(spec)["Tuner_executor"].container.resources

@@ -2,8 +2,8 @@
 
 A local server replaces Vertex AI, Google's token server and Cloud Storage. The server parses
 requests with the protos of Google and kfp, and refuses requests that the documentation of Vertex AI
-forbids. The server refuses every request to Cloud Storage, and the client must submit the pipeline
-nevertheless. The tests generate the key of the service account.
+forbids. The server refuses every request to Cloud Storage, but the client must still submit the
+pipeline. The tests generate the key of the service account.
 """
 
 import json

@@ -29,8 +29,8 @@ def train(tmp_path, monkeypatch, request):
 
 
 def write_numbered(folder, sizes):
-    """Writes a file for each entry of `sizes`, the number of examples in the file; the first
-    feature of example n in file f is 100 f + n."""
+    """Writes a file for each number in `sizes`, with that number of examples. The first feature of
+    example n in file f is 100 f + n."""
     for file, size in enumerate(sizes):
         examples = [
             {FEATURES: np.array([100 * file + n, 0, 0, 0], np.float32), LABEL: n % 3}

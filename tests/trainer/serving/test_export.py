@@ -92,8 +92,8 @@ def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, 
 def test_all_signatures_return_the_same(answers_of, name):
     answers = answers_of(name)
     for outputs in answers.values():
-        # TensorFlow Serving splits the outputs of a batch along the first dimension, so this
-        # dimension must count the images.
+        # TensorFlow Serving splits the outputs along the first dimension to answer the requests in
+        # a batch, so the size of the first dimension must be the number of images.
         assert {value.shape[0] for value in outputs.values()} == {len(IMAGES)}
         assert outputs["probabilities"].shape == (len(IMAGES), len(CLASSES))
         assert_same({"": outputs}, {"": answers["serving_default"]})

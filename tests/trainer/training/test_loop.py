@@ -481,7 +481,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns the `Termination` of a local run, in which SystemExit replaces `os._exit`."""
+    """Returns the `Termination` of a local run; `os._exit` is mocked, and raises SystemExit."""
 
     def leave(status):
         raise SystemExit(status)
