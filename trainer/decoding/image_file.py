@@ -55,8 +55,8 @@ class Decoded(NamedTuple):
     Attributes:
       image: uint8 [h, w, 3]. The image is upright, has a white background, and has at most
         `Limits.max_side` pixels on its longer side.
-      is_as_stored: whether the file is a JPEG with three channels, and `image` was neither scaled
-        nor rotated, bool [].
+      is_as_stored: whether the file is a JPEG with three channels, and the decoded pixels were not
+        scaled, rotated or mirrored, bool [].
     """
 
     image: tf.Tensor
