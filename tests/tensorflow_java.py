@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Error messages that Maven prints if it cannot reach the registry. After such an error, the tests
-# are skipped; after any other error, such as an error in the POM, the tests fail.
+# Error messages that Maven prints if it cannot reach the registry. After one of these errors,
+# pytest skips the tests. After any other error, such as an error in the POM, the tests fail.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 

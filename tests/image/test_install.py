@@ -104,7 +104,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """The entry point gets the arguments from a compiled job. It also gets the output
+    """The entry point gets the arguments from a compiled job. The entry point also gets the output
     `executor-logs`, which Kubeflow Pipelines adds to each node.
     """
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}

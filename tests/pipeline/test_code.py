@@ -1,10 +1,10 @@
 """Tests which nodes run again after an edit of the code or with another version of a library.
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
-which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
-node with the same key again. The tables in this file list, for each change, the nodes whose
-fingerprints must change. The tables do not list the nodes that run again only because they read the
-outputs of a listed node.
+which are part of TFX's cache keys. The tests in tests/end_to_end/test_cache.py check that TFX does
+not run a node with the same key again. The tables in this file list, for each change, the nodes
+whose fingerprints must change. The tables do not list the nodes that run again only because they
+read the outputs of a listed node.
 """
 
 import json

@@ -5,8 +5,8 @@
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after N minutes at the latest (`--minutes N`); if the command is repeated, it continues
-the campaign. The command writes each result as a line of DIR/results.jsonl. The argument `table`
+command ends after N minutes at the latest (`--minutes N`). If the command is repeated, the campaign
+continues. The command writes each result as a line of DIR/results.jsonl. The argument `table`
 prints the content of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C
 compiler for tests/reliability/fault.c.
 

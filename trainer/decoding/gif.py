@@ -102,8 +102,8 @@ def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Returns the end of a sequence of data sub-blocks; a position beyond the file if the sequence
-    has no end.
+    """Returns the position after a sequence of data sub-blocks, or a position beyond the file if
+    the sequence has no end.
 
     A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
     sequence. Most sub-blocks have 255 bytes, so each iteration of the loop skips all sub-blocks up

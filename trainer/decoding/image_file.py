@@ -154,8 +154,9 @@ class _Stored(NamedTuple):
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
     """Applies the background, the size limit and the orientation to a stored image.
 
-    The exported model contains the ops of this function only once, and not once for each format:
-    each op makes the model larger, and takes time when TensorFlow builds the graph for a request.
+    The exported model contains the ops of this function only once, and not once for each format.
+    Each additional op would make the model larger, and would take time when TensorFlow builds the
+    graph for a request.
     """
     image = stored.image
     if image.shape[-1] != 3:  # `image` may have an alpha channel
@@ -211,7 +212,8 @@ def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:
 
 
 def _shrink(image: tf.Tensor, max_side: int) -> tf.Tensor:
-    """Scales uint8 [h, w, 3] to a longer side of `max_side`, with Lanczos3 and antialiasing."""
+    """Scales an image, uint8 [h, w, 3], so that its longer side has `max_side` pixels. Uses
+    Lanczos3 with antialiasing."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     smaller = tf.round(size * max_side / tf.reduce_max(size))
     resized = tf.image.resize(

@@ -47,7 +47,8 @@ class Frame(NamedTuple):
 
     Attributes:
       height, width, channels: the fields of the frame header, int32 []; 0 if there is no frame
-      header. exif: position of the EXIF block, int32 []; -1 if there is none.
+        header.
+      exif: position of the EXIF block, int32 []; -1 if there is none.
     """
 
     height: tf.Tensor

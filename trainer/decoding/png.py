@@ -35,8 +35,8 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the positions of the chunk eXIf, of ImageMagick's text chunk with EXIF, and of the
-    chunk tRNS, int32 []; -1 for a chunk that is missing."""
+    """Returns the positions of three chunks, int32 []: eXIf, ImageMagick's text chunk with EXIF,
+    and tRNS. The position of a missing chunk is -1."""
     mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
 
     def step(

@@ -48,8 +48,8 @@ class AttentionMaps:
 
         Raises:
           UnknownGraphError: the graph has no attention over a class token and a square grid of
-            patches, that is, no softmax of scores [B, heads, tokens, tokens] in which tokens - 1 is
-            a square number.
+            patches. This attention would be a softmax of scores [B, heads, tokens, tokens], in
+            which tokens - 1 is a square number.
         """
         _, height, width, _ = signature.inputs[0].shape
 
@@ -89,8 +89,9 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Combines the attention of all layers.
 
     Args:
-      layers: for each layer, the attention and the gradient of the attention, float [heads, tokens,
-        tokens]; the last layer may have only the row of the class token: [heads, 1, tokens].
+      layers: the attention of each layer, and the gradient of this attention, float [heads, tokens,
+        tokens]. In the last layer, both may have only the row of the class token: [heads, 1,
+        tokens].
 
     Returns:
       The relevance of each patch to the class token, float [grid, grid], not negative.

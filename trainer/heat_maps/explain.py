@@ -28,8 +28,8 @@ class HeatMap:
     Attributes:
       file: name of the image.
       method: ATTENTION or OCCLUSION.
-      values: the values of a grid of cells, float [grid, grid] in [0, 1]; the greatest value is 1.
-        The grid divides the height and the width of the image into equal parts.
+      values: a value for each cell of a grid, float [grid, grid] in [0, 1]. The greatest value is
+        1. The grid divides the height and the width of the image into equal parts.
     """
 
     file: str

@@ -74,8 +74,8 @@ class Request:
 class ApiError(Exception):
     """A handler raises this error to answer with an HTTP error status.
 
-    If the message is a string, `Api.error` makes the body of the response from it; if the message
-    is of type bytes, it is the whole body.
+    If the message is a string, `Api.error` makes the body of the response from the message. If the
+    message is of type bytes, the message is the whole body.
     """
 
     def __init__(self, status: int, message: str | bytes) -> None:

@@ -181,7 +181,7 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
-    """An exported model has one copy of the weights of the backbone and of the head.
+    """An exported model stores each weight of the backbone and the head only once.
 
     An exported model may be 800 kB larger than its weights: the graph that decodes images takes
     some 400 kB, and the signatures take 1 kB for each variable.

@@ -123,7 +123,8 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
 
 @pytest.fixture
 def small_file_limit():
-    """Limits files of this process to 100 kB, so larger writes fail, as on a full disk."""
+    """Limits each file that this process writes to 100 kB, so a larger file causes an error, as on
+    a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     yield

@@ -272,7 +272,8 @@ def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
 
 
 def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_path):
-    """Without class weights, the model predicts the frequent class more often."""
+    """Without class weights, the model predicts the frequent class more often than with class
+    weights."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
