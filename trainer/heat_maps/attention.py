@@ -143,7 +143,7 @@ def _is_attention(operation: tf.Operation) -> bool:
 
 
 def _depths(found: Sequence[tf.Operation]) -> dict[tf.Operation, int]:
-    """Returns, for each operation in `found`, the number of other operations in `found` on which it
+    """Counts, for each operation in `found`, the other operations in `found` on which the operation
     depends."""
     marked = set(found)
 

@@ -68,8 +68,8 @@ def test_an_existing_folder_is_never_overwritten(tmp_path):
 
 
 class Store:
-    """A stand-in for TFX's metadata handle, and for its attribute `store`, the store of ML
-    Metadata."""
+    """A stand-in for two objects: TFX's metadata handle, and the ML Metadata store that is the
+    attribute `store` of the handle."""
 
     def __init__(self):
         self.store = self

@@ -324,7 +324,7 @@ ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Returns a function that records two runs in ML Metadata, of which one pushed a model."""
+    """Returns a function that records two runs in ML Metadata, one of which pushed a model."""
 
     def write_verdict(pushed, reason=""):
         for run, was_pushed in (("r1", not pushed), ("r0", pushed)):

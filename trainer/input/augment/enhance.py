@@ -22,7 +22,7 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Changes contrast: blends the image with the grey of its mean luma."""
+    """Changes contrast: blends the image with a uniform grey, the mean luma of the image."""
     # The mean is rounded as in Pillow. Without rounding, the mean would depend slightly on the
     # order in which threads add up the pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))
