@@ -30,10 +30,11 @@ def build_wheel(project: Path, folder: Path) -> Path:
 def make_environment(project: Path, folder: Path) -> Path:
     """Makes a virtual environment with the project's wheel, as in the container image.
 
-    The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
-    the environment that runs the tests. That environment may contain an editable installation of
-    the project, which consists of a .pth file. Python ignores .pth files in a directory that
-    another .pth file adds, so the project's own modules always come from the wheel.
+    This function does not install the packages of requirements.lock. Instead, a .pth file adds the
+    site-packages of the environment that runs the tests. If that environment contains an editable
+    installation of the project, the installation consists of a second .pth file. Python ignores the
+    second .pth file, because another .pth file added its directory. The project's own modules
+    therefore always come from the wheel.
 
     Returns:
       The `bin` directory of the environment.

@@ -6,8 +6,9 @@ import tensorflow as tf
 class ReusableModule(tf.Module):
     """A model with one variable; subclasses add `__call__`."""
 
-    # In tf.Module, `variables` and `trainable_variables` are Python properties, which a SavedModel
-    # does not store. Lists, which a SavedModel stores, replace these properties.
+    # tf.Module defines the Python properties `variables` and `trainable_variables`, and a
+    # SavedModel stores no Python properties. These class attributes override the properties, so
+    # that each instance can store lists as `variables` and `trainable_variables`.
     variables = trainable_variables = None
 
     def __init__(self):

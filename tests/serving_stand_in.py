@@ -110,9 +110,9 @@ def serve(name: str, version: Path) -> Iterator[Server]:
 def read_warm_up(version: Path) -> list[predict_pb2.PredictRequest]:
     """Returns the warm-up requests of a version; reads them as TensorFlow Serving does.
 
-    See `RunSavedModelWarmupUntracked` in
-    tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc, and `RunWarmupRequest` in
-    saved_model_warmup.cc, which runs a predict_log with `RunPredict`.
+    In TensorFlow Serving, the function `RunSavedModelWarmupUntracked` in
+    tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc reads these requests. The
+    function `RunWarmupRequest` in saved_model_warmup.cc runs the requests.
     """
     file = version / "assets.extra" / "tf_serving_warmup_requests"
     logs = [

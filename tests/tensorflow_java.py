@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 _SOURCES = Path(__file__).parent / "java"
-# Error messages that Maven prints if it cannot reach the registry. After such an error, the tests
-# are skipped; after any other error, such as an error in the POM, the tests fail.
+# Error messages that Maven prints if it cannot reach the registry. After one of these errors,
+# pytest skips the tests. After any other error, such as an error in the POM, the tests fail.
 _OFFLINE = ("Could not transfer", "Unknown host", "Connection refused", "in offline mode")
 
 
@@ -58,8 +58,8 @@ class TensorFlowJava:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        # For each model, the C++ loader writes a log line that contains the name of the loader's
-        # source file.
+        # Whenever the C++ loader loads a model, it writes a log line with the name of its source
+        # file.
         assert done.stderr.count("cc/saved_model/loader.cc") >= len(models), done.stderr
         answers: dict[str, tuple[list[str], list[float]]] = {}
         for line in done.stdout.splitlines():

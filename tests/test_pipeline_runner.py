@@ -350,7 +350,7 @@ def test_a_signal_ends_a_run_that_loads_tensorflow(project, tmp_path, number, st
         text=True,
     ) as run:
         assert run.stdout is not None
-        # the run prints the warning UNTRAINED before it imports TensorFlow
+        # The run prints the warning UNTRAINED, and then imports TensorFlow.
         while "UNTRAINED" not in run.stdout.readline():
             pass
         run.send_signal(number)

@@ -1,9 +1,9 @@
 """A stand-in for Vertex AI's model registry and endpoints, on loopback.
 
-The stand-in parses requests with Google's own protos, and follows the rules of the API's reference:
-The first version of a model gets the alias `default`, which cannot be removed. An alias names one
-version at a time. The shares of an endpoint's traffic add up to 100. A deployed model that gets
-traffic cannot be undeployed.
+The stand-in parses requests with Google's own protos, and follows the rules in the API reference of
+Vertex AI. The first version of a model gets the alias `default`, which cannot be removed. An alias
+names one version at a time. The shares of an endpoint's traffic add up to 100. A deployed model
+that gets traffic cannot be undeployed.
 """
 
 import json

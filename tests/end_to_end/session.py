@@ -2,9 +2,16 @@
 
     python session.py STEPS.json
 
-The working directory is a copy of the project. A step is `{"arguments": […], "edits": [[file, old,
-new], …]}`. Other changes of files before the run have the keys `copies` ([[source, target], …]),
-`exchanges` ([[file, other file], …]), `removals` ([path, …]) and `damages` (a pattern of files).
+Call this program in a copy of the project, because it changes files in the working directory.
+STEPS.json contains a list of dictionaries, one for each run. The key `arguments` contains the
+arguments of the command line. The other keys are optional, and change files before the run:
+
+- edits: `[[file, old, new], …]`, replacements of text.
+- copies: `[[source, target], …]`, files to copy.
+- exchanges: `[[file, other file], …]`, pairs of files whose names are exchanged.
+- removals: `[path, …]`, files and directories to remove.
+- damages: a pattern. The program damages the newest file that matches the pattern.
+
 After each run, the program prints a line of JSON: the exit status, the nodes that were not taken
 from the cache, the path of the pushed model, and whether the model was compared with the champion.
 The program imports TFX only once, because this import takes many seconds. Before each run, the
@@ -31,8 +38,9 @@ def edit(file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
     path.write_text(text.replace(old, new))
-    # Python compiles a file again only if the file's size or its modification time, in whole
-    # seconds, has changed. An edit may change neither, so `edit` removes the compiled file.
+    # Python compiles a module again only if the size of its file or the modification time, in whole
+    # seconds, has changed. An edit may leave size and time unchanged, so `edit` removes the
+    # compiled file.
     Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Tests that after a change, exactly the nodes that depend on the change run again.
+"""Tests that after a change, the nodes that depend on the change run again, and no other node.
 
 The tests edit files in a copy of the project, and run this copy on a folder of digits with a tiny
 backbone.
@@ -20,8 +20,8 @@ from tests.conftest import TINY, digit_folders
 
 pytestmark = pytest.mark.slow
 
-# The results leave out Backbone, because this node runs each time: it is an Importer, which TFX
-# does not cache.
+# The tests ignore Backbone, which runs each time: Backbone is an Importer, and TFX caches no
+# Importer.
 LOOKING = {"Backbone"}
 FROM_EVALUATOR = {"Evaluator", "ServingCheck", "Pusher", "Report"}
 FROM_TRAINER = {"Trainer", *FROM_EVALUATOR}
@@ -47,7 +47,8 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two files of equal size and modification time, but of different class and content."""
+    """Returns two image files with the same size and modification time. The files belong to
+    different classes, and their content is different."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)
@@ -134,7 +135,7 @@ def results(project, folder):
             "arguments": [*base, "--min-accuracy", "1"],
             "removals": [str(root / "metadata.sqlite")],
         },
-        # This step changes the class balance: it removes nine tenths of the images of two classes.
+        # To change the class balance, this step removes nine tenths of the images of two classes.
         "drifted": {"removals": [str(path) for path in dataset.glob("digit_[34]/*[1-9].*")]},
     }
     described = [{"arguments": base} | step for step in steps.values()]
@@ -147,8 +148,8 @@ def test_the_first_run_runs_everything(results):
 
 
 def test_an_identical_second_run_computes_nothing(results):
-    """No node runs: the model of the first run is now the last blessed model, but the second run
-    does not compare this model with itself."""
+    """The first run's model is now the last blessed model. The second run does not compare this
+    model with itself, so no node runs again."""
     assert results["second"]["ran"] == set()
 
 
@@ -163,13 +164,11 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """`--inspect` changes only the limits of ExampleValidator and DataCheck, so no other node runs.
-
-    `--inspect` sets these limits so that no data can stop the run.
-    """
+    """`--inspect` changes the limits of ExampleValidator and DataCheck so that no data can stop the
+    run. `--inspect` changes no property of another node, so no other node runs again."""
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
-    # The inspection's report is the oldest report in this folder; later runs add reports.
+    # The inspection wrote the first report in this folder; later runs added more reports.
     page = min((folder / "root" / "reports").glob("*.html"))
     text = page.read_text()
     assert "Inspected" in text
@@ -221,11 +220,11 @@ def test_a_class_balance_that_drifted_from_the_champions_stops_the_run(results):
 
 
 def test_a_lost_metadata_store_does_not_replace_the_champion(results, folder):
-    """Without the metadata store, execution numbers start with 1 again.
+    """Without the metadata store, the numbers of executions start with 1 again.
 
-    TFX names the folder of a model after the number of Trainer's execution, and the new run has the
-    same numbers as the first run. The new run must not overwrite the first run's model. The new run
-    must still find the champion.
+    TFX names the folder of a model after the number of Trainer's execution, which is the same in
+    the first run and in the new run. The new run must not overwrite the first run's model, and must
+    still find the champion.
     """
     lost = results["metadata lost"]
     assert (lost["status"], lost["ran"]) == (3, EVERYTHING)

@@ -174,8 +174,8 @@ def examples(run):
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """Returns the outputs of the pushed model for the test split; the model runs in a Session, as
-    it does in a server."""
+    """Returns the outputs of the pushed model for the test split. The model runs in a Session, as
+    in a model server."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(

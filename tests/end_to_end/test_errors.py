@@ -102,7 +102,7 @@ def test_hostile_files(pipeline, tmp_path, tiny_backbone):
     """Ingestion writes or quarantines every file; the run stops, because too many files are
     quarantined.
 
-    The next run allows more quarantined files, and completes without reading an image again.
+    The next run allows enough quarantined files. This run completes, and reads no image again.
     """
     folder = class_folder(tmp_path / "data", images=40)
     outcomes = write_hostile_files(folder / "c0")

@@ -46,7 +46,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, project):
-    """Returns a folder of real images, or the dataset `digits` if there are no real images."""
+    """Returns a folder of real images, or the name `digits` if this machine has no real images."""
     shared = Path(os.environ.get("VIT_SHARED", project.parent / "shared"))
     if not (shared / "images").is_dir():
         return "digits"

@@ -1,6 +1,6 @@
 """Tests a run that is terminated while Trainer runs, and the next run, which continues it.
 
-The pipeline also contains a Tuner, which has finished when the first run is terminated.
+The pipeline also contains Tuner, which has finished before the first run is terminated.
 """
 
 import base64
@@ -54,9 +54,9 @@ class Runs:
     """A run whose training is terminated, and the next run.
 
     Attributes:
-      stopped: the first run.
-      checkpoints: the checkpoints after the first run.
-      resumed: the next run.
+      stopped: the run that was terminated.
+      checkpoints: the checkpoints that existed after the terminated run.
+      resumed: the run after the terminated run.
     """
 
     stopped: Run

@@ -67,7 +67,8 @@ def test_versions_agree(dockerfile, project):
 
 
 def test_development_tools_have_a_lock_of_their_own(project):
-    """Packages in both lock files have equal versions, so both files can be installed together."""
+    """A package in both lock files has the same version in each file, so that both files can be
+    installed together."""
     run, tools = (locked(project / f"requirements{suffix}.lock") for suffix in ("", "-dev"))
     assert not {"pytest", "mypy", "ruff", "coverage"} & set(run)
     assert {name: run[name] for name in run.keys() & tools.keys()} == {

@@ -34,8 +34,8 @@ def installed(project, tmp_path_factory):
 
     To save time and disk space, most packages are hard links to uv's cache, and only the project's
     own packages are compiled to bytecode. As in the base image, no C or C++ compiler is available
-    to the installation. The tests miss a package that needs a compiler if uv's cache contains a
-    build of that package.
+    to the installation. A package that must be compiled therefore makes the installation fail,
+    unless uv's cache already contains a build of the package.
     """
     uv = project / ".uv" / "bin" / "uv"
     if not uv.exists():
@@ -96,7 +96,7 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
     assert len(names) == 1 + 16
     code = "import pkgutil, sys\nfor name in sys.argv[1:]: pkgutil.resolve_name(name)\n"
     code += "import trainer, pipeline; print(trainer.__file__, pipeline.__file__)"
-    # TFX's own executors load functions from the following modules.
+    # TFX's own executors load functions from the following modules, which `names` does not contain.
     functions = ("trainer.preprocessing", "trainer.train", "trainer.tuner")
     run = python("-c", code, *sorted(names), *functions)
     assert run.returncode == 0, run.stderr
@@ -104,8 +104,8 @@ def test_the_image_has_the_modules_that_jobs_load(python, installed):
 
 
 def test_the_entry_point_runs_a_node(python, tmp_path):
-    """The node gets the arguments of a compiled job, and the output `executor-logs`, which Kubeflow
-    Pipelines adds.
+    """The entry point gets the arguments from a compiled job. The entry point also gets the output
+    `executor-logs`, which Kubeflow Pipelines adds to each node.
     """
     examples = {"name": "1", "uri": str(tmp_path / "examples"), "type": {"instanceSchema": TYPE}}
     logs = {"uri": str(tmp_path / "logs"), "type": {"schemaTitle": "system.Artifact"}}

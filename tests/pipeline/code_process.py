@@ -2,12 +2,13 @@
 
     python code_process.py < STEPS.json
 
-The working directory is a copy of the project. STEPS.json contains a list of steps. A step is
+Call this program in a copy of the project, because it edits files in the working directory.
+STEPS.json contains a list of steps. A step is
 `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
-- shapes: the shapes of the backbone's variables. Every variable is named `Variable`, as in the
-  models of the TF-Hub collection.
+- shapes: the shapes of the backbone's variables. The steps contain no names of variables, because
+  every variable in the models of the TF-Hub collection is named `Variable`.
 - edits: replacements of text in files of the project.
 - files: new files.
 
@@ -27,8 +28,8 @@ HOLDING_DATA = ("backbones", "components")
 
 def hash_code(source, shapes):
     # Python must import `pipeline`, `backbones` and `components` again, because `main` may have
-    # edited their files. `common.fingerprint` stays loaded, because it caches parsed modules by
-    # content, and so parses an edited module again.
+    # edited their files. `common.fingerprint` can stay loaded: it caches parsed modules by their
+    # content, so it parses an edited module again.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()

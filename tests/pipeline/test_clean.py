@@ -12,8 +12,7 @@ def write_checkpoints(root):
 def test_checkpoints_of_a_root_are_removed_unless_a_run_is_going_on_there(tmp_path):
     root, cache = tmp_path / "runs" / "one", tmp_path / "cache"
     write_checkpoints(root)
-    # `clean` removes nothing from `root`, because no run has claimed `root` as its pipeline root
-    # yet.
+    # Until a run has claimed `root` as its pipeline root, `clean` removes nothing from `root`.
     assert list(clean(cache, [root, tmp_path / "gone"])) == []
     with claim_root(root, ONE) as record_owner:
         record_owner()

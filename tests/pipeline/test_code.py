@@ -1,9 +1,10 @@
 """Tests which nodes run again after an edit of the code or with another version of a library.
 
 The tests edit files in a copy of the project, and compare the fingerprints of the nodes' code,
-which are part of TFX's cache keys. tests/end_to_end/test_cache.py tests that TFX does not run a
-node with the same key again. The tables in this file list the nodes whose fingerprints change.
-The nodes that read the outputs of these nodes also run again, but the tables do not list them.
+which are part of TFX's cache keys. The tests in tests/end_to_end/test_cache.py check that TFX does
+not run a node with the same key again. The tables in this file list, for each change, the nodes
+whose fingerprints must change. The tables do not list the nodes that run again only because they
+read the outputs of a listed node.
 """
 
 import json
@@ -29,8 +30,8 @@ INGESTION = {"example_gen"}
 TRAINING = {"tuner", "trainer"}
 MODEL = {"transform", "full_data_check", "evaluator", *TRAINING}
 
-# Maps each edit of the code to three values: the image source of the pipeline under test, the
-# replacements in files, and the nodes whose fingerprints must change.
+# The keys name edits of the code. Each value contains the image source of the pipeline, the
+# replacements of text in files, and the nodes whose fingerprints must change.
 EDITS = {
     "nothing": (FOLDER, [], NONE),
     "a new model of the catalogue": (FOLDER, [[CATALOGUE, "VARIANTS = {", ENTRY]], NONE),
@@ -193,8 +194,9 @@ EDITS = {
         {"schema"},
     ),
 }
-# Maps each library to two values: the image source of the pipeline under test, and the nodes whose
-# fingerprints must change if another version of the library is installed.
+# The keys name libraries. Each value contains an image source and a set of nodes. If a pipeline
+# with this image source runs with another version of the library, the fingerprints of the nodes in
+# the set must change.
 LIBRARIES = {
     "tensorflow": (
         FOLDER,
@@ -203,7 +205,7 @@ LIBRARIES = {
     ),
     "keras": (FOLDER, TRAINING),
     # Trainer is not in this set, because its fingerprint does not depend on TFX. With another
-    # version of TFX, Trainer runs again only because its inputs change.
+    # version of TFX, Trainer runs again because the nodes that create its inputs run again.
     "tfx": (
         FOLDER,
         {
@@ -233,8 +235,8 @@ LIBRARIES_OF_DIGITS = {"scikit-learn": (DIGITS, {*INGESTION, *TRAINING, "full_da
 
 
 def make_metadata(name):
-    """Returns the path and the content of a METADATA file that states another version of the
-    library `name`."""
+    """Returns the path and the content of a METADATA file that gives the library `name` another
+    version."""
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n"
     return {f"{name.replace('-', '_')}-0.0.1.dist-info/METADATA": metadata}
 
@@ -253,16 +255,17 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def fingerprints(project, tmp_path_factory):
-    """Returns the fingerprints of the nodes' code after each edit and each installation.
+    """Returns the fingerprints of the nodes' code after each step in `STEPS`.
 
-    For each kind of image source, the fixture also returns the fingerprints of the unchanged code.
+    The returned dictionary also contains the fingerprints of the unchanged code, by kind of image
+    source.
     """
     copy = tmp_path_factory.mktemp("code") / "project"
     for name in FIRST_PARTY:
         shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shapes = MODELS["vit_b16_fe"].architecture.array_shapes()
-    # In the SavedModels of the TF-Hub collection, the variables are sorted by path, because the
-    # models were converted from JAX. The next line sorts the shapes in the same way.
+    # The models of the TF-Hub collection were converted from JAX, and their variables are sorted by
+    # path. Therefore, the next line also sorts the shapes by path.
     stored = [shapes[name] for name in sorted(shapes, key=lambda name: name.split("/"))]
     steps = {source["kind"]: {"source": source} for source in (FOLDER, DIGITS)}
     for step, (source, change, _) in STEPS.items():

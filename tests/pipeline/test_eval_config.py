@@ -31,7 +31,7 @@ def test_accuracy_by_class_is_recall():
     config = tfma.utils.update_eval_config_with_defaults(
         make_eval_config(), has_baseline=False, rubber_stamp=True
     )
-    # the data frame already contains the predictions, so TFMA needs no signature of a model
+    # The data frame already contains the predictions, so TFMA does not call a model.
     config.model_specs[0].ClearField("signature_name")
     frame = pd.DataFrame({"label": labels, "probabilities": list(np.eye(2)[predicted])})
     result = tfma.analyze_raw_data(frame, config)

@@ -34,7 +34,8 @@ def test_a_folder_of_classes(tmp_path):
 
 @pytest.fixture
 def split_folders(tmp_path):
-    """Returns a folder in which one image is in two splits, and another image in two classes."""
+    """Returns a folder of images. One image is in two splits, and another image is in two
+    classes."""
     folder = tmp_path / "data"
     for split, first in (("train", 10), ("test", 30)):
         class_folder(folder / split, images=0)

@@ -85,8 +85,8 @@ def test_the_runs_of_a_root(root, capsys):
     answers = make_contents(CLASSES).answers.accuracy
     assert f"{answers.value:.4f} ({answers.low:.2f} to {answers.high:.2f}" in first
     assert "pushed 17, all from the cache" in third
-    # The report of the third run is from the cache. The history shows the time of the run, and not
-    # the date in the cached report.
+    # The third run took its report from TFX's cache. The history shows when the third run ended,
+    # and not the date in the report.
     assert "2026-02-01" not in third
     assert pipeline_runner.main(["--history", "--name", "other"]) == 0
     assert capsys.readouterr().out == "no runs\n"

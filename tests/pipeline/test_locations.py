@@ -9,7 +9,8 @@ from tests.pipeline.test_root import config_of
 
 @pytest.fixture
 def places(tmp_path):
-    """Returns a folder with a source of images, a SavedModel, and a symbolic link to the source."""
+    """Returns a folder that contains a folder of images, a SavedModel, and a symbolic link to the
+    folder of images."""
     (tmp_path / "flowers" / "daisy").mkdir(parents=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "saved_model.pb").touch()
@@ -20,8 +21,8 @@ def places(tmp_path):
 def make_config(places, **values):
     """Returns a configuration whose paths are relative to the folder `places`.
 
-    By default, the path of the dataset is `flowers`, that of the model `mine`, and that of the
-    pipeline root `root`.
+    By default, the dataset has the path `flowers`, the model has the path `mine`, and the pipeline
+    root has the path `root`.
     """
     given = {"dataset": "flowers", "model": "mine", "pipeline_root": "root"} | values
     given = {k: v if "://" in v else str(places / v) for k, v in given.items()}
@@ -79,7 +80,7 @@ def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
-    check_locations(config_of(**there))  # valid without a pipeline root, which each run sets
+    check_locations(config_of(**there))  # no pipeline root: each run sets its own
 
 
 def test_the_state_directory_may_contain_the_data_and_not_vice_versa():

@@ -32,7 +32,8 @@ def test_an_intact_store(store, tmp_path):
 
 
 def test_an_empty_file_is_a_new_store(tmp_path):
-    """If the disk is full at the start of the first run, an empty file can remain."""
+    """If the disk is full during the first run, the store can be an empty file. The next run must
+    accept an empty file as a new store."""
     metadata_file(tmp_path).touch()
     check_metadata(tmp_path)
 

@@ -46,7 +46,7 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# Nodes that have a property which changes whenever an input or a setting of Tuner or Trainer
+# If an input or a setting of Tuner or Trainer changes, a property of each node in `READERS`
 # changes.
 READERS = {"Evaluator", "Pusher", "Report"}
 
@@ -87,7 +87,7 @@ def test_the_full_data_check_reads_features_and_gives_the_trainer_nothing(tmp_pa
     given = check.inputs.get("transformed_examples")
     assert given is built["Transform"].outputs.get("transformed_examples")
     assert (given is None) == (tune == "full")
-    # Trainer and Tuner wait for DataCheck, but read none of its outputs.
+    # Trainer and Tuner start after DataCheck, although neither reads an output of DataCheck.
     for node in (trainer, built["Tuner"]):
         assert check in node.upstream_nodes
         assert not {id(channel) for channel in node.inputs.values()} & {
@@ -119,7 +119,8 @@ def test_user_functions_are_given_by_import_path(tmp_path):
 
 
 def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
-    """If Trainer's machines change, the training keeps its checkpoints and its cache key."""
+    """A run on other machines must find the checkpoints and the cached results of Trainer, so the
+    properties of Trainer do not contain the machines."""
     there = {"run.runner": "vertex", "pipeline_root": "gs://bucket/root", "cloud.image": "vit:1"}
     there |= {"cloud.project": "p", "cloud.region": "europe-west4"}
     job = {"machines.trainer.machine_type": "n1-standard-8", "machines.trainer.workers": "2"}
@@ -138,8 +139,8 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """With local workers, the property of Backbone stays the path of the backbone in the model
-    cache, so TFX reuses the artifact of earlier runs."""
+    """Local workers can read the model cache, so the artifact of Backbone has the same URI in each
+    run: a path in the model cache. TFX therefore reuses the artifact of earlier runs."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 
@@ -202,7 +203,7 @@ def test_the_class_balance_is_compared_with_that_of_other_data_only(tmp_path):
 
     data = nodes(tmp_path)["Evaluator"].exec_properties["data"]
     assert counts() == "[3, 4]"
-    # a champion from an earlier version of the pipeline, which recorded no class counts
+    # An earlier version of the pipeline did not record the class counts of a champion.
     assert counts(data="", class_counts=()) == "[]"
     assert counts(data=data) == "null"
 

@@ -29,7 +29,7 @@ def rates(recipe, examples, steps):
 def test_the_notebooks_recipe():
     """The expected values are from the notebook of the TF-Hub collection, for 3,303 images."""
     total, found = rates("tf_flowers_full", 3303, (0, 5, 10, 413))
-    assert total == 413  # the notebook has 412 steps, because it rounds down
+    assert total == 413  # the notebook rounds the number of steps down to 412
     np.testing.assert_allclose(found, [0.006, 0.018, 0.03, 0], atol=1e-7)
     train = RECIPES["tf_flowers_full"].hyperparameters
     assert (train.momentum, train.clip_norm, train.clip) == (0.0, 1.0, "each")

@@ -108,7 +108,8 @@ def test_the_state_of_a_remote_root_is_local(tmp_path, monkeypatch):
 
 
 def test_other_data_of_the_same_default_name_is_refused(tmp_path):
-    """In a shared pipeline root, runs would compare models that belong to different datasets."""
+    """If two datasets shared a pipeline root, a run would compare its model with a champion of the
+    other dataset."""
     folders = [tmp_path / "a" / "flowers", tmp_path / "b" / "flowers"]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -18,15 +18,15 @@ def test_a_restored_image_changes_the_fingerprint(tmp_path, kind):
 
     first = find()
     assert first == find() == kind(str(folder)).fingerprint()
-    # ImageExampleGen could not read c0/0.png in the first run, but the file exists now.
+    # In the first run, ImageExampleGen could not read c0/0.png, but now the file exists.
     note_unread(notes, first, ["c0/0.png"])
     second = find()
     assert second != first
     assert find() == second
-    # ImageExampleGen could not read c0/0.png in the second run, either.
+    # In the second run, too, ImageExampleGen could not read c0/0.png.
     note_unread(notes, second, ["c0/0.png"])
     assert find() not in (first, second)
-    # After both runs, c0/0.png is removed.
+    # Finally, the test deletes c0/0.png.
     (folder / "c0" / "0.png").unlink()
     gone = find()
     assert gone == kind(str(folder)).fingerprint()

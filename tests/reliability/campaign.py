@@ -5,29 +5,28 @@
     python -m tests.reliability.campaign --directory DIR table
 
 PART is a kind of disturbance from the list below; by default, the command tests all kinds. The
-command ends after N minutes at the latest (`--minutes N`); if the command is repeated, it continues
-the campaign. The command writes each result as a line of DIR/results.jsonl. The argument `table`
+command ends after N minutes at the latest (`--minutes N`). If the command is repeated, the campaign
+continues. The command writes each result as a line of DIR/results.jsonl. The argument `table`
 prints the content of DIR/results.jsonl as the table in docs/reliability.md. The command needs a C
 compiler for tests/reliability/fault.c.
 
-- `kills`: SIGKILL at a random moment of a run on an empty pipeline root. The run after the killed
-  run must end like an undisturbed run.
+The run after a killed or interrupted run must match the reference, an undisturbed run on an empty
+pipeline root. A run matches the reference if its status is 0, if it prints the same accuracy and
+verdict, and if the serving directory contains only one version, with bit-identical weights.
+
+- `kills`: SIGKILL at a random moment of a run on an empty pipeline root.
 - `interrupts`: Ctrl-C at a random moment of a run. The interrupted run must end within 5 seconds,
   with status 130, and must not push a model after the signal.
 - `import-kills`, `import-interrupts`: SIGKILL or Ctrl-C while the process imports TensorFlow and
   TFX.
 - `files-KILL`, `files-ENOSPC`: SIGKILL, or a full disk, when a run creates or renames a file below
-  the pipeline root, the serving directory or VIT_HOME. The campaign disturbs one run for each file
-  that a run creates. Each run continues where the previous run ended. After the last disturbed run,
-  a run without a disturbance must end like an undisturbed run. If a run fails before its own
-  disturbance, the previous disturbance must have damaged files. In this case, the campaign records
-  a failure of the previous disturbance, and restores the files from before that disturbance. The
-  campaign with `--tune head` skips the files that a run with `--tune full` also creates, because
-  the campaign with `--tune full` tests them.
-
-A run ends like an undisturbed run if its status is 0, if it prints the same accuracy and verdict as
-an undisturbed run on an empty pipeline root, and if the serving directory contains only one
-version, whose weights are bit-identical to those of the undisturbed run.
+  the pipeline root, the serving directory or VIT_HOME. For each file that a run creates, the
+  campaign disturbs one run when it creates this file. Each disturbed run starts with the files that
+  the previous run left. After the last disturbed run, one more run without a disturbance must match
+  the reference. If a run fails before its own disturbance, the campaign records a failure of the
+  previous disturbance, which must have damaged files. The campaign then repeats the failed run with
+  the files from before the previous run. With `--tune head`, the campaign skips the files that a
+  run with `--tune full` also creates, because a campaign with `--tune full` tests these files.
 """
 
 import argparse
@@ -70,8 +69,8 @@ def main() -> None:
     source = Path(__file__).with_name("fault.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, source, "-ldl"], check=True)
     until = time.monotonic() + 60 * parsed.minutes
-    # A shell makes its background commands ignore SIGINT, and the pipelines would inherit this from
-    # such a command. The handler prevents this.
+    # A command that a shell starts in the background ignores SIGINT, and so do its child processes.
+    # With this handler, SIGINT interrupts the runs even if the campaign runs in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ForkServer(preload)
     try:

@@ -85,8 +85,11 @@ class _Chain:
         self.said = ""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Prepares the files for the first run; with `goes_on`, this run continues the last run of
-        an earlier command."""
+        """Prepares the files for the first run of this command.
+
+        With `goes_on`, the first run starts with the files that an earlier command has kept.
+        Otherwise, the first run starts with an empty pipeline root.
+        """
         self._workload.clear()
         if not goes_on:
             self._workload.keep(self._now)
@@ -94,22 +97,23 @@ class _Chain:
     def cause_fault(self, file: str) -> Iterator[tuple[str, str, int | None, list[str]]]:
         """Disturbs a run when it creates `file`; yields (file, node, status, what went wrong).
 
-        If the run fails before it creates `file`, the disturbance of the previous run must have
-        damaged files. In this case, the method first yields a failure of the previous run.
+        If the run fails before it creates `file`, the previous run must have left damaged files.
+        The method then yields a failure of the previous run, and repeats the failed run with the
+        files from before the previous run.
         """
         self._workload.put_back(self._now)
         was_running, status = self._run(file)
         if not was_running and status and self._last:
-            # The run failed before its disturbance, so the previous disturbance has damaged files.
-            # The run is repeated with the files from before the previous disturbance.
+            # The run failed before its disturbance, so the previous run must have left damaged
+            # files. The repeated run starts with the files from before the previous run.
             yield (*self._last, status, [f"the next run: {self.said}"])
             self._workload.put_back(self._before)
             self._workload.keep(self._now)
             self._last = None
             was_running, status = self._run(file)
         if not was_running and status == 0:
-            # The run did not create `file`, because it reused files of the previous runs. The next
-            # attempt starts with an empty pipeline root, on which a run creates every file.
+            # The run reused files of the previous runs, and therefore did not create `file`. The
+            # repeated run starts with an empty pipeline root, so it must create every file.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None
@@ -122,7 +126,8 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not was_running:  # the next run starts from the same files as this run
+        if status == 0 or not was_running:
+            # `self._now` stays unchanged, so the next run starts with the same files as this run.
             self._last = None
         else:
             self._last = file, node

@@ -74,7 +74,7 @@ def answer(**values: Any) -> None:
 def run_request(request: dict[str, Any]) -> None:
     """Executes a request in a forked process.
 
-    The process forms its own process group, like a command that a shell starts.
+    Like a shell, this function puts the process into a process group of its own.
     """
     os.setpgid(0, 0)
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
@@ -85,7 +85,8 @@ def run_request(request: dict[str, Any]) -> None:
         np.save(request["out"], read_weights(request["weights"]))
         os._exit(0)
     os.environ.update(request.get("environment", {}))
-    tempfile.tempdir = None  # the request's TMPDIR replaces the folder that Python has cached
+    # Python must not use the cached folder for temporary files, but TMPDIR from the request.
+    tempfile.tempdir = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals("pipeline_runner.py")
     sys.exit(pipeline_runner.main(request["arguments"]))

@@ -89,8 +89,8 @@ def _judge(campaign: Campaign, part: str, disturbed: _DisturbedRun) -> None:
     workload = campaign.workload
     node = node_of(workload)
     wrong = []
-    # A shell reports the status 128 + N for a process that signal N has killed. If Ctrl-C arrives
-    # after the run, while the Python interpreter shuts down, SIGINT kills the process.
+    # If signal N kills a process, the status is -N in Python and 128 + N in a shell. While the
+    # Python interpreter shuts down after a run, SIGINT kills the process.
     shown = disturbed.status
     if shown is not None and shown < 0:
         shown = 128 - shown

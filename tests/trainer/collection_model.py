@@ -27,12 +27,12 @@ def write_collection_model(
     """Writes a SavedModel of random weights (seed 0), as the notebook conversion.ipynb does.
 
     The variables of the SavedModel have no names, and are sorted by path. The saved function has no
-    argument `training`, is compiled by XLA, and is saved with its gradients. The saved function is
-    this project's own ViT, whereas the notebook saves the output of jax2tf.
+    argument `training`, is compiled by XLA, and is saved with its gradients. The notebook saves a
+    function that jax2tf returned, but this function saves the project's own ViT.
 
     Args:
-      architecture: the architecture of the model. The variables of a feature extractor, which has
-        no head, are trainable; those of a classifier are not.
+      architecture: the architecture of the model. The variables are trainable only if the model has
+        no classification head.
       directory: the directory of the SavedModel.
       batch: the batch size of the saved function; None for any size.
     """

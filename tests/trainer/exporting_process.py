@@ -2,7 +2,8 @@
 
     python -m tests.trainer.exporting_process FOLDER
 
-writes FOLDER/exported/NAME for each name of `KINDS`, FOLDER/backbones, and the transform graphs.
+For each NAME in `KINDS`, the command writes the exported model to FOLDER/exported/NAME. The command
+also writes the backbones to FOLDER/backbones, and the transform graphs.
 """
 
 import dataclasses
@@ -53,10 +54,10 @@ LIMITS = Limits(max_side=64, max_pixels=10**6)
 CLASSES = ["red", "green", "blue"]
 HYBRID = dataclasses.replace(TINY, patch_size=1, resnet_blocks=(1,), width_factor=0.5)
 
-# For each kind of model: the backbone, `--tune`, and hyperparameters. There is no MobileNet here,
-# because tests/end_to_end trains MobileNets.
+# For each kind of model: the backbone, `--tune`, and hyperparameters. `KINDS` contains no
+# MobileNet, because the tests in tests/end_to_end train MobileNets.
 KINDS = {
-    # a test also interrupts the training of this model, and resumes it
+    # `export` interrupts the training of this model, and resumes it.
     "full_plain": ("plain", "full", {"strategy": "mirrored", "ema": 0.9, "jit_compile": True}),
     "full_collection": ("collection", "full", {"keep": "best"}),
     "full_bfloat16": ("bfloat16", "full", {"precision": "mixed_bfloat16", "head": "linear_probe"}),
@@ -82,7 +83,7 @@ def write_backbones(folder: Path) -> None:
 
 
 def write_transform_graph(backbone: Path, tune: str, directory: Path) -> None:
-    """Writes the transform graph of `preprocessing_fn`, without a pass over the data."""
+    """Writes the transform graph of `preprocessing_fn` without reading any data."""
     spec = {
         IMAGE: tf.io.FixedLenFeature([], tf.string),
         LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -140,8 +141,8 @@ def export(folder: Path, name: str) -> None:
     if tune == "head":
         records = folder / f"features-{backbone}"
         write_features(folder / "images", TransformGraph(str(graph)), records)
-    # The training has more than one step: in the first step, the weights of the head are zero, so
-    # the gradient of the backbone is also zero.
+    # In the first step, the weights of the head are zero, so the gradient of the backbone is zero.
+    # Further steps are necessary to change the backbone.
     given = {"strategy": "single", "steps": 3, "batch_size": 8, "learning_rate": 0.1} | options
     settings = TrainerSettings(
         training=TrainingSettings(

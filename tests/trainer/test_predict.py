@@ -224,7 +224,8 @@ def test_a_killed_run_is_continued(classifier, files, tmp_path, monkeypatch, cap
     assert [row["image"] for row in read_table(output)] == list(map(str, files))
     with pytest.raises(RuntimeError, match="killed"):
         run(*files, failing_at="2.gif")
-    assert run(files[1], failing_at="none") == 0  # with other images, no shard is reused
+    # This run gets other images than the killed run, so it does not reuse the shards of that run.
+    assert run(files[1], failing_at="none") == 0
     assert [row["image"] for row in read_table(output)] == [str(files[1])]
 
 
@@ -256,7 +257,8 @@ def test_a_saved_model_without_the_interface(files, tmp_path, capsys):
 
 
 def test_a_program_is_refused_unless_it_is_trusted(classifier, files, tmp_path, capsys):
-    """A classes.json file, which exported models have, does not make a model trusted."""
+    """The file classes.json, which every exported model has, must not make the command trust a
+    model."""
     model = tf.saved_model.load(str(classifier))
     model.more = tf.function(tf.io.read_file, [tf.TensorSpec([], tf.string)])
     tf.saved_model.save(model, str(tmp_path / "model"))

@@ -63,7 +63,8 @@ def test_chunks_give_the_same_features_as_the_whole_batch(batch):
 
 @pytest.mark.parametrize("batch", [0, 1, 3, CHUNK])
 def test_a_backbone_gets_full_batches(batch):
-    """A batch of fewer than `CHUNK` images is padded; each image still gets its own features."""
+    """`_with_full_batch` pads a batch to `CHUNK` images, and returns the features of each real
+    image."""
 
     def features(images):
         tf.debugging.assert_equal(tf.shape(images)[0], CHUNK)

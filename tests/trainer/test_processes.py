@@ -72,8 +72,9 @@ def test_two_devices_and_parts_of_mixed_batches(single, folder):
 def test_two_workers(single, folder):
     """Trains with two processes, whose TF_CONFIG has the same form as on Vertex AI.
 
-    First, the test kills both processes. After a restart, one process gets SIGTERM, and both
-    processes end. After another restart, both processes finish the training.
+    The test starts both processes three times. The first time, the test kills both processes. The
+    second time, the test sends SIGTERM to one process, and both processes end. The third time, both
+    processes finish the training.
     """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
@@ -109,12 +110,12 @@ def test_two_workers(single, folder):
     for index in range(2):
         worker = np.load(folder / f"auto-{index}.npz")
         assert_same(single, worker)
-        assert worker["of_worker"] == 5  # the chief broadcasts its number, 5
+        assert worker["of_worker"] == 5  # the chief has sent the number 5 to each process
     assert {path.name for path in checkpoints.iterdir()} <= {"newest", "best"}
 
 
 def wait_for(condition, training):
-    """Waits for a condition while `training` runs."""
+    """Waits until `condition` returns True, or until `training` ends."""
     while training.is_alive() and not condition():
         time.sleep(0.01)
 
@@ -138,7 +139,7 @@ def kill(training, checkpoints, seconds):
 
 
 def test_a_training_that_is_killed_ends_with_the_same_weights(single, folder):
-    """The training is killed before a checkpoint is complete, and later at a random moment."""
+    """The test kills the training before a checkpoint is complete, and again at a random moment."""
     checkpoints = folder / "checkpoints-survivor"
     status, errors = start(folder, "survivor", KILLED_IN_SAVE="4").wait()
     assert status == -signal.SIGKILL, errors

@@ -121,8 +121,8 @@ def test_settings_that_make_no_difference_keep_the_directory(directory, name, va
 
 
 def test_the_directories_of_equal_inputs_make_no_difference(directory):
-    """The checkpoint directory does not depend on the URIs of inputs. These URIs change when an
-    earlier node runs again, even with the same result."""
+    """If an earlier node runs again with the same result, the URIs of Trainer's inputs change, but
+    the checkpoint directory must stay the same."""
     assert directory(CONFIG, "x") == directory(CONFIG, "y")
 
 

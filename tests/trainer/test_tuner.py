@@ -97,7 +97,7 @@ def test_trials_are_removed_from_the_global_state_of_keras(fn_args):
     keras.layers.Dense(1)
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)
-    # only the model of the last trial is counted
+    # The name shows that Keras has counted only one other model, that of the last trial.
     assert make_probe(4, CLASSES).name == "sequential_1"
 
 
@@ -144,11 +144,12 @@ def test_augmentation_is_searched_only_with_full_tuning():
     assert names("head") == {"train.learning_rate", "train.schedule"}
     assert names("full") > names("head")
     assert {name.split(".")[0] for name in names("full")} == {"train", "augment"}
-    assert "augment.crop_area" not in names("full")  # the configured augmentation has no crops
+    # The search leaves out the crop area, because the configured augmentation has no crops.
+    assert "augment.crop_area" not in names("full")
 
 
 def test_the_defaults_of_the_search_are_the_given_values():
-    """Configured values may lie outside the choices of the search, such as a mixup of 0.8."""
+    """A configured value, such as a mixup of 0.8, need not be one of the choices of the search."""
     settings = _settings(
         "full",
         Hyperparameters(learning_rate=0.02, schedule="linear"),

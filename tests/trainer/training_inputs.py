@@ -4,7 +4,7 @@ from trainer.training.settings import TrainingInputs
 
 
 def make_training_inputs(backbone_fingerprint: str = "4") -> TrainingInputs:
-    """Returns the inputs of a training; no two fingerprints are equal."""
+    """Returns `TrainingInputs` in which no two fingerprints are equal."""
     return TrainingInputs(
         source_fingerprint="1",
         max_side=512,

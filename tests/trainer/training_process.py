@@ -96,7 +96,8 @@ def check_broadcast(strategy: tf.distribute.Strategy) -> None:
 
 
 def die_in_save(step: int) -> None:
-    """Kills this process between writing a checkpoint's files and writing the checkpoint's name."""
+    """Makes TensorFlow kill this process after it has written the files of the checkpoint for
+    `step`, and before it writes the checkpoint's name."""
     from tensorflow.python.checkpoint import checkpoint_management
 
     name = checkpoint_management.update_checkpoint_state_internal

@@ -17,7 +17,7 @@ def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
     The graph raises an error if the pixels are compressed, if the bit depth is not in `_DEPTHS`, or
-    if the header is shorter than 40 bytes, as that of OS/2 is.
+    if the header has fewer than 40 bytes (as in OS/2 files).
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])
@@ -41,7 +41,7 @@ def read_header(file: FileBytes) -> Header:
 def decode(file: FileBytes, header: Header) -> tf.Tensor:
     """Returns the pixels, uint8 [h, w, 3].
 
-    If a pixel has 32 bits, the last 8 bits are ignored.
+    In a file with 32 bits per pixel, the function ignores the last 8 bits of each pixel.
     """
     fields = file.window(_FILE_HEADER, 36)
     depth = little_endian(fields[14:16])

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-# Number of zeros that `FileBytes` appends to a file, so that `FileBytes.window` returns all bytes
-# of a window near the end of the file.
+# `FileBytes` appends this number of zero bytes to the file, so that `FileBytes.window` can return
+# the requested number of bytes even at the end of the file.
 _PADDING = 64
 
 
@@ -47,14 +47,14 @@ class FileBytes:
 
 
 def big_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number that up to 4 bytes contain, the most significant byte first.
+    """Converts up to 4 bytes to a number. The first byte is the most significant.
 
     Args:
       digits: the bytes, int32 [n] with values from 0 to 255.
 
     Returns:
-      int32 [], never negative: a number of 2^31 or more becomes 2^31 - 1, which, as a position, is
-      beyond the end of every file.
+      int32 [], never negative. A number of 2^31 or more becomes 2^31 - 1, a position beyond the end
+      of every file.
     """
     digits = tf.unstack(digits)
     number = digits[-1]
@@ -64,9 +64,9 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 
 
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
-    """Returns the number that up to 4 bytes contain, the most significant byte last.
+    """Converts up to 4 bytes to a number. The last byte is the most significant.
 
-    The shapes, and the result for large numbers, are those of `big_endian`.
+    The shapes are those of `big_endian`, and a number of 2^31 or more also becomes 2^31 - 1.
     """
     return big_endian(tf.reverse(digits, [0]))
 

@@ -51,8 +51,8 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
             tf.where(own_colors > 0, own_colors, _palette_size(file.window(10, 1)[0])),
         ),
     )
-    # TensorFlow's decoder makes the canvas as large as the frame, so the frame's position is set to
-    # the upper left corner.
+    # TensorFlow's decoder makes the canvas only as large as the frame, so this function moves the
+    # frame to the upper left corner of the canvas.
     in_corner = tf.strings.join(
         [
             tf.strings.substr(opaque, 0, frame + 1),
@@ -102,12 +102,12 @@ def _walk_to_frame(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
-    """Returns the end of a sequence of data sub-blocks; a position beyond the file if the sequence
-    has no end.
+    """Returns the position after a sequence of data sub-blocks, or a position beyond the file if
+    the sequence has no end.
 
     A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
-    sequence. Most sub-blocks have 255 bytes, so one step skips all sub-blocks of this length that
-    follow each other.
+    sequence. Most sub-blocks have 255 bytes, so each iteration of the loop skips all sub-blocks up
+    to the next sub-block of another length.
     """
     end_of_file = tf.constant([0], tf.uint8)
 

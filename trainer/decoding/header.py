@@ -11,8 +11,8 @@ class Header(NamedTuple):
     Attributes:
       height, width: height and width of the stored image, int32 []; 0 if the header does not
         contain them.
-      exif: the EXIF block, string []; empty if there is none. After the EXIF block, the string may
-        contain other bytes of the file.
+      exif: the EXIF block, string []; empty if there is none. The string may be longer than the
+        EXIF block, and then ends with other bytes of the file.
       has_alpha: whether some pixels may be transparent, bool [].
       is_rgb_jpeg: whether the file is a JPEG of three channels, bool [].
     """

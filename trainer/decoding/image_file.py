@@ -53,10 +53,10 @@ class Decoded(NamedTuple):
     """A decoded image.
 
     Attributes:
-      image: uint8 [h, w, 3]: upright, over a white background, the longer side at most
-        `Limits.max_side`.
-      is_as_stored: whether the file is a JPEG whose decoded pixels became `image` without scaling,
-        turning or a change of colours, bool [].
+      image: uint8 [h, w, 3]. The image is upright, has a white background, and has at most
+        `Limits.max_side` pixels on its longer side.
+      is_as_stored: whether the file is a JPEG with three channels, and the decoded pixels were not
+        scaled, rotated or mirrored, bool [].
     """
 
     image: tf.Tensor
@@ -75,7 +75,7 @@ def find_format(encoded: bytes) -> Format | None:
 
 
 def decode_plain_jpeg(encoded: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Decodes a JPEG that is upright and within the limits, as most images are.
+    """Decodes the most common kind of image: a JPEG that is upright and within the limits.
 
     This function has fewer ops than `decode_upright`.
 
@@ -124,9 +124,9 @@ def decode_upright(encoded: tf.Tensor, limits: Limits) -> Decoded:
 def decoder_of(format: Format, limits: Limits) -> Callable[[tf.Tensor], Decoded]:
     """Returns a traced function that decodes images of one format, as `decode_upright` does.
 
-    This function saves time, because most datasets contain images of only one or two formats.
-    Tracing a graph and running it for the first time takes a third as long if the graph decodes
-    only one format instead of all formats.
+    Tracing a graph and running it for the first time takes a third as long for one format as for
+    all formats together. Most datasets contain images of only one or two formats, so this function
+    saves time.
 
     Args:
       format: the format, as `find_format` returns it.
@@ -154,9 +154,9 @@ class _Stored(NamedTuple):
 def _finish(stored: _Stored, limits: Limits) -> Decoded:
     """Applies the background, the size limit and the orientation to a stored image.
 
-    The graphs for the formats leave out the ops of this function, so that the exported model
-    contains these ops only once. Each op makes the model larger, and takes time when TensorFlow
-    builds the graph for a request.
+    The exported model contains the ops of this function only once, and not once for each format.
+    Each additional op would make the model larger, and would take time when TensorFlow builds the
+    graph for a request.
     """
     image = stored.image
     if image.shape[-1] != 3:  # `image` may have an alpha channel
@@ -178,23 +178,23 @@ def _starts_with(file: FileBytes, magic: bytes) -> tf.Tensor:
 def _reader(format: Format, limits: Limits) -> Callable[[tf.Tensor], _Stored]:
     """Returns a function that reads an encoded image of one format.
 
-    The graph of this function is traced only once in a process, even if the process both ingests
-    images and exports a model.
+    The returned function is cached, so a process that both ingests images and exports a model
+    traces the graph of each format only once.
     """
     read = tf.function(
         lambda encoded: _decode_as(format, FileBytes(encoded), limits), autograph=False
     )
-    with tf.init_scope():  # the traced graph must not become a part of the caller's graph
+    with tf.init_scope():  # the cached graph must not belong to the graph of the first caller
         return read.get_concrete_function(tf.TensorSpec([], tf.string))
 
 
 def _decode_as(format: Format, file: FileBytes, limits: Limits) -> _Stored:
     header = format.read_header(file)
     header = Header(*map(tf.convert_to_tensor, header))
-    # The decoder needs only a part of the header, but waits for the whole header, so that no op
-    # reads the header while the decoder runs. If one function call in a graph fails, TensorFlow
-    # cancels the calls that run at that time, and may report their CancelledError. The
-    # transformation `ignore_errors` of tf.data does not ignore a CancelledError.
+    # The decoder starts only after the whole header has been read, so that no other function call
+    # runs at the same time as the decoder. If a function call in a graph fails, TensorFlow cancels
+    # the calls that run at the same time, and may report their CancelledError. The transformation
+    # `ignore_errors` of tf.data does not ignore a CancelledError.
     with tf.control_dependencies([*header, *_check_size(header, limits.max_pixels)]):
         image = format.decode(file, Header(*map(tf.identity, header)), limits)
     return _Stored(image, header.exif, header.has_alpha, header.is_rgb_jpeg)
@@ -212,7 +212,8 @@ def _check_size(header: Header, max_pixels: int) -> list[tf.Operation]:
 
 
 def _shrink(image: tf.Tensor, max_side: int) -> tf.Tensor:
-    """Scales uint8 [h, w, 3] to a longer side of `max_side`, with Lanczos3 and antialiasing."""
+    """Scales an image, uint8 [h, w, 3], so that its longer side has `max_side` pixels. Uses
+    Lanczos3 with antialiasing."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     smaller = tf.round(size * max_side / tf.reduce_max(size))
     resized = tf.image.resize(

@@ -16,10 +16,10 @@ from trainer.decoding.header import Header
 # quality 98. INTEGER_ACCURATE is not slower than INTEGER_FAST.
 DCT_METHOD = "INTEGER_ACCURATE"
 
-# The kinds of markers, by the content that follows the marker. _SEGMENT: a segment with a length.
-# _FRAME: a frame header. _END: pixels, or nothing (SOS, EOI). _BARE: a marker without content (a
-# stuffed zero, TEM, RST0 to RST7, SOI). _FILL is a fill byte, and _RUBBISH stands for bytes that
-# are not a marker.
+# The kinds of markers. A `_SEGMENT` marker begins a segment that contains its own length.
+# A `_FRAME` marker begins a frame header. An `_END` marker comes before the pixels (SOS) or at the
+# end of the file (EOI). A `_BARE` marker has no content (a stuffed zero, TEM, RST0 to RST7, SOI).
+# `_FILL` stands for a fill byte, and `_RUBBISH` stands for bytes that are not a marker.
 _SEGMENT, _FRAME, _END, _BARE, _FILL, _RUBBISH = range(6)
 _KINDS = [
     *[_BARE] * 2,
@@ -47,7 +47,8 @@ class Frame(NamedTuple):
 
     Attributes:
       height, width, channels: the fields of the frame header, int32 []; 0 if there is no frame
-      header. exif: position of the EXIF block, int32 []; -1 if there is none.
+        header.
+      exif: position of the EXIF block, int32 []; -1 if there is none.
     """
 
     height: tf.Tensor
@@ -115,8 +116,8 @@ def read_plain_frame(file: FileBytes) -> Frame:
         segment = file.window(position, 6)
         kind = _kind_of(segment[1])
         is_other = tf.not_equal(segment[0], 0xFF) | equals(segment[4:6], b"Ex")
-        # At a frame header, the loop ends, and the length is 0, so that the loop returns the
-        # header's position.
+        # The loop ends at the frame header. There, `step` adds 0 to the position, so that the loop
+        # returns the position of the frame header.
         length = tf.where(tf.equal(kind, _FRAME), 0, 2 + 256 * segment[2] + segment[3])
         return position + length, tf.where(is_other, _END, kind)
 

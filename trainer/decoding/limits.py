@@ -11,9 +11,10 @@ class Limits:
     """The limits that ImageExampleGen and the exported model have in common.
 
     Attributes:
-      max_side: the longest side in pixels; a larger image is scaled down to this side.
-      max_pixels: the largest number of stored pixels; an image with more pixels is refused after
-        its header is read.
+      max_side: the maximum length of the longer side of a decoded image, in pixels. A larger image
+        is scaled down.
+      max_pixels: the maximum number of pixels in a stored image. If the header states more pixels,
+        the image is refused.
       max_value: the value of white in images of more than 8 bits per channel, such as 4095 for a
         12-bit camera. If `max_value` is 0, white is the value that the file states, or 65535 in a
         16-bit file that states no value.

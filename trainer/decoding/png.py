@@ -35,8 +35,8 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the positions of the chunk eXIf, of ImageMagick's text chunk with EXIF, and of the
-    chunk tRNS, int32 []; -1 for a chunk that is missing."""
+    """Returns the positions of three chunks, int32 []: eXIf, ImageMagick's text chunk with EXIF,
+    and tRNS. The position of a missing chunk is -1."""
     mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
 
     def step(
@@ -90,21 +90,21 @@ _BYTES = [bytes([value]) for value in range(256)]
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    In a file with 16 bits per channel, white usually has the value 65535; the result then contains
-    the 8 higher bits of each value. If `max_value` is set, white has that value instead of 65535.
-    If `max_value` is 0, and the file has an sBIT chunk of n bits and no value of more than n bits,
-    white has the value 2^n - 1. (The standard requires such values to be scaled to 16 bits, but
-    microscopes and scanners write the values as measured.)
+    If the file has 16 bits per channel, the function scales the values of the pixels to 8 bits, so
+    that white becomes 255. The value of white in the file is `max_value`, unless `max_value` is 0.
+    If `max_value` is 0, the chunk sBIT states n bits, and no value in the file exceeds 2^n - 1,
+    then white is 2^n - 1. Microscopes and scanners write n-bit values as measured, although the PNG
+    standard requires programs to scale the values to 16 bits. In every other file with 16 bits per
+    channel, white is 65535, and the result contains the 8 higher bits of each value.
 
-    The function requests an alpha channel from TensorFlow's decoder only if pixels may be
-    transparent, because libpng sets the alpha of an opaque file with 1, 2 or 4 bits per channel to
-    1, 3 or 15 instead of 255.
+    The function decodes an alpha channel only if pixels may be transparent. In an opaque file with
+    1, 2 or 4 bits per channel, libpng would set the alpha channel to 1, 3 or 15 instead of 255.
 
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in images with 16 bits per channel. If `max_value` is 0, the
-        chunk sBIT gives the value of white; in a file without sBIT, white is 65535.
+      max_value: the value of white in files with 16 bits per channel, or 0 to find this value from
+        the chunk sBIT. If the file has no chunk sBIT, 0 stands for 65535.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:
@@ -117,8 +117,9 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     def decode_16_bit() -> tf.Tensor:
         image = tf.cast(decode_as(tf.uint16), tf.int32)
         colors, alpha = image[..., :3], image[..., 3:] // 256
-        # `_find_white` waits for the decoder, because an op that ran at the same time would be
-        # cancelled if the decoder failed (see `image_file._decode_as`).
+        # `_find_white` waits for the decoder. Otherwise, a failure of the decoder could cancel
+        # `_find_white`, and TensorFlow could report a CancelledError instead of the failure (see
+        # `image_file._decode_as`).
         with tf.control_dependencies([image]):
             white = tf.constant(max_value) if max_value else _find_white(file, colors)
         scaled = (tf.minimum(colors, white) * 255 + white // 2) // white

@@ -83,11 +83,11 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow before version 2.20 has no op for WebP. A server with such a TensorFlow must still
-    # be able to load the exported model, and report that a WebP is not valid. So `Dataset.map`
-    # calls the op here: TensorFlow does not look up the ops of a function for `map` before it
-    # creates the dataset. TensorFlow does not create the dataset before it calls `decode_frames`,
-    # because `decode_frames` is not inlined.
+    # TensorFlow before version 2.20 has no op for WebP. A server with TensorFlow 2.19 must still be
+    # able to load the exported model, and must report that a WebP is not valid. If a function for
+    # `Dataset.map` contains an op, TensorFlow looks up the op only when it creates the dataset, and
+    # not when it loads the model. `decode_frames` is not inlined, so TensorFlow creates the dataset
+    # only when it calls `decode_frames` to decode a WebP.
     def decode_frames(encoded: tf.Tensor) -> tf.Tensor:
         return (
             tf.data.Dataset.from_tensors(encoded)

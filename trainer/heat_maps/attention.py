@@ -1,26 +1,28 @@
 """Heat maps of a Vision Transformer, from its attention and the gradient of a class's log odds.
 
 Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
-layers. Rollout measures how much each patch contributes to the class token. The result does not
-depend on the class: if only a head is tuned, rollout makes the same map for every head. The maps of
-this module depend on the class, because they weight the attention by the gradient of the log odds
-of the class (Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
+layers. Rollout measures how much each patch contributes to the class token. The map from rollout
+depends neither on the class nor on the weights of the classification head. The maps of this module
+depend on the class, because they weight the attention by the gradient of the log odds of the class
+(Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
 
-Five ways to choose patches were compared on 150 test digits with the ViT of the demo. Each time, a
-fifth of the patches is covered: those with the highest values in the map of a class, or random
-patches. The list shows how the log odds of this class change:
+Five ways to choose the most important patches of an image were compared on 150 test digits with the
+ViT of the demo. For each class, a fifth of the patches was covered: either those with the highest
+values in the heat map for this class, or random patches. The log odds of the class changed as
+follows:
 
-- If rollout chooses the patches, the log odds of the most probable class fall by 5.3, and those of
-  the second most probable class rise by 1.1.
-- If this module chooses the patches, the log odds of the most probable class fall by 4.7, and those
-  of the second most probable class fall by 0.2.
-- If the maps of arXiv 2103.15679, which are not normalised, choose the patches, the log odds of the
-  most probable class fall by 3.0, and those of the second most probable class by 0.0.
-- If the patches are chosen at random, the log odds of the most probable class fall by 0.8, and
-  those of the second most probable class rise by 0.2.
-- If occlusion chooses the patches, the log odds of the most probable class fall by 5.7, and those
-  of the second most probable class by 0.9. Occlusion measures the fall of the log odds directly,
-  but needs 50 passes for an image, whereas this module needs two.
+- Covering the patches that rollout chose lowered the log odds of the most probable class by 5.3,
+  and raised those of the second most probable class by 1.1.
+- Covering the patches that this module chose lowered the log odds of the most probable class by
+  4.7, and those of the second most probable class by 0.2.
+- Covering the patches with the highest values in the maps of arXiv 2103.15679, which are not
+  normalised, lowered the log odds of the most probable class by 3.0, and did not change those of
+  the second most probable class (0.0).
+- Covering random patches lowered the log odds of the most probable class by 0.8, and raised those
+  of the second most probable class by 0.2.
+- Covering the patches that occlusion chose lowered the log odds of the most probable class by 5.7,
+  and those of the second most probable class by 0.9. Occlusion measures the fall of the log odds
+  directly, but needs 50 passes for an image, whereas this module needs two.
 """
 
 from collections.abc import Sequence
@@ -46,8 +48,8 @@ class AttentionMaps:
 
         Raises:
           UnknownGraphError: the graph has no attention over a class token and a square grid of
-            patches, that is, no softmax of scores [B, heads, tokens, tokens] in which tokens - 1 is
-            a square number.
+            patches. This attention would be a softmax of scores [B, heads, tokens, tokens], in
+            which tokens - 1 is a square number.
         """
         _, height, width, _ = signature.inputs[0].shape
 
@@ -66,7 +68,8 @@ class AttentionMaps:
         self._explain = explain.get_concrete_function(
             tf.TensorSpec([1, height, width, 3], tf.float32), tf.TensorSpec([], tf.int32)
         )
-        self._signature = signature  # keeps the variables alive, because a traced function does not
+        # A traced function does not keep the model's variables alive, so this attribute does.
+        self._signature = signature
 
     def __call__(self, image: np.ndarray, answer: int) -> np.ndarray:
         """Makes the heat map of the class `answer`.
@@ -86,8 +89,9 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Combines the attention of all layers.
 
     Args:
-      layers: for each layer, the attention and the gradient of the attention, float [heads, tokens,
-        tokens]; the last layer may have only the row of the class token: [heads, 1, tokens].
+      layers: the attention of each layer, and the gradient of this attention, float [heads, tokens,
+        tokens]. In the last layer, both may have only the row of the class token: [heads, 1,
+        tokens].
 
     Returns:
       The relevance of each patch to the class token, float [grid, grid], not negative.
@@ -97,16 +101,17 @@ def relevance(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for attention, gradient in layers:
         weighted = np.maximum(attention * gradient, 0).mean(0)
         weighted /= np.maximum(weighted.sum(-1, keepdims=True), np.finfo(np.float32).tiny)
-        # Each token counts as the mean of two parts: the residual connection, which bypasses the
-        # attention, and the output of the attention.
+        # A layer adds the output of the attention to its input (the residual connection). The
+        # relevance is the mean over both parts.
         total = (total[: len(weighted)] + weighted @ total) / 2
     grid = _side(tokens)
     return total[0, 1:].reshape(grid, grid)
 
 
 def _side(tokens: int) -> int:
-    """Returns the side of the grid of patches; 0 if the number of tokens is not 1 more than a
-    square.
+    """Returns the number of patches on each side of the square grid of patches.
+
+    Returns 0 if `tokens` is not the number of patches in a square grid plus 1 for the class token.
     """
     side = round((tokens - 1) ** 0.5)
     return side if side > 1 and side * side == tokens - 1 else 0
@@ -138,7 +143,7 @@ def _is_attention(operation: tf.Operation) -> bool:
 
 
 def _depths(found: Sequence[tf.Operation]) -> dict[tf.Operation, int]:
-    """Returns, for each operation in `found`, the number of other operations in `found` on which it
+    """Counts, for each operation in `found`, the other operations in `found` on which the operation
     depends."""
     marked = set(found)
 

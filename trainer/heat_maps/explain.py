@@ -28,8 +28,8 @@ class HeatMap:
     Attributes:
       file: name of the image.
       method: ATTENTION or OCCLUSION.
-      values: the values of a grid of cells, float [grid, grid] in [0, 1]; the greatest value is 1.
-        The grid divides the height and the width of the image into equal parts.
+      values: a value for each cell of a grid, float [grid, grid] in [0, 1]. The greatest value is
+        1. The grid divides the height and the width of the image into equal parts.
     """
 
     file: str
@@ -83,8 +83,10 @@ def explain(
 def _choose(
     signature: Any, check_time: Callable[[], None]
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Returns the name of the method, and the function that makes the maps: attention if the graph
-    of the model is that of a Vision Transformer, and occlusion otherwise."""
+    """Returns the name of a method, and the function that makes heat maps with this method.
+
+    The method is attention if the model is a Vision Transformer, and occlusion otherwise.
+    """
     try:
         return ATTENTION, AttentionMaps(signature)
     except UnknownGraphError as reason:

@@ -36,9 +36,9 @@ class OcclusionMaps:
           answer: index of the predicted class.
 
         Returns:
-          float [8, 8]: for each cell, by how much the log odds of the class fall if a window that
-          contains the cell is covered with the image's mean colour. The value of a cell is the mean
-          fall over all windows that contain the cell, or 0 if the mean is negative.
+          float [8, 8], a value for each cell. If a window is covered with the image's mean colour,
+          the log odds of the class fall. The value of a cell is the mean of this fall over all
+          windows that contain the cell, or 0 if the mean is negative.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(
@@ -56,7 +56,7 @@ class OcclusionMaps:
         return np.maximum(falls / covers, 0)
 
     def _compute_log_odds(self, images: list[np.ndarray], answer: int) -> Iterator[float]:
-        """Yields the log odds of the class `answer` for each image."""
+        """Yields the log odds of the class `answer` for each of `images`."""
         for start in range(0, len(images), _BATCH):
             self._check_time()
             probabilities = self._to_probabilities(np.stack(images[start : start + _BATCH]))

@@ -11,8 +11,8 @@ from pipeline.beam.engine import beam_arguments
 
 
 class Read(beam.PTransform):
-    """Creates five serialized records, and adds the telemetry that tfx_bsl's `RawRecordBeamSource`
-    adds."""
+    """Creates five serialized records, and reports telemetry like `RawRecordBeamSource` of
+    tfx_bsl."""
 
     def expand(self, root):
         from tfx_bsl.tfxio import telemetry

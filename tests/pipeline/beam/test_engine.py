@@ -27,8 +27,8 @@ def expand_exports(text: str) -> str:
     """Replaces shell variables in `text` with the values from the `export` lines in `text`."""
     lines = re.findall(r"^export (.+)$", text, re.MULTILINE)
     exports = re.findall(r"(\w+)=(\S+)", " ".join(lines))
-    # A value may contain a variable from an earlier line, so the variable of the last line is
-    # replaced first.
+    # The value of a variable may contain variables from earlier lines, so this loop replaces the
+    # variables in reverse order.
     for name, value in reversed(exports):
         text = re.sub(rf"\${name}\b", value, text)
     return text

@@ -42,14 +42,15 @@ COMPILED = {"run.runner": "vertex"}
         ([*DATAFLOW, IMAGE, "--machine_type=n1-standard-4", "--max_num_workers=9"], COMPILED),
         ([*DATAFLOW, IMAGE], {"dataset": "tf_flowers", "data_dir": "gs://b/tfds", **COMPILED}),
         ([*DATAFLOW, IMAGE], {"pipeline_root": "gs://my-bucket/root"}),
-        # Beam's local workers run in the node's container, so they have the data directory of TFDS.
+        # Beam's local workers run in the node's container, so they can read the data directory of
+        # TFDS there.
         (["--direct_num_workers=2"], {"dataset": "tf_flowers", **COMPILED}),
     ],
 )
 def test_flags_that_work_pass(flags, options):
     handlers = list(logging.getLogger().handlers)
     check(*flags, **options)
-    # Beam would add a log handler that prints to the screen
+    # Beam must not have added a log handler that prints to the screen.
     assert logging.getLogger().handlers == handlers
 
 
@@ -86,9 +87,10 @@ def test_flags_that_cannot_work_are_refused(flags, expected):
 
 
 def test_a_compiled_pipeline_needs_a_region(monkeypatch):
-    """Without --region, Beam uses the region in gcloud's configuration on the local machine.
+    """A compiled pipeline needs --region, because it runs on a cluster without gcloud's
+    configuration.
 
-    A compiled pipeline runs on a cluster, where gcloud is not configured.
+    A local pipeline without --region gets the region from gcloud's configuration.
     """
     monkeypatch.setenv("CLOUDSDK_COMPUTE_REGION", "europe-west4")
     without_region = [*DATAFLOW[:2], DATAFLOW[3], IMAGE]

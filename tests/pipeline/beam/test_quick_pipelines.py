@@ -25,7 +25,8 @@ class _Counts(beam.DoFn):
 class _Reads(beam.DoFn):
     reads = 0
 
-    def __dir__(self):  # counts the calls of Beam's get_dofn_specs, which calls dir()
+    # Beam's function `get_dofn_specs` calls dir(), so `reads` counts the calls of `get_dofn_specs`.
+    def __dir__(self):
         type(self).reads += 1
         return super().__dir__()
 
@@ -41,7 +42,7 @@ def test_views_are_kept_and_see_later_values():
         assert view.streaming
         assert not others.view_as(StandardOptions).streaming
         options.view_as(TypeOptions).runtime_type_check = True
-        # A view of a view also shares the values of `options`.
+        # `view.view_as` also returns a view of the values in `options`.
         assert view.view_as(TypeOptions).runtime_type_check
         assert not others.view_as(TypeOptions).runtime_type_check
     assert options.view_as(StandardOptions) is not view

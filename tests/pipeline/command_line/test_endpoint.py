@@ -115,7 +115,10 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """In each case, one request of the first `--rollback` succeeds, but the response is lost."""
+    """The server carries out all requests of the first `--rollback`, but one response is lost.
+
+    `number` is the index of the lost response among the responses to POST and PATCH requests.
+    """
     for run in ("flowers-1", "flowers-2", "flowers-3"):
         push(run)
         assert command()[0] == 0
@@ -136,8 +139,9 @@ def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     statuses = [command("--rollback")[0]]
     if statuses == [1]:
         statuses.append(command("--rollback")[0])
-    # If the lost response is that of the last request, the rollback is already complete. A second
-    # `--rollback` then fails, because no earlier version is left.
+    # If `number` is 4, the response to the last request is lost, so the first `--rollback` has made
+    # all of its changes. The second `--rollback` then fails, because no version has the alias
+    # `previous`.
     assert statuses == [1, 0 if number < 4 else 1]
     assert vertex.aliases() == {"default": "2", "withdrawn": "3"}
     assert vertex.traffic() == {"2": 100}
@@ -171,8 +175,8 @@ def test_an_existing_endpoint_is_named_by_its_resource_name(command, vertex, pus
     assert "--promote: flowers has no candidate in Vertex AI's registry; found version 1" in err
 
 
-# Maps the name of each request that the server refuses to three values: the arguments of the
-# command that sends the request, the HTTP method, and the end of the path.
+# Each key names a request that the server refuses. Each value contains the arguments of the command
+# that sends the request, the HTTP method of the request, and the end of its path.
 STEPS = {
     "list versions": ([], "GET", ":listVersions"),
     "upload": ([], "POST", "/models:upload"),
@@ -184,8 +188,8 @@ STEPS = {
 }
 
 
-# The server refuses each request in `STEPS` with status 403, and the upload also with every other
-# status in `REFUSALS`.
+# In one test case for each request in `STEPS`, the server refuses the request with status 403. In
+# the other test cases, the server refuses the upload with another status from `REFUSALS`.
 REFUSED = [(step, REFUSALS[1]) for step in STEPS] + [("upload", r) for r in REFUSALS if r[0] != 403]
 
 
@@ -199,8 +203,8 @@ def test_an_error_is_one_line_and_the_same_command_goes_on(command, vertex, push
     if arguments:
         assert command()[0] == 0
     before = vertex.traffic()
-    # After status 401, the client repeats the request up to twice, so the server refuses it three
-    # times.
+    # After status 401, the client repeats the request up to twice, so the command fails only if the
+    # server refuses the request three times.
     vertex.fail(method, end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*arguments)
     assert exit_status == 1

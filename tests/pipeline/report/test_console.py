@@ -349,7 +349,7 @@ def test_names_from_the_data_are_text(streams):
     assert all(shown in line for line in streams[0].getvalue().splitlines()[before - 3 : before])
     lines = streams[0].getvalue().splitlines()[before:]
     assert sum(shown in line for line in lines) == 5
-    assert lines.count("verdict: blessed") == 1  # the real verdict; `evil` adds no other line
+    assert lines.count("verdict: blessed") == 1  # `evil` adds no second verdict
     assert streams[1].getvalue() == f"{shown}\n"
 
 

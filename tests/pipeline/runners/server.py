@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# HTTP statuses with which the server simulates errors, and, for each status, a part of the error
-# message that the command line must print. The number 0 stands for a server that closes the
-# connection without a response.
+# The server simulates errors with these HTTP statuses. For each status, the list contains a part of
+# the error message that the command line must print. With 0 instead of an HTTP status, the server
+# closes the connection without a response.
 REFUSALS = [
     (401, "401 on purpose 401; the credentials are not accepted; log in again"),
     (403, "403 on purpose 403; permission denied: the account lacks"),
@@ -22,8 +22,9 @@ REFUSALS = [
     (500, "500 on purpose 500; the service failed"),
     (0, "it is not known whether the request arrived"),
 ]
-# A status in `FINAL` ends a command that waits for a run or lists schedules. After a status in
-# `PASSING`, which stands for a temporary error, the client repeats a read-only request.
+# If a command waits for a run or lists schedules, an error with a status in `FINAL` ends the
+# command. An error with a status in `PASSING` is temporary: the client repeats the request if the
+# request only reads.
 FINAL = [refusal for refusal in REFUSALS if refusal[0] in (401, 403, 404)]
 PASSING = (429, 500, 502, 503, 504, 0)
 
@@ -73,8 +74,8 @@ class Request:
 class ApiError(Exception):
     """A handler raises this error to answer with an HTTP error status.
 
-    If the message is a string, `Api.error` makes the body of the response from it; if the message
-    is of type bytes, it is the whole body.
+    If the message is a string, `Api.error` makes the body of the response from the message. If the
+    message is of type bytes, the message is the whole body.
     """
 
     def __init__(self, status: int, message: str | bytes) -> None:
@@ -96,7 +97,8 @@ def check_times(start: str | None, end: str | None) -> None:
 class Api:
     """Answers each request with the handler of the first matching route; records all requests."""
 
-    # Tuples of HTTP method, pattern of the whole path, and name of the handling method.
+    # Each route consists of the HTTP method, a pattern for the whole path, and the name of the
+    # method that handles the request.
     ROUTES: tuple[tuple[str, str, str], ...] = ()
 
     def __init__(self) -> None:

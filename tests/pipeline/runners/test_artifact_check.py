@@ -68,8 +68,8 @@ def test_an_existing_folder_is_never_overwritten(tmp_path):
 
 
 class Store:
-    """A stand-in for TFX's metadata handle, and for its attribute `store`, the store of ML
-    Metadata."""
+    """A stand-in for two objects: TFX's metadata handle, and the ML Metadata store that is the
+    attribute `store` of the handle."""
 
     def __init__(self):
         self.store = self
@@ -85,8 +85,8 @@ def test_a_damaged_artifact_is_made_again_except_by_trainer(contents, examples, 
     artifact = standard_artifacts.Examples()
     artifact.uri = str(examples)
     (examples / "shard").write_bytes(b"imagez")
-    # The results of two searches in TFX's cache. The first search finds the damaged artifact, which
-    # the launcher then marks as abandoned, so the second search finds nothing.
+    # The launcher searches TFX's cache twice. The first search returns the damaged artifact, and
+    # the launcher marks that artifact as abandoned. The second search therefore returns None.
     found = [{"examples": [artifact]}, None]
 
     launcher = _Launcher.__new__(_Launcher)

@@ -214,7 +214,8 @@ def test_machines_on_vertex():
     ],
 )
 def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
-    """On Kubernetes, no retry starts later than `backoff_max_duration` after the first attempt."""
+    """On Kubernetes, `backoff_max_duration` is the longest time from the first attempt to the start
+    of the last retry."""
     machine = {"machines__trainer__retries": "3", "machines__trainer__timeout_minutes": timeout}
     policy = compiled(run__runner=runner, **machine)[1].root.dag.tasks["Trainer"].retry_policy
     assert policy.max_retry_count == 3
@@ -223,7 +224,8 @@ def test_retries_end_with_the_timeout_of_the_node(runner, timeout, seconds):
     assert sum(waits) < seconds
 
 
-# The schema comes from PackagedSchema for tf_flowers, and from SchemaGen for the bucket.
+# The pipeline for tf_flowers contains the node PackagedSchema. The pipeline for the bucket contains
+# SchemaGen instead.
 @pytest.mark.parametrize("dataset", ["tf_flowers", "gs://bucket/flowers"])
 def test_every_node_may_have_a_machine_of_its_own(dataset):
     keys = [f"machines__{field.name}" for field in dataclasses.fields(Machines)]
@@ -270,7 +272,8 @@ def test_machines_are_no_part_of_the_cache_key():
     (_, one), (_, other) = compiled(**CUSTOM_JOB), compiled(**CUSTOM_JOB | machines)
     assert one.root.dag.tasks["Trainer"] == other.root.dag.tasks["Trainer"]
     assert containers(one)["Trainer_executor"] == containers(other)["Trainer_executor"]
-    assert one != other  # the arguments of ResolveInputs contain the machine options
+    # The pipelines differ, because the arguments of ResolveInputs contain the machine options.
+    assert one != other
 
 
 def test_machines_on_kubernetes(tmp_path):
@@ -321,8 +324,8 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """The pipeline is compiled without a pipeline root, so ResolveInputs checks the root that each
-    run sets."""
+    """The pipeline is compiled without a pipeline root. Each run sets a pipeline root as a
+    parameter, and the node ResolveInputs checks this parameter."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

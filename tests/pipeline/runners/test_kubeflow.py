@@ -5,10 +5,10 @@ and recurring runs in memory, and parses uploads with kfp's own protos. Like the
 the local server refuses a second pipeline with the same name, an unknown version, unknown
 parameters, and a cron expression without six fields.
 
-The local server also replaces the web server of the dashboard. The real web server forwards
-gRPC-Web requests to ML Metadata. The gRPC-Web frames and errors in the local server's responses
-were recorded from ML Metadata behind Envoy, with the configuration of Envoy in Kubeflow Pipelines
-2.17.0.
+The local server also replaces the web server of the Kubeflow dashboard, which forwards gRPC-Web
+requests to ML Metadata. The gRPC-Web frames and errors that the local server sends were recorded
+from a real ML Metadata server behind the proxy Envoy. For the recording, Envoy had the
+configuration from Kubeflow Pipelines 2.17.0.
 """
 
 import json
@@ -90,7 +90,7 @@ class Kubeflow(Api):
         self.runs, self.schedules = {}, {}
         self.states = ["RUNNING", "SUCCEEDED"]
         self.task = "Trainer"
-        self.artifacts = {}  # for each run, the properties of its artifacts in ML Metadata, by URI
+        self.artifacts = {}  # the properties of artifacts in ML Metadata: {run: {URI: properties}}
 
     def check(self, request):
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -295,7 +295,8 @@ def test_the_next_upload_is_a_version_of_the_same_pipeline(command, kubeflow):
 
 
 def test_the_platform_spec_is_uploaded_with_the_pipeline(command, kubeflow):
-    """The platform spec is the second YAML document in the uploaded file."""
+    """The platform spec, which contains the settings for Kubernetes, is the second YAML document in
+    the uploaded file."""
     settings = [
         "machines.trainer.spot=true",
         "machines.trainer.disk_gb=100",
@@ -323,7 +324,7 @@ ROOT_OF_RUNS = "minio://mlpipeline/root/tf-flowers-vit-b16-fe-full"
 
 @pytest.fixture
 def write_verdict(kubeflow):
-    """Returns a function that records two runs in ML Metadata, of which one pushed a model."""
+    """Returns a function that records two runs in ML Metadata, one of which pushed a model."""
 
     def write_verdict(pushed, reason=""):
         for run, was_pushed in (("r1", not pushed), ("r0", pushed)):

@@ -100,8 +100,8 @@ def test_a_step_knows_the_uri_of_its_inputs():
 @pytest.mark.parametrize(
     "text",
     [
-        "/volumes/minio/mlpipeline/a",  # a path in a mounted volume
-        "/minio/mlpipeline-old/a",  # a path of another bucket
+        "/volumes/minio/mlpipeline/a",  # lies in a mounted volume
+        "/minio/mlpipeline-old/a",  # belongs to another bucket
         "/minio/mlpipeline2",
         "minio/mlpipeline/a",
         "gs://bucket/minio/mlpipeline/a",

@@ -2,8 +2,8 @@
 
 A local server replaces Vertex AI, Google's token server and Cloud Storage. The server parses
 requests with the protos of Google and kfp, and refuses requests that the documentation of Vertex AI
-forbids. The server refuses every request to Cloud Storage, and the client tolerates these refusals.
-The tests generate the key of the service account.
+forbids. The server refuses every request to Cloud Storage, but the client must still submit the
+pipeline. The tests generate the key of the service account.
 """
 
 import json
@@ -236,7 +236,8 @@ def test_a_followed_run_that_fails(command, vertex):
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 1
     assert "the run ended in the state failed; see https://console.cloud.google.com" in err
-    vertex.jobs.clear()  # a job in the same second would get the name of the first job
+    # A second job in the same second would get the same name, which the server would refuse.
+    vertex.jobs.clear()
     vertex.task = "ExampleValidator"
     status, _, err = command(*PIPELINE, "--wait")
     assert status == 3
@@ -286,8 +287,8 @@ def test_a_schedule_is_created_listed_and_deleted(command, vertex):
 @pytest.mark.parametrize(("status", "expected"), REFUSALS)
 @pytest.mark.parametrize("times", [[], ["--schedule", "0 3 * * 1"]], ids=["submit", "schedule"])
 def test_an_error_is_one_line(command, vertex, status, expected, times):
-    # After status 401, the client gets a new token and repeats the request, up to twice. So the
-    # server refuses the request three times.
+    # After status 401, the client gets a new token and repeats the request, up to twice. The
+    # command therefore fails only if the server refuses the request three times.
     end = "/schedules" if times else "/pipelineJobs"
     vertex.fail("POST", end, status, times=3 if status == 401 else 1)
     exit_status, _, err = command(*PIPELINE, *times)

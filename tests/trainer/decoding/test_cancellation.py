@@ -1,10 +1,10 @@
 """Tests that an invalid image does not raise CancelledError, which would fail the whole batch.
 
-The batch is a dataset with `ignore_errors`, which ignores all errors except CancelledError
-(`IgnoreErrorsDatasetOp` in
+A tf.data dataset with `ignore_errors` decodes the images of a batch. The transformation
+`ignore_errors` ignores all errors except CancelledError (`IgnoreErrorsDatasetOp` in
 tensorflow/core/kernels/data/experimental/ignore_errors_dataset_op.cc). If a function call in a
-graph fails, TensorFlow cancels the calls that run at the same time. TensorFlow then sometimes
-reports the CancelledError of a cancelled call instead of the error of the call that failed.
+graph fails, TensorFlow cancels the calls that run at the same time. TensorFlow may then report the
+CancelledError of a cancelled call instead of the error of the call that failed.
 """
 
 import itertools
@@ -43,7 +43,7 @@ def find_ancestors(nodes):
 
 
 def find_races(graph):
-    """Yields pairs of calls that can run at the same time, and of which at least one can fail."""
+    """Yields pairs of function calls that can run at the same time, if one of the two can fail."""
     functions = {
         function.signature.name: {node.name: node for node in function.node_def}
         for function in graph.library.function
@@ -56,8 +56,8 @@ def find_races(graph):
 
     for function, nodes in functions.items():
         ancestors = find_ancestors(nodes)
-        # The functions that a dataset calls are left out, because TensorFlow cancels these
-        # functions only together with the dataset.
+        # `calls` leaves out tf.data ops, because TensorFlow cancels the functions of a dataset
+        # only when it cancels the dataset.
         calls = [node for node in nodes.values() if called(node) and "Dataset" not in node.op]
         for one, other in itertools.combinations(calls, 2):
             is_ordered = one.name in ancestors[other.name] or other.name in ancestors[one.name]

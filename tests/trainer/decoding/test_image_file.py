@@ -73,7 +73,9 @@ def test_files_of_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert difference(image, images[0]) < 8  # each file was compressed separately
+        assert (
+            difference(image, images[0]) < 8
+        )  # not 0, because each file was compressed separately
 
 
 CARRIERS = {
@@ -125,7 +127,7 @@ def test_orientation(decode, carrier, orientation):
         image_files.exif(6)[:-9],
         image_files.exif(0),
         image_files.exif(9),
-        # an orientation of type ASCII instead of SHORT
+        # The orientation has the EXIF type ASCII instead of SHORT.
         image_files.exif(6).replace(b"\x12\x01\x03\0", b"\x12\x01\x02\0"),
     ],
 )
@@ -222,7 +224,7 @@ def test_files_that_are_refused_by_their_headers(decode, encoded, message):
 
 @pytest.mark.parametrize("kind", ["progressive jpeg", "png with alpha", "gif", "lossless webp"])
 def test_a_file_that_is_cut_off_is_refused(decode, kind):
-    """A file is refused if more than its last 40 bytes are missing."""
+    """The test cuts off more than 40 bytes from the end of each file."""
     encoded = encode(gradient(), "GIF") if kind == "gif" else KINDS[kind]
     for length in range(0, len(encoded) - 40, max(1, len(encoded) // 60)):
         with pytest.raises(tf.errors.InvalidArgumentError):

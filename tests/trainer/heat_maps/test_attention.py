@@ -45,7 +45,8 @@ def signature():
     head = np.zeros([16, 2], np.float32)
     head[0] = [1, -1]
     found = make_signature(lambda images: model(images) @ head)
-    found.model = model  # keeps the variables alive, because the traced function does not
+    # The traced function does not keep the model's variables alive, so this attribute does.
+    found.model = model
     return found
 
 
@@ -74,9 +75,9 @@ def test_relevance_is_the_product_of_the_layers():
     """Both layers have one attention head; in the last layer, only the class token is a query."""
     first = np.full([1, 5, 5], 0.2)
     gradient = np.zeros([1, 5, 5])
-    gradient[0, 2, 4] = 3  # the prediction depends on the attention of token 2 to token 4
+    gradient[0, 2, 4] = 3  # the class depends on how much token 2 attends to token 4
     last, last_gradient = np.full([1, 1, 5], 0.2), np.array([[[0, 0, 1.0, 0, -5.0]]])
     values = relevance([(first, gradient), (last, last_gradient)])
-    # In the last layer, token 2 gets the relevance 1 / 2. The first layer passes half of this
-    # relevance on to token 4.
+    # The last layer gives the relevance 1/2 to token 2. In the first layer, token 2 passes half of
+    # its relevance to token 4, so each of the two tokens has the relevance 1/4.
     np.testing.assert_allclose(values, [[0, 0.25], [0, 0.25]])

@@ -80,7 +80,8 @@ def test_each_image_gets_a_map(model, images):
 
 
 def test_an_image_is_started_only_if_the_time_suffices(model, images):
-    """For each image, the clock is read 8 times: at the start, and before each of 7 batches."""
+    """For each image, `explain` reads the clock at the start, before each of 7 batches, and at the
+    end. The clock advances by 1 s each time, so an image takes 8 s."""
     clock = Clock(1.0)
     maps = list(explain(model, images, 30.0, now=clock))
     assert [found.file for found in maps] == ["0.jpg", "1.jpg", "2.jpg"]

@@ -29,8 +29,8 @@ def train(tmp_path, monkeypatch, request):
 
 
 def write_numbered(folder, sizes):
-    """Writes a file for each entry of `sizes`, the number of examples in the file; the first
-    feature of example n in file f is 100 f + n."""
+    """Writes a file for each number in `sizes`, with that number of examples. The first feature of
+    example n in file f is 100 f + n."""
     for file, size in enumerate(sizes):
         examples = [
             {FEATURES: np.array([100 * file + n, 0, 0, 0], np.float32), LABEL: n % 3}
@@ -123,7 +123,7 @@ def test_augmented_images_are_the_same_when_training_resumes(tmp_path, augmentat
         {tuple(p.reshape(-1)) for p in images[:24]},
         {tuple(p.reshape(-1)) for p in images[24:]},
     )
-    assert not epochs[0] & epochs[1]  # no variant of an image is in both epochs
+    assert not epochs[0] & epochs[1]  # no image is augmented in the same way in both epochs
 
 
 @pytest.mark.parametrize("mixing", [{"mixup": 0.5}, {"cutmix": 0.5}], ids=["mixup", "cutmix"])

@@ -44,7 +44,9 @@ def test_every_variable_of_the_backbone_is_trained(model, batch, optimizer):
     losses = train(model, batch, optimizer())
     assert losses[-1] < 0.5 * losses[0]
     for old, new in zip(before, restored.trainable_variables, strict=True):
-        if not new.name.endswith("key/bias:0"):  # softmax ignores the bias of keys
+        # The bias of the keys adds the same number to all scores of a query. The softmax over these
+        # scores ignores this number, so the bias of the keys is not trained.
+        if not new.name.endswith("key/bias:0"):
             assert np.abs(new.numpy() - old).max() > 0, new.name
 
 
@@ -69,8 +71,8 @@ def test_weights_can_be_saved_and_loaded(model, batch, tmp_path, tiny_backbone):
 def test_the_backbone_trains_on_several_devices(project, tiny_backbone):
     """The test starts a process with three logical CPUs, and trains with MirroredStrategy.
 
-    Three replicas reveal a broadcast that is not exact: if a broadcast adds a third of a float32
-    from each replica, rounding may make the sum differ from the float32.
+    The test uses three replicas to detect a broadcast that is not exact. A third of a float32 is
+    rounded, so the sum of three thirds may differ from the float32.
     """
     import subprocess
     import sys

@@ -1,9 +1,9 @@
 """Tests of attention with cuDNN's kernels, which run only on GPUs.
 
-On the CPU, a stand-in replaces the kernels. JAX calls the same kernels, and the stand-in computes
-what JAX expects from the kernels (jax/_src/cudnn/fused_attention_stablehlo.py). One test compares
-the kernel calls in a program compiled from TensorFlow with those in a program that JAX 0.9.0
-compiled.
+On the CPU, a stand-in replaces the kernels. The stand-in computes what the kernels compute
+according to the source code of JAX, which calls the same kernels
+(jax/_src/cudnn/fused_attention_stablehlo.py). One test compares the kernel calls in two compiled
+programs: one from TensorFlow, and one from JAX 0.9.0.
 """
 
 import json
@@ -48,8 +48,8 @@ JAX = {
 
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
-    """Writes a backbone with uneven attention, once for each of two precisions; returns the
-    directory for each precision."""
+    """Writes the same backbone in two precisions, and returns a directory for each precision. The
+    backbone's attention is uneven."""
     folder = tmp_path_factory.mktemp("backbones")
     arrays = random_arrays(SMALL, seed=0)
     for name in arrays:
@@ -246,8 +246,8 @@ def test_the_kernels_are_the_default_where_a_gpu_has_them(monkeypatch, given, fu
 
 @pytest.mark.skipif(not has_kernels(), reason="no GPU with cuDNN's kernels")
 def test_the_kernels_compute_attention():
-    """Outputs and gradients agree with those of attention in float32, up to bfloat16's rounding
-    (0.3 %)."""
+    """The kernels return the same outputs and gradients as attention in float32, except for the
+    rounding of bfloat16 (0.3 %)."""
     tensors = [
         tf.cast(tf.random.stateless_normal([4, 197, 6, 64], [k, 0]), tf.bfloat16) for k in range(4)
     ]

@@ -28,12 +28,13 @@ def test_the_head_predicts_the_same_as_the_regression(tmp_path, classes):
     from sklearn.preprocessing import StandardScaler
 
     train, validation = split(0, classes), split(1, classes)
-    # the probe gets copies of the data, because it overwrites the features
+    # `fit_linear_probe` overwrites the features that it gets, so the test makes the data twice.
     given = split(0, classes), split(1, classes)
     model = make_probe(4, max(classes) + 1)
     fit_linear_probe(model.get_layer("head"), *given, log_dir=str(tmp_path))
     tried = json.loads((tmp_path / "linear_probe.json").read_text())
-    # if several regularization strengths are equally good, `max` and the probe choose the first
+    # If several regularization strengths have the best accuracy, `fit_linear_probe` chooses the
+    # first of them, as `max` does.
     best = max(tried, key=lambda entry: entry["val_accuracy"])
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / best["strength"]))
     probe.fit(*train)
@@ -79,5 +80,5 @@ def test_balanced_classes_weigh_the_same(tmp_path):
             log_dir=str(tmp_path),
         )
         found.append(keras.ops.softmax(model(rare[0])).numpy()[:, 1].mean())
-    assert found[0] == pytest.approx(0.1, abs=0.03)  # the share of the rare class
+    assert found[0] == pytest.approx(0.1, abs=0.03)  # 0.1 is the share of the rare class
     assert found[1] > found[0]

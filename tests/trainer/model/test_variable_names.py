@@ -58,7 +58,7 @@ def test_named_variables_of_other_backbones_keep_their_names(tiny_backbone, tmp_
     names = [name for name, _ in named_variables(load_backbone(tiny_backbone))]
     assert names == list(TINY.array_shapes())
     assert read_variables(tiny_backbone) == list(TINY.array_shapes().items())
-    # the catalogue does not contain TINY, so its variables keep the name that TensorFlow gives them
+    # The catalogue does not contain TINY, so the variables of TINY keep TensorFlow's default name.
     write_collection_model(TINY, tmp_path / "model")
     assert {name for name, _ in named_variables(load_backbone(tmp_path / "model"))} == {"Variable"}
 

@@ -101,7 +101,8 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        # Repeating each image in the batch does not change the mean and variance of the batch.
+        # The second batch contains each image twice, so it has the same mean and variance as the
+        # first batch.
         batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 
@@ -141,8 +142,9 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # In tf.Module, `variables` and `trainable_variables` are Python properties, which a
-        # SavedModel does not store. Lists, which a SavedModel stores, replace these properties.
+        # tf.Module defines the Python properties `variables` and `trainable_variables`, and a
+        # SavedModel stores no Python properties. These class attributes override the properties, so
+        # that each instance can store lists as `variables` and `trainable_variables`.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

@@ -79,7 +79,8 @@ def test_without_a_required_precision_all_predictions_are_accepted():
 def test_expected_calibration_error_by_hand():
     confidences = np.array([0.9, 0.95, 0.1, 1.0])
     is_right = np.array([True, False, False, True])
-    # The confidences are in bin 13 (0.9), bin 14 (0.95 and 1.0) and bin 1 (0.1).
+    # The confidence 0.9 is in bin 13, the confidences 0.95 and 1.0 are in bin 14, and the
+    # confidence 0.1 is in bin 1.
     expected = (abs(0.9 - 1) + abs(1.95 - 1) + 0.1) / 4
     assert expected_calibration_error(calibration_bins(confidences, is_right)) == pytest.approx(
         expected

@@ -26,8 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# There are more than `CHUNK` images, the number that Transform decodes at a time. The exported
-# model decodes all images at once.
+# Transform decodes `CHUNK` images at a time, but the exported model decodes all images of a request
+# at once. The tests use more than `CHUNK` images, so that this difference could show.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 
@@ -62,7 +62,7 @@ def answers_of(folder, server_process):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_exported_model_has_only_pure_operations(folder, name):
-    """The exported graph has tf.data datasets, but none of the datasets reads a file."""
+    """The exported graph may contain tf.data datasets, but no dataset that reads a file."""
     check_operations(folder / "exported" / name)
 
 
@@ -74,7 +74,8 @@ def test_a_session_answers_all_signatures(folder, answers_of, name):
 
 
 def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, tmp_path):
-    """TensorFlow Java and Python's TensorFlow contain different versions of the C++ loader."""
+    """TensorFlow Java and TensorFlow for Python contain different versions of the C++ loader, which
+    must return the same predictions."""
     files = [tmp_path / str(index) for index in range(3)]
     for file, image in zip(files, IMAGES[:3], strict=True):
         file.write_bytes(image)
@@ -91,8 +92,8 @@ def test_tensorflow_java_predicts_the_same(folder, answers_of, tensorflow_java, 
 def test_all_signatures_return_the_same(answers_of, name):
     answers = answers_of(name)
     for outputs in answers.values():
-        # TensorFlow Serving splits the outputs of a batch along the first dimension, so this
-        # dimension must count the images.
+        # TensorFlow Serving splits the outputs along the first dimension to answer the requests in
+        # a batch, so the size of the first dimension must be the number of images.
         assert {value.shape[0] for value in outputs.values()} == {len(IMAGES)}
         assert outputs["probabilities"].shape == (len(IMAGES), len(CLASSES))
         assert_same({"": outputs}, {"": answers["serving_default"]})
@@ -103,7 +104,8 @@ def test_all_signatures_return_the_same(answers_of, name):
 
 
 def test_every_model_has_learnt_other_weights(answers_of):
-    """If models had the same outputs, no test would notice that wrong weights are restored."""
+    """If two models had the same outputs, no test would notice that a session restores the weights
+    of the wrong model."""
     probabilities = [answers_of(name)["serving_default"]["probabilities"] for name in KINDS]
     for index, one in enumerate(probabilities):
         assert np.abs(one - 1 / len(CLASSES)).max() > 1e-3
@@ -179,10 +181,10 @@ def test_a_batch_may_be_empty(folder, server_process, name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_are_stored_once(folder, name):
-    """An exported model has one copy of the weights of the backbone and of the head.
+    """An exported model stores each weight of the backbone and the head only once.
 
-    The graph that decodes images adds some 400 kB to the size of the exported model, and the
-    signatures add 1 kB for each variable.
+    An exported model may be 800 kB larger than its weights: the graph that decodes images takes
+    some 400 kB, and the signatures take 1 kB for each variable.
     """
     backbone = folder / "backbones" / KINDS[name][0]
     head = (read_shapes(backbone).features + 1) * len(CLASSES)

@@ -84,9 +84,9 @@ def test_a_keras_layer_is_not_restored(tmp_path):
 
 
 def test_the_state_of_a_restored_module_is_exported_without_its_other_functions(tmp_path):
-    """The test calls `collect_state`, with which `ServedClassifier` exports a backbone.
+    """`ServedClassifier` exports a backbone with `collect_state`, which this test calls directly.
 
-    The lookup table of the module reads its words from a file.
+    The test module has a lookup table that reads its words from a file.
     """
     words = tmp_path / "words.txt"
     words.write_text("one\ntwo\n")
@@ -194,7 +194,8 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
 
 
 def test_a_crash_of_the_process_is_an_error(tmp_path):
-    """The process dies at its start, because it cannot import TensorFlow, or during a request."""
+    """The first process ends at its start, because it cannot import TensorFlow. The second and
+    the third process end during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [

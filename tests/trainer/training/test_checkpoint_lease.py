@@ -60,7 +60,8 @@ with lease_directory(sys.argv[1], ONE) as first, lease_directory(sys.argv[1], ON
 
 
 def test_a_killed_run_is_continued_first(tmp_path, project):
-    """Two runs were killed, and only the second run had a checkpoint."""
+    """Two runs were killed, and only the second run had saved a checkpoint. The next run must
+    continue from this checkpoint."""
     preferred = str(tmp_path / "abc")
     killed = subprocess.run([sys.executable, "-c", KILLED, preferred], cwd=project, check=False)
     assert killed.returncode == -9

@@ -70,7 +70,8 @@ def test_the_best_weights_are_saved_separately(training):
 
 @pytest.mark.parametrize("left", ["step-2.data-00000-of-00001", "step-2.index", "nothing"])
 def test_a_checkpoint_that_is_not_complete_does_not_count(training, tmp_path, left):
-    """TensorFlow first writes a checkpoint's files, and then its name to the file `checkpoint`."""
+    """TensorFlow first writes a checkpoint's files, and then writes the checkpoint's name to the
+    file `checkpoint`."""
     weight, _, saved = training()
     weight.assign(10)
     saved.save(1, {"step": 1})
@@ -123,7 +124,8 @@ def test_a_checkpoint_that_was_damaged(training, tmp_path, damaged):
 
 @pytest.fixture
 def small_file_limit():
-    """Limits files of this process to 100 kB, so larger writes fail, as on a full disk."""
+    """Limits each file that this process writes to 100 kB, so a larger file causes an error, as on
+    a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     yield
@@ -184,4 +186,4 @@ def test_a_finished_training_cleans_up(training, tmp_path):
     saved.remove()
     assert threading.active_count() == threads
     assert not tmp_path.exists()
-    tmp_path.mkdir()  # pytest fails if it cannot remove `tmp_path`
+    tmp_path.mkdir()  # pytest removes `tmp_path`, and fails if this folder does not exist

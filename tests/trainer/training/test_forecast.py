@@ -24,8 +24,9 @@ def forecast(caplog):
 
 
 def test_full_tuning_on_a_cpu(forecast):
-    # Full tuning trains on 23,488 images at 2 images/s. With --tune head, the backbone computes the
-    # features of only 2,350 images, at 6 images/s.
+    # With --tune full, the backbone processes 23,488 images at 2 images/s, because each epoch
+    # processes all images again. With --tune head, the backbone processes each of the 2,350 images
+    # only once, at 6 images/s.
     (line,) = forecast([16.0, 16.0, 16.0, 16.0])
     assert line == (
         "training takes about 3 h 15 min on 2 CPU cores: 23,424 images at 2 images/s; without a "

@@ -97,12 +97,14 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # If pixels with values in [-1, 0] became black, the mean would be lower.
+        # The model's inputs are in [-1, 1]. If TensorBoard showed all negative values as black,
+        # the mean would be below 40.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
 def test_the_input_pipeline_is_started_once(tiny_backbone, tmp_path, monkeypatch):
-    """Logging images for TensorBoard does not start the input pipeline a second time."""
+    """The training must not start the input pipeline a second time to log images for
+    TensorBoard."""
     write_images(tmp_path)
     task = Task(tmp_path, Hyperparameters(batch_size=6), tune="full", backbone=tiny_backbone)
     batches, starts = TrainingData.batches, []
@@ -229,7 +231,8 @@ def test_label_smoothing_keeps_the_loss_up(fit_head, tmp_path):
 
 
 def test_early_stopping_exports_the_best(fit_head):
-    """With a learning rate of 50, accuracy falls, and the best epoch's weights are exported."""
+    """With a learning rate of 50, the accuracy falls, so the training stops early. The model has
+    the weights of the best epoch."""
     model, history = fit_head(
         epochs=50, learning_rate=50.0, clip_norm=None, schedule="constant", early_stopping=2
     )
@@ -269,7 +272,8 @@ def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
 
 
 def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_path):
-    """Without class weights, the model predicts the frequent class more often."""
+    """Without class weights, the model predicts the frequent class more often than with class
+    weights."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)
@@ -303,8 +307,8 @@ def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_
     ],
 )
 def test_when_checkpoints_are_written(fit_head, monkeypatch, seconds, changes, expected):
-    """At the end of an epoch, a checkpoint is saved only if the last checkpoint is at least
-    `seconds` old, or if the training ends."""
+    """At the end of an epoch, the training saves a checkpoint only if the last checkpoint is at
+    least `seconds` old. The training also saves a checkpoint when it ends."""
     save, saved = Loop._save, []
 
     def noted(self):
@@ -478,7 +482,7 @@ def stop_validation(epoch, monkeypatch):
 
 @pytest.fixture
 def local_run(monkeypatch):
-    """Returns the `Termination` of a local run, in which SystemExit replaces `os._exit`."""
+    """Returns the `Termination` of a local run; `os._exit` is mocked, and raises SystemExit."""
 
     def leave(status):
         raise SystemExit(status)
@@ -538,7 +542,7 @@ def test_ctrl_c_in_the_last_step_saves_the_training(fit_head, monkeypatch):
 
 
 def test_a_process_that_ignores_ctrl_c_still_ignores_it(fit_head, monkeypatch):
-    """Shells start background processes with SIGINT ignored."""
+    """A process that a shell starts in the background ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         preempt_after(10, monkeypatch, signal.SIGINT)

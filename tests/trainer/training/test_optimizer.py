@@ -39,7 +39,7 @@ def test_a_schedule_without_warm_up():
     [
         ({"warmup_steps": 10}, 10),
         ({"warmup_steps": 70}, 70),
-        ({"warmup_steps": 100}, 80),  # the warm-up takes at most half of the 160 steps
+        ({"warmup_steps": 100}, 80),  # at most half of the 160 training steps
         ({"warmup_epochs": 2.5}, 50),
         ({"steps": 1}, 0),
     ],
@@ -110,8 +110,8 @@ def test_rates_of_the_head_and_of_blocks(optimizer):
     shapes = {"stem": (2,), "block_1": (2,), "block_2": (2,), "norm": (2,), "head": (2,)}
     changes = {"optimizer": optimizer, "layer_decay": 0.5, "head_rate": 10.0, "momentum": 0.0}
     steps = steps_of(shapes, head=("head",), rate=0.01, **changes)
-    # The layer decay halves the learning rate once from the norm to the last block, and once more
-    # for each earlier layer.
+    # With `layer_decay=0.5`, `norm` has the full learning rate, and each layer before `norm` has
+    # half the learning rate of the layer after it. The head has a learning rate of its own.
     relative = {name: step / steps["norm"] for name, step in steps.items()}
     assert relative == {
         "stem": pytest.approx(0.125, rel=1e-3),

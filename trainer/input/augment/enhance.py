@@ -2,9 +2,9 @@
 
 The functions compute the same as Pillow's `ImageEnhance`, and therefore as torchvision's
 `ColorJitter`, but do not round the results. All functions take an image, float32 [H, W, 3] in [0,
-255], and a factor of at least 0, which is a Python number or float32 []. Factor 0 returns the
-degraded image, and factor 1 the image itself; a factor above 1 exaggerates the difference between
-the two images. Results are clipped to [0, 255].
+255], and a factor of at least 0, which is a Python number or float32 []. With factor 0, the result
+is the degraded image. With factor 1, the result is the original image. A factor above 1 exaggerates
+the difference between the original and the degraded image. Results are clipped to [0, 255].
 
 `tf.image.adjust_brightness`, `adjust_contrast` and `adjust_saturation` are different operations:
 the first adds a number, the second uses the mean of each channel, the third works in HSV.
@@ -22,7 +22,7 @@ def brightness(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
 
 
 def contrast(image: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
-    """Changes contrast: blends the image with the grey of its mean luma."""
+    """Changes contrast: blends the image with a uniform grey, the mean luma of the image."""
     # The mean is rounded as in Pillow. Without rounding, the mean would depend slightly on the
     # order in which threads add up the pixels.
     mean = tf.round(tf.reduce_mean(_luma(image)))

@@ -16,7 +16,7 @@ def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
     """With the given probability, replaces a random rectangle with noise.
 
     The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of
-    the rectangle's height to its width is between 0.3 and 3.3; the logarithm of that ratio is drawn
+    the rectangle's height to its width is between 0.3 and 3.3. The logarithm of this ratio is drawn
     uniformly. The rectangle is never higher or wider than the image. The noise is uniform, which
     Zhang et al. found to be the best choice ("RE-R").
 

@@ -17,7 +17,7 @@ def augment_image(
 
     The steps are crop, resize, flip, RandAugment, colour jitter, scaling to [-1, 1] and erasing.
     Each step has a seed of its own, so turning a step on or off does not change the random numbers
-    of other steps. Steps that are off are not in the graph; if all steps are off, this function
+    of other steps. A step that is off adds no op to the graph. If all steps are off, this function
     does the same as `trainer.preprocessing.decode_images`.
 
     Args:

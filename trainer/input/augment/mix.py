@@ -18,7 +18,8 @@ def mix(
     Args:
       images: float32 [B, H, W, 3], of any range.
       labels: probabilities (one-hot or smoothed), float32 [B, C].
-      seed: int32 or int64 [2], different for every batch. The type has no effect on the result.
+      seed: int32 or int64 [2], different for every batch. An int32 seed has the same effect as an
+        equal int64 seed.
       mixup: alpha of MixUp's Beta distribution; 0 for no MixUp.
       cutmix: alpha of CutMix's Beta distribution; 0 for no CutMix.
 
@@ -40,7 +41,8 @@ def mix(
 
 
 def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> Batch:
-    """Blends each image with the next image of the batch, and the labels of the two images.
+    """Blends each image with the next image of the batch, and also blends the labels of the two
+    images.
 
     The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, a single
     blending weight is drawn from Beta(alpha, alpha) for the whole batch.
@@ -53,9 +55,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     """Pastes a rectangle of the next image of the batch over each image, and blends the labels of
     the two images.
 
-    As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha);
-    the rectangle has the aspect ratio of the image, and covers the share 1 - weight of the image's
-    area. The centre of the rectangle is drawn uniformly from the image. Only the part of the
+    As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha).
+    The rectangle has the aspect ratio of the image. Its area is 1 - weight times the area of the
+    image. The centre of the rectangle is drawn uniformly from the image. Only the part of the
     rectangle that lies within the image is pasted. The weight of the next image's label is the
     share of the area that was replaced.
     """
@@ -75,7 +77,7 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
     # With a small alpha, the two numbers from the Gamma distribution may be too small for float32.
-    # If both numbers are too small even for float64, both become 0, and `divide_no_nan` returns 0.
+    # If both numbers are too small even for float64, both become 0, and the result is 0, not NaN.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
     return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
 

@@ -11,7 +11,8 @@ crop = tf.function(inception_crop)
 
 
 def coordinates(height, width):
-    """Returns an image of at most 256 x 256 pixels: red is the column, and green is the row."""
+    """Returns an image of at most 256 x 256 pixels. The red value of a pixel is the number of its
+    column, and the green value is the number of its row."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.uint8)
     return PIL.Image.fromarray(np.stack([columns, rows, rows * 0], axis=-1))
 
@@ -31,7 +32,8 @@ def test_windows_lie_in_the_image_and_within_the_bounds():
     top, left, height, width = windows.T
     assert np.all((top + height <= 120) & (left + width <= 200))
     share = height * width / (120 * 200)
-    # Rounding to whole pixels changes the area and the aspect ratio of a 60-pixel window by 2 %.
+    # The bounds have a margin, because rounding a window of 60 pixels to whole pixels changes its
+    # area and its aspect ratio by 2 %.
     assert 0.29 < share.min() < 0.33
     assert share.max() > 0.6  # the largest window with an allowed ratio has 0.8 of the image's area
     ratio = width / height
@@ -78,7 +80,9 @@ def assert_same_but_for_chroma_at_the_edge(image, expected, *, exact):
     assert image.shape == expected.shape
     if exact:
         np.testing.assert_array_equal(image, expected)
-    else:  # at the window's edge, JPEG's chroma is interpolated from pixels outside the window
+    else:
+        # The decoder may interpolate the chroma of a JPEG from pixels outside the window, so the
+        # values at the edge of the window may differ.
         assert np.abs(image - expected)[2:-2, 2:-2].max() <= 1
         assert np.abs(image - expected).max() <= 16
 

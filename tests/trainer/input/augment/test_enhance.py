@@ -20,7 +20,8 @@ def test_results_are_those_of_pillow(pil_image, operation, factor):
     expected = np.asarray(PILLOWS[operation](pil_image).enhance(factor), np.float32)
     result = operation(image, factor)
     assert result.shape == image.shape
-    # Pillow rounds the degraded image to whole numbers, and rounds the result down.
+    # Pillow rounds the degraded image to whole numbers, blends it with the image, and rounds the
+    # blend down.
     np.testing.assert_allclose(result, expected + 0.5, atol=0.5 + 0.6 * max(1, abs(factor - 1)))
 
 

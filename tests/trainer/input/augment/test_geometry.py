@@ -18,9 +18,10 @@ def affine(pil_image, *coefficients):
     )
 
 
-# For a shear with slope a, Pillow needs an offset of -a / 2 pixels, because the coordinates of a
-# pixel are those of its corner in Pillow, and those of its centre in TensorFlow. A rotation around
-# the centre of the image needs no offset, because the centre is the same point in both libraries.
+# In Pillow, the coordinates of a pixel are those of its corner. In TensorFlow, the coordinates of a
+# pixel are those of its centre. Pillow therefore needs an offset of -a / 2 pixels to make the same
+# shear with slope a as TensorFlow. A rotation around the centre of the image needs no offset,
+# because the centre is the same point in both libraries.
 @pytest.mark.parametrize("amount", [-0.29, 0.29])
 @pytest.mark.parametrize(
     ("ours", "pillows"),

@@ -104,8 +104,8 @@ def test_flip_mirrors_half_of_the_images():
 @pytest.mark.parametrize("off", ["crop_area", "flip"])
 def test_steps_that_are_off_do_not_change_the_random_numbers_of_others(off):
     without = dataclasses.replace(GEOMETRY, **{off: getattr(Augmentation(), off)})
-    # Erasing is the last step. The noise of erasing is bit-identical in both results only if
-    # erasing draws the same random numbers.
+    # Erasing, the last step, replaces a rectangle of the image with noise. The noise is
+    # bit-identical in both results only if erasing draws the same random numbers for both.
     same = np.all(images(GEOMETRY) == images(without), axis=-1).mean(axis=(1, 2))
     assert np.all(same > 0.015)
 

@@ -23,8 +23,8 @@ def test_label_mass_is_conserved(mixup, cutmix):
         assert images.dtype == labels.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(tf.reduce_sum(labels, axis=0), 1, rtol=1e-6)
-        # All pixels of an input image have the value of its class, so the mean of a mixed image is
-        # the mean of the classes, weighted by the mixed label.
+        # In an input image, each pixel value is the number of the image's class. In a mixed image,
+        # the mean pixel value is therefore the mean class, weighted by the mixed label.
         means = tf.reduce_mean(images, axis=[1, 2, 3])
         np.testing.assert_allclose(means, tf.linalg.matvec(labels, tf.range(5.0)), atol=1e-5)
 
@@ -53,8 +53,8 @@ def test_cutmix_pastes_a_rectangle_and_labels_count_its_area():
         for other in range(BATCH):  # the rectangle has the same place in every image
             np.testing.assert_array_equal(images[other, :, :, 0] != other, pasted)
     assert max(shares) > 0.6
-    # the drawn shares have the mean of Beta(1, 1), 0.5, but the image's edge makes some rectangles
-    # smaller than drawn
+    # The mean of Beta(1, 1) is 0.5. The mean share of pasted pixels is smaller, because the edge of
+    # the image cuts off a part of some rectangles.
     assert 0.2 < np.mean(shares) < 0.5
 
 

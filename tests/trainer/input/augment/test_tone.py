@@ -39,8 +39,8 @@ def test_results_are_those_of_pillow(pil_image, ours, pillows):
 
 def test_auto_contrast_as_pillow(pil_image):
     expected = np.asarray(PIL.ImageOps.autocontrast(pil_image), np.float32)
-    # Pillow rounds its result down; `auto_contrast` does not round, so its result is up to 1
-    # larger.
+    # Pillow rounds the result down. `auto_contrast` does not round, so a value that it returns can
+    # be up to 1 greater than Pillow's value.
     np.testing.assert_allclose(auto_contrast(as_float(pil_image)), expected + 0.5, atol=0.51)
 
 
