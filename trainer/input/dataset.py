@@ -12,7 +12,7 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # `transform_graph` imports TensorFlow Transform
+if TYPE_CHECKING:  # not at run time, because training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
 # The size of the shuffle buffer, in records. The buffer takes about 100 MB if the records contain

@@ -33,8 +33,8 @@ def fuse_attention(function: Any) -> Any:
     """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function with one input of a known shape. `fuse_attention` replaces
-        attention only if it consists of the same operations as in `backbones.augreg`; other
+      function: a concrete function with one input of a known shape. `fuse_attention` recognises
+        only attention that consists of the same operations as in `backbones.augreg`; other
         attention remains unchanged.
     """
 

@@ -39,8 +39,8 @@ def fit_linear_probe(
     Args:
       head: the head of a model that `trainer.model.classifier` built.
       train: features, float32 [N, D], and labels, int64 [N]. The standardised features overwrite
-        the original features, because a copy of the features may not fit in memory: the features
-        may take half of it.
+        the original features, because the original features may take half of the memory, which
+        leaves no room for a copy.
       validation: features and labels of the validation split, shaped as in `train`.
       balanced: whether to weight examples so that all classes have the same total weight.
       log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
