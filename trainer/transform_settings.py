@@ -2,8 +2,8 @@
 
 This module does not import TensorFlow, so that importing the module is fast.
 
-This module does not import the settings of Trainer: TFX's cache key for Transform contains a
-fingerprint of all code that Transform imports, so Transform would run again after every change to
+TFX's cache key for Transform contains a fingerprint of all code that Transform imports. If this
+module imported the settings of Trainer, Transform would therefore run again after every change to
 Trainer's options.
 """
 

@@ -24,7 +24,7 @@ _INTERLEAVED, _TURN = 8, 4
 # If there are at least `_FILES_PER_WORKER` files for each worker, the files are divided among the
 # workers, and each worker reads only its own files. If there are fewer than `_FILES_PER_WORKER`
 # files for each worker, every worker reads all files, and skips the examples of the other workers.
-# Dividing so few files would give some workers many more examples than others.
+# Dividing so few files among the workers would give some workers many more examples than others.
 _FILES_PER_WORKER = 4
 # AutoGraph is turned off, because it is slow: for each function that a dataset calls, AutoGraph
 # would parse the whole module and rewrite the function. This module does not need AutoGraph,
@@ -39,9 +39,8 @@ class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
     Training can resume from any position, on any number of devices, because the seed alone
-    determines which image is at each position of the order, and how the image is augmented. If the
-    number of workers changes, a resumed training differs from an uninterrupted training in two
-    cases:
+    determines which image comes at each position, and how the image is augmented. If the number of
+    workers changes, a resumed training differs from an uninterrupted training in two cases:
 
     - MixUp and CutMix mix only images that the same worker reads, so the number of workers
       determines which images can be mixed.
@@ -143,8 +142,8 @@ class TrainingData:
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # If all records fit into the shuffle buffer, `cache` keeps them in memory, so that the
-        # files are read only in the first epoch.
+        # If the shuffle buffer can hold all records, `cache` keeps the records in memory, so that
+        # the files are read only in the first epoch.
         cached = _read_records(files).cache() if self.is_small else None
         if workers > 1 and (self.is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)

@@ -37,8 +37,8 @@ class TransformGraph(tf.Module):
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
         calls the backbone in a loop over chunks of images. Servers run models in a Session, in
-        which this loop fails, so the exported model calls the backbone once for all images. The
-        features are the same with and without the loop.
+        which a loop over chunks fails, so the exported model calls the backbone once for all
+        images. The features are the same with and without the loop.
         """
         return self._loaded.frozen_backbone
 

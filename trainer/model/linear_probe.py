@@ -32,9 +32,9 @@ def fit_linear_probe(
     The function tries several strengths of regularisation, and uses the strength with the best
     validation accuracy.
 
-    Logistic regression is fitted to standardised features. `fit_linear_probe` converts the fitted
-    coefficients, so that `head` maps features that are not standardised to the same logits. Classes
-    without examples get a probability of almost 0.
+    Logistic regression is fitted to standardised features. `fit_linear_probe` then converts the
+    fitted coefficients into weights for features that are not standardised. Classes without
+    examples get a probability of almost 0.
 
     Args:
       head: the head of a model that `trainer.model.classifier` built.
@@ -84,7 +84,7 @@ def _set_head(
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # The logits of the classes with examples are shifted so that their mean is 0, which does not
-    # change the softmax over these classes. The greatest shifted logit is at least 0, and so far
+    # change the softmax over these classes. The greatest shifted logit is at least 0. This is far
     # above `_ABSENT_LOGIT`, the logit of the classes without examples. Without the shift, the
     # logits of all classes with examples could be far above `_ABSENT_LOGIT`, and the loss with
     # label smoothing would be large, because a smoothed label gives a share to each class without

@@ -67,7 +67,7 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     """Replaces each call in the graph of a concrete function with the body of the called function.
 
-    Branches and loops are not inlined. They remain operations such as `If` and `While`, which call
+    Branches and loops are not inlined: they remain operations such as `If` and `While`, which call
     functions, because XLA can compile branches and loops only in this form.
 
     Returns:

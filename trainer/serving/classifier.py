@@ -91,7 +91,8 @@ class Classifier:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
         # The attribute `_backbone` keeps the backbone's variables alive. A traced function has no
-        # reference to the backbone, so Python would delete the variables without this attribute.
+        # reference to the backbone, so without `_backbone`, Python would delete the backbone's
+        # variables.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))

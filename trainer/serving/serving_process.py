@@ -148,8 +148,9 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that `serving_process_ahead` has started and that no ServingProcess uses yet. The
-# key of a process consists of two arguments for its later ServingProcess: `python` and `on_cpu`.
+# The processes that `serving_process_ahead` has started and that no ServingProcess uses yet. Each
+# process is stored under the arguments (`python`, `on_cpu`) of the ServingProcess that can use the
+# process.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 

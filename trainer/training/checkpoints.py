@@ -162,9 +162,8 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            # The background thread has failed to write the last checkpoint. The main thread
-            # therefore writes the checkpoint a second time, and raises an error if the second
-            # attempt fails.
+            # The background thread has failed to write the last checkpoint, so the main thread
+            # writes the checkpoint again, and raises an error if the second attempt fails, too.
             self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:

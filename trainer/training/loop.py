@@ -108,8 +108,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # A single worker saves checkpoints in the background. Several workers save checkpoints in
-        # the foreground, so that all workers save the same steps.
+        # Checkpoints are saved in the background only if there is a single worker. Several workers
+        # must save checkpoints after the same step.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -301,8 +301,7 @@ class Loop:
         return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Returns whether the training must end after this step; the result is equal on all
-        workers.
+        """Returns whether the training must end after this step; all workers get the same result.
 
         If there are several workers, each worker reads `Result.preempted` of the previous step,
         because reading the result of the current step would wait until the device has computed the
@@ -314,7 +313,7 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save a checkpoint after this step; the result is equal on all workers.
+        """Returns whether to save a checkpoint after this step; all workers get the same result.
 
         A checkpoint is saved every `checkpoint_steps` steps, after the last step, and at the end of
         an epoch if the last checkpoint is at least 30 seconds old. If epochs are short, writing a
@@ -356,9 +355,9 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # `StepMetrics.read` raises an error if the loss of a step is not finite. The call before
-        # each checkpoint ensures that no checkpoint contains weights from a step whose loss is not
-        # finite.
+        # `StepMetrics.read` raises an error if the loss of a step is not finite. Calling `read`
+        # before each checkpoint ensures that no checkpoint contains weights from a step whose loss
+        # is not finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

@@ -12,9 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# Weight decay does not apply to variables whose names match this regular expression. The names are
-# those that Keras and Flax use. Position and class embeddings are recognised by a word anywhere in
-# the name, and all other variables by a word at the end of the name.
+# This regular expression matches the names that Keras and Flax give to variables without weight
+# decay. The words for position and class embeddings match anywhere in a name, and all other words
+# match only at the end of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",

@@ -81,7 +81,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Returns whether `flag` is true on at least one worker; the result is equal on all workers.
+    """Returns whether `flag` is true on at least one worker; all workers get the same result.
 
     Every worker must call this function.
     """

@@ -160,8 +160,8 @@ class Stepper:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # With a distribution strategy, Keras exchanges data between replicas while it
-                # updates variables. XLA cannot compile an exchange between replicas, so `_update`
-                # is compiled only without a distribution strategy.
+                # updates variables. XLA cannot compile an exchange of data between replicas, so
+                # `_update` is compiled only without a distribution strategy.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True, autograph=False)
         self._run = tf.function(self._distributed, autograph=False)
