@@ -84,7 +84,7 @@ def _set_head(
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # The logits of the classes with examples are shifted so that their mean is 0, which does not
-    # change the softmax over these classes. The greatest shifted logit is at least 0. This is far
+    # change the softmax over these classes. The greatest shifted logit is at least 0, which is far
     # above `_ABSENT_LOGIT`, the logit of the classes without examples. Without the shift, the
     # logits of all classes with examples could be far above `_ABSENT_LOGIT`, and the loss with
     # label smoothing would be large, because a smoothed label gives a share to each class without
