@@ -134,7 +134,7 @@ def write_answers(
         top=options.top,
         batch_size=options.batch_size,
     )
-    classifier.close()  # frees memory, since Beam's workers load the model again
+    classifier.close()  # frees memory: each Beam worker loads its own copy of the model
     total = len(job.files)
     meter = PaceMeter(total)
     screen = rich.console.Console(stderr=True)
@@ -252,7 +252,7 @@ def make_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # With SIGPIPE's default handler, the command ends without a traceback if its output is piped
-    # into `head`.
+    # With SIGPIPE's default action, the command ends without a traceback if it writes to a pipe
+    # whose reader has ended, such as `head`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

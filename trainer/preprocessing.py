@@ -21,13 +21,13 @@ LABEL = "label"
 PIXELS = "pixels"
 FEATURES = "features"
 # The key under which a transformed example contains a hash of the encoded image. Transformed
-# examples contain no file names, and Beam writes them in arbitrary order, so only the hash shows to
-# which image a transformed example belongs.
+# examples contain no file names, and Beam writes them in arbitrary order, so only the hash tells
+# from which image a transformed example was computed.
 IMAGE_HASH = "image_hash"
 
-# The number of images that the graph processes at once in Transform and Evaluator. Evaluator
-# receives up to 1,000 images at once from Beam. If the graph processed 1,000 images at once, their
-# pixels would take 600 MB.
+# The number of images that the graph processes at once in Transform and Evaluator. Beam passes
+# batches of up to 1,000 images to Evaluator. The pixels of a batch of 1,000 images would take 600
+# MB, so the graph divides batches into chunks.
 CHUNK = 32
 
 
@@ -139,13 +139,13 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The FrozenBackbone is saved in the SavedModel of the transform graph, as the attribute
     `frozen_backbone`.
     """
-    # This import is local, because other users of this module do not need TensorFlow Transform.
+    # This import is inside the function, because only this function needs TensorFlow Transform.
     import tensorflow_transform as tft
 
     def make() -> FrozenBackbone:
         return FrozenBackbone(directory, input_range)
 
-    # TensorFlow Transform traces this function several times. `make_shared` returns the same
+    # TensorFlow Transform traces `_frozen_features` several times. `make_shared` returns the same
     # FrozenBackbone each time, so that TensorFlow traces the functions of the FrozenBackbone only
     # once.
     key = "frozen_backbone", directory, input_range
@@ -160,9 +160,9 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
     Beam forms batches of any size, but the features of an image must not depend on the size of its
     batch. On CPUs, the batch size determines the order in which a matrix product adds numbers, and
     so the rounding errors. A different batch size changed the features of a ViT by up to 2.5e-6,
-    and the features of a MobileNet by up to 2.5e-5. With a constant batch size, the features of an
-    image were bit-identical, independent of the other images in the batch and of the order of the
-    images (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad
+    and the features of a MobileNet by up to 2.5e-5. With a constant batch size, neither the other
+    images of the batch nor the order of the images changed a single bit of an image's features
+    (measured with a MobileNet and four ViTs, Ti/16 to B/32). The exported model does not pad
     batches, because padding would slow down requests with one image.
 
     Args:
@@ -170,9 +170,9 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
       images: at most `CHUNK` images, float32 [B, H, W, 3].
     """
     batch = tf.shape(images)[0]
-    # The grey images are added with `tf.concat` instead of `tf.pad`. TensorFlow 2.21 merges
-    # `tf.pad` with a following convolution into oneDNN's PadWithConv2D, which pads only height and
-    # width, and so would add no images.
+    # `tf.pad` would add no grey images: TensorFlow 2.21 merges `tf.pad` with a following
+    # convolution into oneDNN's PadWithConv2D, which pads only the height and the width. `tf.concat`
+    # is used instead of `tf.pad`.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch

@@ -2,9 +2,9 @@
 
 This module does not import TensorFlow, so that importing the module is fast.
 
-Transform's cache key contains a fingerprint of all code that Transform imports. If Transform
-imported the settings of Trainer, a new training option would change the fingerprint, and Transform
-would run again. So this module does not import the settings of Trainer.
+TFX's cache key for Transform contains a fingerprint of all code that Transform imports. If this
+module imported the settings of Trainer, Transform would therefore run again after every change to
+Trainer's options.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ class TransformSettings:
       code_fingerprint: fingerprint of Transform's code.
       backbone: directory of the backbone's SavedModel. The pipeline leaves `backbone` empty, so
         that the path of the directory does not become part of Transform's cache key. The executor
-        of BackboneTransform sets `backbone` later.
+        of BackboneTransform sets `backbone` when Transform runs.
     """
 
     tune: Literal["full", "head"]

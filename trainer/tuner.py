@@ -75,7 +75,7 @@ def search_space(settings: TrainingSettings) -> keras_tuner.HyperParameters:
     )
     if settings.tune == "full":
         augmentation = settings.augmentation
-        # If the settings turn cropping off, the search does not turn it on, because some images,
+        # The search varies cropping only if the settings turn cropping on, because some images,
         # such as digits, must not be cropped.
         if augmentation.crop_area is not None:
             _choice(space, "augment.crop_area", (0.05, 0.35, 1.0), augmentation.crop_area)

@@ -12,22 +12,22 @@ from trainer.input.augment.mix import mix
 from trainer.input.augmentation import Augmentation
 from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 
-if TYPE_CHECKING:  # training must work without TensorFlow Transform
+if TYPE_CHECKING:  # not at run time, because training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
 # The size of the shuffle buffer, in records. The buffer takes about 100 MB if the records contain
 # encoded photographs.
 _SHUFFLE_BUFFER = 1024
-# `_INTERLEAVED` files are read at the same time, and `_TURN` records are taken from each of these
-# files in turn.
+# `_INTERLEAVED` files are read in parallel, and their records are interleaved: `_TURN` records of
+# the first file are followed by `_TURN` records of the second file, and so on.
 _INTERLEAVED, _TURN = 8, 4
 # If there are at least `_FILES_PER_WORKER` files for each worker, the files are divided among the
-# workers, and each worker reads only its own files. If there are fewer files for each worker,
-# dividing the files would give some workers many more examples than others, so every worker reads
-# all files, and skips the examples of the other workers.
+# workers, and each worker reads only its own files. If there are fewer than `_FILES_PER_WORKER`
+# files for each worker, every worker reads all files, and skips the examples of the other workers.
+# Dividing so few files among the workers would give some workers many more examples than others.
 _FILES_PER_WORKER = 4
-# AutoGraph is turned off to save time: it would rewrite the source of each function that a dataset
-# calls, and would parse the whole module for each function. This module does not need AutoGraph,
+# AutoGraph is turned off, because it is slow: for each function that a dataset calls, AutoGraph
+# would parse the whole module and rewrite the function. This module does not need AutoGraph,
 # because no function has a Python `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
@@ -39,21 +39,21 @@ class TrainingData:
     """The training split, repeated without end, in an order that only the seed determines.
 
     Training can resume from any position, on any number of devices, because the seed alone
-    determines which image is at each position of the order, and how the image is augmented. If the
-    number of workers changes, a resumed training differs from an uninterrupted training in two
-    cases:
+    determines which image comes at each position, and how the image is augmented. If the number of
+    workers changes, a resumed training differs from an uninterrupted training in two cases:
 
-    - MixUp and CutMix mix only images of the same worker, so the mixed pairs of images depend on
-      the number of workers.
+    - MixUp and CutMix mix only images that the same worker reads, so the number of workers
+      determines which images can be mixed.
     - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
       own files. The files are divided among the workers anew in each epoch. In an epoch, a worker
       whose files contain fewer images than those of other workers reads a few images twice, and a
       worker whose files contain more images leaves a few images out.
 
     Attributes:
-      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
+      files: gzipped TFRecord files, which contain raw examples for tune "full", and transformed
+        examples for tune "head".
       class_counts: the number of examples of each class.
-      seed: the seed of the order and of augmentation.
+      seed: the seed for the order of the images and for their augmentation.
       tune: "full" or "head".
       graph: the transform graph, which says how transformed examples are parsed.
       image_shape: height and width of the backbone's input images, H and W.
@@ -93,9 +93,10 @@ class TrainingData:
 
         Args:
           batch_size: the number of images in the batch of one device.
-          parts: the number of batches that the devices of the worker take in one training step.
-            MixUp and CutMix may mix images from different batches of the same step.
-          start: the position of the first example in the order of the repeated training split.
+          parts: the number of batches that the worker uses in one training step. MixUp and CutMix
+            may mix images from different batches of the same step.
+          start: the number of examples that earlier training steps have used on all workers
+            together; the batches begin with the next examples.
           worker: the index of the worker. Of each group of `workers` successive examples, each
             worker takes one.
           workers: the number of workers.
@@ -114,13 +115,13 @@ class TrainingData:
                 # The seed of `mix` is computed from the number of the training step, which is the
                 # same on all workers, so all workers draw the same random numbers.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
-                num_parallel_calls=2,  # each call needs memory for the pixels of a batch
+                num_parallel_calls=2,  # only 2, because each call holds a batch of pixels
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            # The same `map` parses the record and drops its position, because a second `map` would
-            # take time for every image.
+            # One `map` parses each record and also drops the record's position, because a second
+            # `map` would take additional time for every image.
             examples = records.map(
                 lambda position, record: self._parse(position, record)[1:],
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -131,19 +132,18 @@ class TrainingData:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
-        """Returns pairs of a position and a record: the records of one worker, from position
-        `start` on.
+        """Returns the records of one worker from position `start` on, as pairs (position, record).
 
         A position is the index of an example in the order of the repeated training split.
 
         A worker reads the records at the positions `worker`, `worker + workers`, `worker + 2 *
-        workers` and so on. `first_turn(epoch)` returns the number of records that this worker reads
-        in all epochs before `epoch`.
+        workers` and so on. The inner function `first_turn` returns how many records this worker
+        reads before a given epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
-        # If all records fit into the shuffle buffer, `cache` keeps them in memory, so that the
-        # files are read only in the first epoch.
+        # If the shuffle buffer can hold all records, `cache` keeps the records in memory, so that
+        # the files are read only in the first epoch.
         cached = _read_records(files).cache() if self.is_small else None
         if workers > 1 and (self.is_small or len(names) < _FILES_PER_WORKER * workers):
             return self._records(start).shard(workers, worker)
@@ -152,10 +152,10 @@ class TrainingData:
             return (epoch * self.examples - worker + workers - 1) // workers
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # `flat_map` traces this function into a graph of its own, so `set_seed` sets only the
-            # seed of this graph, not TensorFlow's global seed. 1 is added because `set_seed(0)`
-            # would make `shuffle` fail: TensorFlow would use the symbolic tensor `epoch` in a
-            # Python condition.
+            # `flat_map` traces `read_epoch` into a separate graph, so `set_seed` changes only the
+            # seed of that graph, and not TensorFlow's global seed. To avoid `set_seed(0)`, 1 is
+            # added to `self.seed`: after `set_seed(0)`, `shuffle` would fail, because TensorFlow
+            # would use the symbolic tensor `epoch` in a Python condition.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -194,7 +194,10 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = self._seed(-1 - step)  # negative, and so different from the seeds of images
+        # The seeds for augmenting images are computed from positions, which are 0 or more. The
+        # seeds for mixing images are computed from negative numbers, so the seeds for mixing and
+        # for augmenting always differ.
+        seed = self._seed(-1 - step)
         return mix(
             images,
             self._one_hot(labels),
@@ -221,7 +224,8 @@ def validation_batches(
     """Returns the batches of the validation split, each batch once and in a fixed order.
 
     Args:
-      files: gzipped TFRecord files, of raw (tune "full") or transformed examples ("head").
+      files: gzipped TFRecord files, which contain raw examples for tune "full", and transformed
+        examples for tune "head".
       graph: the transform graph, which turns encoded images into pixels.
       tune: "full" or "head".
       classes: the number of classes.

@@ -36,9 +36,9 @@ class TransformGraph(tf.Module):
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
-        calls the backbone in a loop over chunks of images. This loop does not run in a Session, in
-        which servers run models, so the exported model calls the backbone without a loop, on all
-        images at once, and computes the same features as the graph.
+        calls the backbone in a loop over chunks of images. Servers run models in a Session, in
+        which a loop over chunks fails, so the exported model calls the backbone once for all
+        images. The features are the same with and without the loop.
         """
         return self._loaded.frozen_backbone
 

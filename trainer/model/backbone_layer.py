@@ -16,10 +16,10 @@ class BackboneLayer(keras.layers.Layer):
     """Calls a restored backbone, and lets Keras train the backbone's variables.
 
     The layer wraps each restored `tf.Variable` in a `keras.Variable`, without copying the values.
-    If a layer has a `tf.Variable` as an attribute, Keras neither trains the variable nor gives a
-    warning. `keras.layers.TFSMLayer` cannot be used, because optimizers with slot variables reject
-    the names of the layer's variables. `hub.KerasLayer` cannot be used, because it requires Keras
-    2.
+    If a `tf.Variable` is not wrapped in a `keras.Variable`, Keras does not train the `tf.Variable`,
+    and gives no warning. `keras.layers.TFSMLayer` cannot be used, because optimizers with slot
+    variables, such as Adam, reject the names of TFSMLayer's variables. `hub.KerasLayer` cannot be
+    used, because it requires Keras 2.
 
     The layer maps images, float32 [B, H, W, 3] in [-1, 1], to features, float32 [B, D].
 

@@ -100,15 +100,16 @@ def _call(
     Args:
       target: the name of the custom-call target.
       inputs: the operands of the custom call.
-      transposed: the shapes and types of the attention outputs, which are the first results of the
-        custom call. The shapes are [B, N, T, H], but the kernel writes the outputs to memory in the
-        order [B, T, N, H].
-      more: the shapes and types of the results after the attention outputs, except cuDNN's
+      transposed: the shape, [B, N, T, H], and the type of each attention output. The attention
+        outputs are the first results of the custom call. Although their shape is [B, N, T, H], the
+        kernel writes the attention outputs to memory in the order [B, T, N, H].
+      more: the shapes and types of the results that follow the attention outputs, without cuDNN's
         workspace.
       scale: the factor by which attention scores are multiplied before the softmax.
-      dimensions: the dimension numbers of each matrix product, by name. Each value is a tuple of
-        three pairs: the contracting dimensions of the left and the right operand, the batch
-        dimensions of the left operand, and the batch dimensions of the right operand.
+      dimensions: the dimension numbers of each matrix product, by the name of the product. The
+        dimension numbers are three pairs: the contracting dimensions of the left and the right
+        operand, the two batch dimensions of the left operand, and the two batch dimensions of the
+        right operand.
 
     Returns:
       The results of the custom call, without cuDNN's workspace. The attention outputs have the
@@ -119,8 +120,8 @@ def _call(
     results = [
         *map(_type, transposed),
         *map(_type, more),
-        "tensor<0xui8>",
-    ]  # the last result is cuDNN's workspace
+        "tensor<0xui8>",  # cuDNN's workspace, the last result of the custom call
+    ]
     layouts = [
         *(_layout([3, 1, 2, 0]) for _ in transposed),
         *(_layout(range(len(spec.shape) - 1, -1, -1)) for spec in more),

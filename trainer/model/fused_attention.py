@@ -33,17 +33,17 @@ def fuse_attention(function: Any) -> Any:
     """Copies a concrete function; in the copy, cuDNN's kernels compute attention.
 
     Args:
-      function: a concrete function with one input of a known shape. cuDNN's kernels replace only
-        attention that consists of the same operations as the attention in the backbones of
-        `backbones.augreg`.
+      function: a concrete function with one input of a known shape. `fuse_attention` recognises
+        only attention that consists of the same operations as in `backbones.augreg`; other
+        attention remains unchanged.
     """
 
     def fused(*inputs: tf.Tensor) -> Any:
         outputs = import_inlined(function, inputs)
         graph = tf.compat.v1.get_default_graph()
         for variable in function.graph.variables:
-            # A gradient tape computes gradients of the variable only if `watch_variable` has told
-            # the tape that the copied graph uses the variable.
+            # Without `watch_variable`, a gradient tape would not notice that the copied graph uses
+            # the variable, and would not compute the gradient for the variable.
             graph.watch_variable(variable)
         for operation in graph.get_operations():
             if operation.type == "Softmax" and (found := _match(operation)):
@@ -101,9 +101,9 @@ def _is_split(transposition: tf.Operation) -> bool:
 
 
 def _rows(heads: tf.Tensor) -> tf.Tensor | None:
-    """Returns the input, [B, T, N, H], of the transposition that computes `heads`, [B, N, T, H].
+    """Returns the [B, T, N, H] input of the Transpose operation that outputs `heads`, [B, N, T, H].
 
-    The result is None if another operation computes `heads`.
+    The result is None if `heads` is the output of a different operation.
     """
     is_split = heads.op.type == "Transpose" and _is_split(heads.op)
     return heads.op.inputs[0] if is_split else None

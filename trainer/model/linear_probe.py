@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # The strengths of L2 regularisation (scikit-learn's 1 / C) to try, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_ABSENT_LOGIT = -20.0  # logit of a class without examples, whose probability is then below 2.1e-9
+_ABSENT_LOGIT = -20.0  # logit for classes without examples, which makes their probability < 2.1e-9
 
 
 def fit_linear_probe(
@@ -32,14 +32,15 @@ def fit_linear_probe(
     The function tries several strengths of regularisation, and uses the strength with the best
     validation accuracy.
 
-    Logistic regression is fitted to standardised features. The coefficients of the regression are
-    then converted into weights of the head, so that the head takes features that are not
-    standardised. Classes without examples get a probability of almost 0.
+    Logistic regression is fitted to standardised features. `fit_linear_probe` then converts the
+    fitted coefficients into weights for features that are not standardised. Classes without
+    examples get a probability of almost 0.
 
     Args:
       head: the head of a model that `trainer.model.classifier` built.
-      train: features, float32 [N, D], and labels, int64 [N]. The features are standardised in
-        place, because the features may fill half of the memory, which leaves no room for a copy.
+      train: features, float32 [N, D], and labels, int64 [N]. The standardised features overwrite
+        the original features, because the original features may take half of the memory, which
+        leaves no room for a copy.
       validation: features and labels of the validation split, shaped as in `train`.
       balanced: whether to weight examples so that all classes have the same total weight.
       log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
@@ -82,11 +83,12 @@ def _set_head(
     if len(probe.classes_) == 2:  # for two classes, `coef_` has one row, not two
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    # The mean logit of the classes with examples is subtracted from the logits of these classes,
-    # which does not change their softmax. After the subtraction, these logits add up to 0, so the
-    # greatest of them is at least 0, and far above `_ABSENT_LOGIT`. Without the subtraction, all of
-    # these logits could be far above `_ABSENT_LOGIT`. Label smoothing gives classes without
-    # examples a share of each label, so the loss would then be large.
+    # The logits of the classes with examples are shifted so that their mean is 0, which does not
+    # change the softmax over these classes. The greatest shifted logit is at least 0, which is far
+    # above `_ABSENT_LOGIT`, the logit of the classes without examples. Without the shift, the
+    # logits of all classes with examples could be far above `_ABSENT_LOGIT`, and the loss with
+    # label smoothing would be large, because a smoothed label gives a share to each class without
+    # examples.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -13,9 +13,9 @@ from backbones.layout import find_layout
 def named_variables(backbone: Any) -> list[tuple[str, tf.Variable]]:
     """Returns all variables of a backbone with their names, such as `block_1/kernel`.
 
-    Some SavedModels store variables without names. If the shapes of such variables are those of a
-    model in `backbones.catalogue`, the function takes the names from the original checkpoint of
-    that model, and returns the variables in the order of the forward pass.
+    Some SavedModels store variables without names. If the shapes of unnamed variables match a model
+    in `backbones.catalogue`, the names come from that model's original checkpoint, and the
+    variables are returned in the order of the forward pass.
 
     Args:
       backbone: a restored SavedModel with the interface that `backbones.contract` describes.

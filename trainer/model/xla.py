@@ -16,17 +16,17 @@ _numbers = itertools.count()
 def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a `tf.function` that XLA compiles once for each shape of its inputs.
 
-    `compile_with_xla` replaces each call of a function with the body of the function. Without this
-    replacement, XLA would treat the images and the weights as constants if a training step computes
-    gradients of a SavedModel. XLA would then compile the step again for every batch, because it
-    compiles a function again whenever a constant has a new value.
+    `compile_with_xla` inlines function calls: it replaces each call with the body of the called
+    function. Without inlining, XLA would compile a training step with a SavedModel again for every
+    batch.
 
     XLA requires that some operands, such as the axes of a transposition, are compile-time
-    constants. The forward pass of a SavedModel is a function call, and the outputs of this call
-    include axes that the backward pass needs. If an output of a call must be a constant, XLA treats
-    all inputs of the call as constants (`BackwardsConstAnalysis` in
-    tensorflow/compiler/tf2xla/const_analysis.cc). The inputs of the call that computes the forward
-    pass are the images and the weights.
+    constants. In a training step, the forward pass of a SavedModel is a function call, whose
+    outputs include axes that the backward pass needs. If an output of a function call must be a
+    compile-time constant, XLA treats all inputs of the call as compile-time constants
+    (`BackwardsConstAnalysis` in tensorflow/compiler/tf2xla/const_analysis.cc). XLA would therefore
+    treat the images and the weights, which are the inputs of the forward pass, as compile-time
+    constants. XLA compiles a function again whenever a compile-time constant has a new value.
 
     Args:
       function: a function whose arguments and results are tensors or nested structures of tensors.
@@ -42,7 +42,7 @@ def compile_with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
-    """Imports the graph of a concrete function into the current graph, and inlines all calls.
+    """Copies a concrete function's graph into the current graph, and inlines all function calls.
 
     Args:
       function: the concrete function.
@@ -67,13 +67,13 @@ def import_inlined(function: Any, inputs: Sequence[tf.Tensor]) -> Any:
 def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     """Replaces each call in the graph of a concrete function with the body of the called function.
 
-    Branches and loops remain operations such as `If` and `While`, which refer to functions, because
-    XLA requires this form of branches and loops.
+    Branches and loops are not inlined: they remain operations such as `If` and `While`, which call
+    functions, because XLA can compile branches and loops only in this form.
 
     Returns:
-      The graph, without the placeholders of the function's inputs; and the names of the operations
-      whose outputs are used in the graph or returned by the function. The caller needs the names to
-      find out which placeholders were used.
+      The graph, without the placeholders of the function's inputs; and the names of all operations
+      whose outputs are used in the graph or returned by the function. The names tell the caller
+      which placeholders the graph uses.
     """
     graph_def = function.graph.as_graph_def()
     for owner in (graph_def, *graph_def.library.function):
@@ -101,9 +101,8 @@ def _inline_calls(function: Any) -> tuple[tf.compat.v1.GraphDef, set[str]]:
     used = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
     used |= {tensor.op.name for tensor in function.outputs}
     for node in nodes:
-        # The attribute `_class` names other nodes, which must run on the same device as this node.
-        # Some of the named nodes may be placeholders that were removed above, so `_class` is
-        # removed, too.
+        # A node's attribute `_class` names other nodes that must run on the same device. `_class`
+        # may name a placeholder that was removed above, so `_class` is removed from all nodes.
         node.attr.pop("_class", None)
     del inlined.node[:]
     inlined.node.extend(nodes)

@@ -111,7 +111,7 @@ def _prepare(job: BulkJob) -> list[int]:
     if tf.io.gfile.exists(fingerprint_file):
         with tf.io.gfile.GFile(fingerprint_file) as file:
             is_same_job = file.read() == job.fingerprint()
-        if not is_same_job:  # the existing shards belong to a different job
+        if not is_same_job:  # the finished shards are from a job with other settings
             tf.io.gfile.rmtree(job.parts)
     tf.io.gfile.makedirs(job.parts)
     _write(f"{job.parts}/{_LIST}", json.dumps(list(job.files)))
@@ -133,8 +133,8 @@ def _write(path: str, text: str) -> None:
 
 def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> None:
     options = PipelineOptions([*_DIRECT, *beam_arguments])
-    # The Beam pipeline gets a copy of the job without the list of files, because the copy becomes
-    # part of Beam's graph, and the list may be long.
+    # Beam stores the job in the graph of the Beam pipeline. The list of files may be long, so Beam
+    # gets a copy of the job with an empty list.
     small = dataclasses.replace(job, files=())
     with beam.Pipeline(options=options) as pipeline:
         _ = (

@@ -47,8 +47,8 @@ def _parquet(path: str) -> Iterator[Write]:
     import tensorflow as tf
 
     writers: list[pa.parquet.ParquetWriter] = []
-    # The table is first written to a local file and then copied to `path`, which may be in a
-    # bucket. PyArrow cannot write to the file objects of `tf.io.gfile`.
+    # `path` may be in a bucket, and PyArrow cannot write to the file objects of `tf.io.gfile`. The
+    # table is therefore written to a local file, and then copied to `path`.
     with tempfile.TemporaryDirectory() as folder:
         local = f"{folder}/table.parquet"
 

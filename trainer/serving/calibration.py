@@ -41,13 +41,13 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, precision: float | None) -
 
 
 def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature for which the labels have the lowest negative log likelihood.
+    """Returns the temperature that minimizes the negative log likelihood of the labels.
 
     The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
-    (2017), section 4.2. Unlike in the paper, the logarithm of the temperature has a standard normal
-    prior, whose weight is that of a single image. Without this prior, the likelihood would be
-    highest at temperature 0 if all images were classified correctly, which is likely for a small
-    validation split.
+    (2017), section 4.2. Unlike the paper, this function uses a prior: the logarithm of the
+    temperature has a standard normal distribution. The prior has the same weight as one image.
+    Without a prior, the likelihood would be highest at temperature 0 if all images of the
+    validation split are classified correctly, which often happens with a small validation split.
     """
     import scipy.optimize
 

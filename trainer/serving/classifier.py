@@ -22,9 +22,9 @@ from trainer.serving.session_model import SessionError, SessionModel
 T = TypeVar("T")
 U = TypeVar("U")
 
-# Off-the-shelf classifiers use these limits for image sizes, which are the defaults of the
-# pipeline's options `ingest.max_side` and `ingest.max_pixels`. Exported models contain their own
-# limits for image sizes.
+# The limits for image sizes in off-the-shelf classifiers, equal to the defaults of the pipeline's
+# options `ingest.max_side` and `ingest.max_pixels`. `LIMITS` does not apply to exported models,
+# which contain the limits with which they were exported.
 LIMITS = Limits(max_side=1024, max_pixels=10**8)
 
 # A function from images, float32 [B, H, W, 3] in [-1, 1], to probabilities, float32 [B, C].
@@ -83,15 +83,16 @@ class Classifier:
         """
         outputs = self._from_bytes(encoded)
         # Early versions of the pipeline exported models without the outputs `valid` and `accepted`.
-        # For such a model, every image counts as valid and accepted.
+        # For a model without `valid` and `accepted`, every image counts as valid and accepted.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The attribute `_backbone` holds a reference to the backbone, because a traced function
-        # does not hold one, and Python would delete the backbone's variables.
+        # The attribute `_backbone` keeps the backbone's variables alive. A traced function has no
+        # reference to the backbone, so without `_backbone`, Python would delete the backbone's
+        # variables.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))

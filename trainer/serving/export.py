@@ -73,8 +73,8 @@ class ServedClassifier:
         }
         module = tf.Module()
         module.backbone = collect_state(self._backbone)
-        # The `tf.Variable`s of the Keras layer are saved instead of the layer itself, as in Keras's
-        # ExportArchive. Servers load the model in a Session, which does not restore variables that
+        # The `tf.Variable`s of the head are saved instead of the Keras layer, as in Keras's
+        # ExportArchive. Servers load the model in a Session, which would not restore variables that
         # are saved as `keras.Variable`.
         module.head = [variable.value for variable in self._head.variables]
         tf.saved_model.save(module, directory, signatures=signatures)
@@ -122,10 +122,10 @@ def collect_state(module: tf.Module) -> list[Any]:
     """Returns the variables, tables and files of a module and its submodules, without their
     functions.
 
-    If the module itself were saved, the SavedModel would contain all functions of the module,
-    including the training graph of a backbone, which can be larger than the inference graph. If
-    only variables, tables and files are saved, the SavedModel contains only the functions that its
-    signatures call.
+    If the module itself were saved, the SavedModel would contain all functions of the module, such
+    as the training graph of a backbone, which can be larger than the inference graph. If this list
+    is saved instead of the module, the SavedModel contains only the functions that its signatures
+    call.
     """
     kinds = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
     return [

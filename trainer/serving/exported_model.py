@@ -12,8 +12,8 @@ from common.errors import InputError
 from common.files import write_whole
 from trainer.serving.calibration import Calibration
 
-# Programs that do not load the graph of an exported model read the class names and the calibration
-# from these JSON files. The graph also contains the class names and the calibration.
+# The graph of an exported model contains the class names and the calibration. These JSON files
+# repeat the class names and the calibration for programs that do not load the graph.
 _CLASSES = "assets.extra/classes.json"
 _CALIBRATION = "assets.extra/calibration.json"
 

@@ -20,9 +20,9 @@ class BatchDecoder:
     """Decodes, resizes and scales encoded images, as ImageExampleGen and Transform do.
 
     BatchDecoder has two decoders: a small graph for plain JPEGs, and a large graph for all formats.
-    The large graph is a `tf.function` that several signatures of a model call, so that the model
-    contains this graph only once. The small graph is a part of each signature that decodes images,
-    because calling a function would take additional time in each request.
+    The decoder for all formats is a `tf.function`, so that a model with several signatures contains
+    the large graph only once. The decoder for plain JPEGs is copied into each signature that
+    decodes images, because a function call would add time to each request.
     """
 
     def __init__(self, limits: Limits, height: int, width: int) -> None:
@@ -70,13 +70,14 @@ def _map_valid(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps a function over a batch, and marks the items for which the function fails.
 
-    In a TensorFlow graph, only `Dataset.ignore_errors` catches errors. It drops the elements for
-    which the mapped function fails. Each element of the dataset contains its index in the batch, so
-    that `_map_valid` can find out which elements were dropped.
+    In a TensorFlow graph, only `Dataset.ignore_errors` catches errors. `Dataset.ignore_errors`
+    drops the elements for which the mapped function fails. Each element of the dataset contains its
+    index in the batch, so that `_map_valid` can find out which elements were dropped.
 
-    There are two functions to save time. In every request, TensorFlow instantiates the function
-    that `Dataset.map` calls, which takes longer if the function has many ops. `general`, which has
-    many ops, is instantiated only if `common` fails for an item of the batch.
+    `_map_valid` tries `common` before `general` to save time. In every request, TensorFlow
+    instantiates the functions that `Dataset.map` calls, and a function with many ops takes longer
+    to instantiate than a function with few ops. `general` has many ops, and is instantiated only if
+    `common` fails for an item of the batch.
 
     Args:
       common: a function with few ops, from string [] to float32 of `shape`, which succeeds for most
@@ -114,9 +115,8 @@ def _map_some(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the indices of the items for which `function` succeeds, and the results for them.
 
-    The results are collected with `batch` instead of `Dataset.reduce`, because a call of
-    `Dataset.reduce` takes 6 ms. `quick_options` turns off TensorFlow's rewriting of the dataset's
-    graph, which takes 4 ms.
+    `Dataset.batch` collects the results, because `Dataset.reduce` would take 6 ms per call.
+    `quick_options` saves another 4 ms: it stops TensorFlow from rewriting the dataset's graph.
     """
 
     def numbered(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -129,7 +129,7 @@ def _map_some(
         .batch(tf.maximum(tf.size(items, out_type=tf.int64), 1))
     )
     nothing = tf.zeros([0], tf.int32), tf.zeros([0, *shape], tf.float32)
-    # If `function` fails for all items, `mapped` contains no batch. The empty batch `nothing` is
-    # appended so that the dataset always has a first batch, which is the result.
+    # The result is the first batch of the dataset. If `function` fails for all items, `mapped`
+    # contains no batch, and the appended empty batch `nothing` is the result.
     one = mapped.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
     return one.with_options(quick_options()).get_single_element()

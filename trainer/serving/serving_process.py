@@ -52,7 +52,8 @@ class ServingProcess:
           on_cpu: whether to hide all GPUs from the process.
 
         Raises:
-          InputError: the process ended before it had imported TensorFlow.
+          InputError: the process ended while it imported TensorFlow, for example because TensorFlow
+            is not installed.
         """
         self._bounds = bounds
         started = _ahead.pop((str(python), on_cpu), None) or _start(python, on_cpu)
@@ -96,9 +97,9 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # If the process has ended, writing to its stdin raises BrokenPipeError. This error is
-            # ignored, because `_receive` raises an InputError with the reason why the process has
-            # ended.
+            # If the process has ended, writing to its stdin raises BrokenPipeError. BrokenPipeError
+            # is ignored here, because `_receive` then raises an InputError that says why the
+            # process has ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -136,7 +137,7 @@ class ServingProcess:
 
 
 class _Started(NamedTuple):
-    """A process that runs `session_model.py`, and the log file with its error messages."""
+    """A process that runs `session_model.py`, and the file that receives its stderr."""
 
     process: "subprocess.Popen[bytes]"
     log: IO[str]
@@ -147,22 +148,22 @@ class _Started(NamedTuple):
         self.log.close()
 
 
-# The processes that `serving_process_ahead` has started for a later ServingProcess. Each key
-# consists of two arguments of ServingProcess: `python` and `on_cpu`.
+# The processes that `serving_process_ahead` has started and that no ServingProcess uses yet. Each
+# process is stored under the arguments (`python`, `on_cpu`) of the ServingProcess that can use the
+# process.
 _ahead: dict[tuple[str, bool], _Started] = {}
 
 
 @contextlib.contextmanager
 def serving_process_ahead() -> Iterator[Callable[[], None]]:
-    """A context in which the caller can start a process before it creates the `ServingProcess` that
-    needs the process.
+    """A context in which the process of a later `ServingProcess` can be started in advance.
 
     The process imports TensorFlow, which takes seconds, while the caller does other work.
 
     Yields:
       A function that starts the process. The next `ServingProcess` with `python=sys.executable` and
-      `on_cpu=True` uses this process instead of starting its own. If there is no such
-      `ServingProcess`, the end of the context kills the process.
+      `on_cpu=True` uses this process instead of starting its own. If no `ServingProcess` uses the
+      process before the context ends, the process is killed.
     """
     key = sys.executable, True
 
@@ -186,8 +187,8 @@ def _start(python: str | Path, on_cpu: bool) -> _Started:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        # CUDA_VISIBLE_DEVICES=-1 hides all GPUs. An empty value would hide them only from some
-        # versions of the driver.
+        # CUDA_VISIBLE_DEVICES=-1 hides all GPUs. With an empty value of CUDA_VISIBLE_DEVICES, some
+        # versions of the NVIDIA driver do not hide the GPUs.
         env=os.environ | ({"CUDA_VISIBLE_DEVICES": "-1"} if on_cpu else {}),
     )
     return _Started(process, log)

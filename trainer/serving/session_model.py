@@ -7,10 +7,11 @@ prints the reason and ends with exit status 1.
 
 TensorFlow Serving and TensorFlow's C, Java and Go interfaces import the graph of a SavedModel into
 a Session, and run the graph's restore operation and initialization operation: see `LoadSavedModel`
-in tensorflow/cc/saved_model/loader.cc. This module does the same in Python, with
-`tf.compat.v1.saved_model.load`. `tf.saved_model.load` works differently: it restores each object in
-the object graph of the SavedModel, and does not run the restore operation. So a model that
-`tf.saved_model.load` can load may fail in a server, and vice versa.
+in tensorflow/cc/saved_model/loader.cc. This module loads a SavedModel in the same way as a server,
+but in Python, with `tf.compat.v1.saved_model.load`. `tf.saved_model.load` works differently: it
+restores each object in the object graph of the SavedModel, and does not run the restore operation.
+Some models can therefore be loaded by `tf.saved_model.load` but not by a server, and other models
+by a server but not by `tf.saved_model.load`.
 
 This file imports TensorFlow and NumPy but no code of this project, because servers do not have the
 code of this project. `trainer.serving.serving_process` communicates with a process that runs this
@@ -24,8 +25,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":
-    # If Keras is installed, TensorFlow imports it, which takes a second. The value None in
-    # `sys.modules` makes this import fail, and TensorFlow then runs without Keras, as on a server.
+    # If Keras is installed, TensorFlow imports Keras, which takes a second. The value None in
+    # `sys.modules` makes the import of Keras fail, and TensorFlow then runs without Keras, as on a
+    # server.
     sys.modules["keras"] = None  # type: ignore[assignment]
 
 import numpy as np
@@ -158,8 +160,8 @@ def _uninitialized(session: tf.compat.v1.Session) -> Iterator[str]:
 def _is_initialized(session: tf.compat.v1.Session, table: tf.Operation) -> bool:
     """Whether a lookup table is initialized.
 
-    The function looks up an empty list of keys: TensorFlow raises FailedPreconditionError if the
-    table is not initialized.
+    The function looks up an empty list of keys in the table. The look-up fails with
+    FailedPreconditionError if the table is not initialized.
     """
     keys, values = (tf.as_dtype(table.get_attr(name)) for name in ("key_dtype", "value_dtype"))
     find = (
@@ -189,11 +191,11 @@ def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answers pickled requests, one after the other, until the stream of requests ends.
 
     Before it reads the first request, this function writes the list of all top-level modules that
-    the process has imported. The list of modules tells the parent process that the import of
-    TensorFlow is complete. A request is (directory, {signature: inputs}), or (directory, None) for
-    the shapes of the model's inputs. An answer is ("answers", {signature: outputs}), ("answers",
-    {signature: input shapes}) or ("error", message). A model stays loaded until there is a request
-    for a different model.
+    the process has imported. When the parent process receives the list of modules, it knows that
+    the import of TensorFlow is complete. A request is (directory, {signature: inputs}), or
+    (directory, None) for the shapes of the model's inputs. An answer is ("answers", {signature:
+    outputs}), ("answers", {signature: input shapes}) or ("error", message). A model stays loaded
+    until there is a request for a different model.
     """
     modules = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
     pickle.dump(modules, answers)

@@ -17,10 +17,10 @@ _HOURS = 24
 def remove_abandoned(root: str, current: str, *, now: float | None = None) -> None:
     """Removes the checkpoints of a pipeline's abandoned trainings.
 
-    A training that reaches its end removes its own checkpoints after the export of the model. The
-    checkpoints of an interrupted training remain, so that a later run can resume the training. If
-    the settings or the data change before a later run, no run resumes the training, so this
-    function removes the checkpoints.
+    A training that reaches its end removes its own checkpoints after the export of the model. An
+    interrupted training leaves its checkpoints, so that a later run with the same settings and data
+    can resume the training. Without `remove_abandoned`, the checkpoints of an interrupted training
+    would remain forever if no later run resumes the training.
 
     Args:
       root: the directory that contains the checkpoints of all trainings, on this machine or in a

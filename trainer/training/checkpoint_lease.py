@@ -47,10 +47,11 @@ def lease_directory(
 
     Args:
       preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
-        different run has the lease of this directory, the path of the leased directory is
-        `preferred` with a number at the end.
-      strategy: the strategy of the training. The chief takes the lease, and sends the number in the
-        directory's name to the other workers, so that all workers use the same directory.
+        different run has leased the directory `preferred`, this run leases a directory whose path
+        is `preferred` with a number at the end, such as `preferred-1`.
+      strategy: the strategy of the training. The chief takes the lease, and sends the number at the
+        end of the leased directory's name to the other workers, so that all workers use the same
+        directory.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
     """
     number, lease = 0, None
@@ -67,8 +68,9 @@ def lease_directory(
         if lease:
             lease.release()
             if "://" not in path:
-                # `rmdir` removes only an empty directory, and raises OSError if the directory
-                # contains checkpoints or the lease of a different run.
+                # `rmdir` removes the directory if it is empty. If the directory contains
+                # checkpoints or the lease of a different run, `rmdir` raises OSError, and the
+                # directory remains.
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
 
@@ -76,8 +78,9 @@ def lease_directory(
 def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
     """Takes the lease of a directory that no other run has leased.
 
-    Returns the number in the directory's name, and the lease. The function first tries directories
-    with checkpoints, because this run can resume from the checkpoints that a killed run has left.
+    Returns the number in the directory's name, and the lease. `_take` tries directories with
+    checkpoints before directories without checkpoints, so that this run can resume from the
+    checkpoints of a killed run.
     """
     existing = _list_existing_numbers(preferred)
     existing.sort(key=lambda number: not has_checkpoint(_name_directory(preferred, number)))

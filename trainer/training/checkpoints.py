@@ -14,8 +14,8 @@ import tensorflow as tf
 from common.errors import InputError
 from common.lease import Lease
 
-# The errors that TensorFlow raises, in addition to tf.errors.OpError, if a checkpoint is damaged,
-# lacks an object or contains a variable of a different shape.
+# The errors, besides tf.errors.OpError, that TensorFlow raises when it restores a checkpoint that
+# is damaged, lacks an object, or contains a variable with a wrong shape.
 _UNREADABLE = AssertionError, ValueError, IndexError, RuntimeError
 
 
@@ -54,7 +54,8 @@ class _Notes(tf.train.experimental.PythonState):
         return self.text
 
     def _copy_trackable_to_cpu(self, object_map: dict[Any, Any]) -> None:
-        """Tells TensorFlow to save the notes in the background without copying them first.
+        """Makes TensorFlow's background thread save the notes themselves, and not a copy of the
+        notes.
 
         No copy is needed, because `Checkpoints.save` waits for the background thread before it
         changes the notes.
@@ -70,9 +71,8 @@ class Checkpoints:
 
     Only complete checkpoints are restored. To save a checkpoint, TensorFlow first writes the
     checkpoint's data files, and then replaces the file `checkpoint`, which contains the name of the
-    newest checkpoint, in an atomic operation. A checkpoint that is saved in the background is
-    written in the same order, because a single thread writes the data files and the file
-    `checkpoint`.
+    newest checkpoint, in an atomic operation. In the background, too, TensorFlow writes the data
+    files before it replaces the file `checkpoint`, because a single thread does both.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Checkpoints:
           variables: all variables that a training step changes.
           weights: the variables of the model.
           kept: the number of newest checkpoints to keep.
-          writes: whether this process is the chief, which saves to `directory`. TensorFlow requires
-            that every worker saves checkpoints, but only the chief's checkpoints are needed, so the
-            other workers save to a temporary directory.
+          writes: whether this process is the chief, which saves to `directory`. In TensorFlow,
+            every worker must take part in saving a checkpoint, but only the chief's files are
+            needed, so the other workers save to a temporary directory.
           lease: the lease of the directory, from `trainer.training.checkpoint_lease`; None if no
             other process uses the directory.
           in_background: whether training continues while a checkpoint is written. TensorFlow then
@@ -144,9 +144,9 @@ class Checkpoints:
           InputError: this checkpoint or the previous checkpoint cannot be written, or a different
             run took over the directory. Checkpoints that were complete before the error remain.
         """
-        # The background thread may still be writing the previous checkpoint. `sync` waits for the
-        # thread before `self._notes` changes. Without this wait, the thread could write the notes
-        # of this step into the previous checkpoint.
+        # `sync` waits until the background thread has written the previous checkpoint. If
+        # `self._notes` changed earlier, the previous checkpoint could contain the notes of the new
+        # checkpoint.
         self._newest.sync()
         self._notes.text = json.dumps(notes)
         self._last_begun = self._write(self._newest, step, self._options)
@@ -162,8 +162,8 @@ class Checkpoints:
         """
         self._newest.sync()
         if self._last_begun not in (None, self._newest.latest_checkpoint):
-            # The background thread failed to write the last checkpoint. The checkpoint is written
-            # again in the foreground, where a failure raises an error.
+            # The background thread has failed to write the last checkpoint, so the main thread
+            # writes the checkpoint again, and raises an error if the second attempt fails, too.
             self._write(self._newest, step)
 
     def save_best(self, step: int) -> None:
@@ -182,8 +182,8 @@ class Checkpoints:
             removed.
         """
         self._check_lease()
-        # If there is a lease, its lease file is in the directory, so this method removes only the
-        # checkpoints in the directory. `lease_directory` removes the lease file and the directory
+        # From a leased directory, this method removes only the checkpoints, because the directory
+        # also contains the lease file. `lease_directory` removes the lease file and the directory
         # when it releases the lease.
         leased = [self._newest.directory, self._best.directory]
         for directory in leased if self._lease else [self._own]:
@@ -206,8 +206,8 @@ class Checkpoints:
 
         Without this method, TensorFlow 2.21 would keep the thread and the copy of the variables
         until the process ends, even while the process runs an evaluation or further trainings.
-        Without this method, TensorFlow would also print the traceback of the thread's last error
-        when the process ends.
+        If the thread failed to write its last checkpoint, TensorFlow would, without this method,
+        also print a traceback when the process ends.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

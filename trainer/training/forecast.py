@@ -42,10 +42,9 @@ class Forecast:
         return self.images / self.images_per_second
 
     def describe(self) -> Iterator[str]:
-        """Yields the estimated time in words.
+        """Yields a text with the estimated time of the training.
 
-        If `head_seconds` is not None, the method yields a second text, which recommends `--tune
-        head`.
+        If `head_seconds` is not None, `describe` also yields a text that recommends `--tune head`.
         """
         yield (
             f"training takes about {describe_duration(self.seconds)} on {self.devices}: "

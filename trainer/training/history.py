@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.summary_v2 import hparams
 from common.files import write_whole
 from trainer.training.run_label import RunLabel
 
-_POINTS = 500  # smallest number of points in a curve, unless the training has fewer steps
+_POINTS = 500  # a curve has at least this many points, unless the training has fewer steps
 
 
 class History:
@@ -31,8 +31,8 @@ class History:
         Args:
           directory: the directory of the ModelRun artifact.
           total_steps: the number of steps of the training.
-          values: the curves up to the step from which training resumes, in the format of the
-            attribute `values`; empty for a new training.
+          values: if training resumes from a checkpoint, the curves in the checkpoint, in the format
+            of the attribute `values`; empty for a new training.
           label: the name of the training in TensorBoard.
         """
         self._directory = directory
@@ -53,7 +53,7 @@ class History:
     def add_step(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of one step to the curves.
 
-        In a training of 1,000 or more steps, only every second, third, … step is added, so that a
+        If the training has 1,000 or more steps, `add_step` adds only every n-th step, so that a
         curve has fewer than 1,000 points.
         """
         if step % self._interval == 0:

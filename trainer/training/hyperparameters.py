@@ -161,7 +161,7 @@ class Hyperparameters:
     def keeps_best(self) -> bool:
         """Whether to export the weights with the best validation score.
 
-        If false, the last weights are exported.
+        If `keeps_best` is false, the last weights are exported.
         """
         return self.keep == "best" or self.early_stopping is not None
 

@@ -108,8 +108,8 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # All workers must save checkpoints after the same step, so checkpoints are saved in the
-        # background only if there is a single worker.
+        # Checkpoints are saved in the background only if there is a single worker. Several workers
+        # must save checkpoints after the same step.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -202,9 +202,9 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # If the dataset is small, the features of the validation split are kept in memory,
-            # because starting a `tf.data.Dataset` for each validation takes several times as long
-            # as computing the metrics of a few features.
+            # For a small dataset, all batches of the validation split are kept in memory. Starting
+            # a `tf.data.Dataset` in each validation would take several times as long as the
+            # validation of the small dataset itself.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -254,16 +254,18 @@ class Loop:
                 preempted = self._all_preempted(preemption, result)
                 if preempted or self._is_checkpoint_due(ends_epoch):
                     self._save()
-                    # A checkpoint that is written in the background is not complete yet, so
-                    # `has_unsaved_steps` remains True.
+                    # If the background thread writes the checkpoint, the checkpoint is not complete
+                    # yet, so `has_unsaved_steps` remains True.
                     preemption.has_unsaved_steps = self._checkpoints.in_background
-                    # A signal may have arrived while the checkpoint was saved.
+                    # A signal may have arrived since `_all_preempted` was called, because saving a
+                    # checkpoint takes time.
                     preempted |= self._workers == 1 and preemption.is_near
                 if preempted and self._step < self._total:
                     self._end_preempted(preemption)
             self._checkpoints.finish(self._step)
             preemption.has_unsaved_steps = False
-            # A signal may have arrived during or after the last step.
+            # The loop over the steps does not react to a signal that arrives during or after the
+            # last step, so the signal is handled here.
             if preemption.is_near and self._workers == 1:
                 self._end_preempted(preemption)
         if hyperparameters.keeps_best:
@@ -291,16 +293,15 @@ class Loop:
         )
         if self._train.tune != "full" or self._step >= self._total:
             return batches
-        # TensorBoard shows the images of the first step, which the training has loaded already.
-        # Loading other images for TensorBoard would start the dataset a second time.
+        # The first batch is both shown in TensorBoard and used for training, so that no second
+        # iterator over the dataset is needed.
         first = next(batches)
         images, *_ = self._strategy.experimental_local_results(first[0])
         self._history.add_images(self._step, images[:8])
         return itertools.chain([first], batches)
 
     def _all_preempted(self, preemption: Preemption, result: Result) -> bool:
-        """Returns whether the training must end after this step; the result is equal on all
-        workers.
+        """Returns whether the training must end after this step; all workers get the same result.
 
         If there are several workers, each worker reads `Result.preempted` of the previous step,
         because reading the result of the current step would wait until the device has computed the
@@ -312,7 +313,7 @@ class Loop:
         return before is not None and float(before.preempted) > 0
 
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
-        """Returns whether to save a checkpoint after this step; the result is equal on all workers.
+        """Returns whether to save a checkpoint after this step; all workers get the same result.
 
         A checkpoint is saved every `checkpoint_steps` steps, after the last step, and at the end of
         an epoch if the last checkpoint is at least 30 seconds old. If epochs are short, writing a
@@ -354,9 +355,9 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # `read` raises an error if a loss is not finite. `read` is called before the checkpoint is
-        # saved, so that no checkpoint contains weights that were trained with a loss that is not
-        # finite.
+        # `StepMetrics.read` raises an error if the loss of a step is not finite. Calling `read`
+        # before each checkpoint ensures that no checkpoint contains weights from a step whose loss
+        # is not finite.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

@@ -12,9 +12,9 @@ from common.errors import InputError
 from trainer.training.hyperparameters import Hyperparameters
 
 _BLOCK = re.compile(r"([a-z]*(?:block|layer|stage|encoder)s?[_.]?)(\d+)", re.IGNORECASE)
-# A regular expression for the names that Keras and Flax give to variables without weight decay. The
-# expression finds the words for position and class embeddings anywhere in a name, and all other
-# words only at the end of a name.
+# This regular expression matches the names that Keras and Flax give to variables without weight
+# decay. The words for position and class embeddings match anywhere in a name, and all other words
+# match only at the end of a name.
 _UNDECAYED = re.compile(
     r"(bias|beta|gamma|scale|offset|mean|variance|tokens?|(^|[/_])cls)$|pos[a-z]*_?emb|"
     r"class_emb|relative_pos",
@@ -56,9 +56,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
-    `Stepper` sums gradients over all replicas and clips the sums before it calls the optimizer. A
-    Keras optimizer would sum the gradients over the replicas a second time, so this class turns off
-    Keras's summation.
+    `Stepper` sums gradients over all replicas and clips the sums before it calls the optimizer.
+    This class prevents the Keras optimizer from summing the gradients over the replicas a second
+    time.
     """
 
     _rates: Sequence[float] = ()
@@ -144,11 +144,11 @@ def layer_rates(names: Sequence[str], decay: float) -> list[float]:
 
     Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
     higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
-    `block_12_expand`, `layer4`). If two blocks have the same name except for the number, such as
-    `layer1` and `layer2`, the block with the larger number is the higher block. If the names of two
+    `block_12_expand`, `layer4`). If the names of two blocks differ only in the number, such as
+    `layer1` and `layer2`, the block with the smaller number is the lower block. If the names of two
     blocks differ in the text before the number, the block whose variables come first in `names` is
-    the lower block. A variable between the variables of two blocks belongs to the lower block.
-    Variables after the variables of the highest block have the factor 1.
+    the lower block. A variable that comes between two blocks in `names` has the factor of the lower
+    block. Variables that come after the highest block in `names` have the factor 1.
 
     Args:
       names: names of the variables, in the order of the forward pass.
@@ -182,11 +182,11 @@ def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
 
     Weight decay does not apply to biases, norms, tokens or position embeddings.
 
-    Variables without weight decay are recognised by their names. If the name of a variable is not
-    among the known names, its shape decides: weight decay does not apply to vectors, to group norms
-    of AugReg's ResNets, [1, 1, 1, C], or to tokens and embeddings, [1, N, D]. The shape of a
-    variable alone is not sufficient, because the biases of AugReg's attention are matrices, [heads,
-    D / heads], like kernels.
+    Variables without weight decay are recognised by their names. If the name of a variable is
+    unknown, the shape of the variable decides: weight decay does not apply to vectors, to the group
+    norms of AugReg's ResNets ([1, 1, 1, C]), or to tokens and embeddings ([1, N, D]). The shape
+    alone would not be enough, because the attention biases of AugReg are matrices ([heads, D /
+    heads]), as are many kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

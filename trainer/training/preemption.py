@@ -60,15 +60,16 @@ class Preemption:
 def end_at_once() -> Iterator[None]:
     """A context in which a signal ends the process immediately, without a checkpoint.
 
-    Outside a run of the pipeline on this machine, the context changes nothing.
+    The context has an effect only if the pipeline runs on this machine, and not, for example, if it
+    runs in the cloud.
 
     Use this context for a training that cannot be resumed, such as a trial of a search.
     """
     if not termination.ends_on_signals():
         yield
         return
-    # This `Preemption` never has unsaved steps, so `postpone_end` does not postpone the end of the
-    # process.
+    # A new `Preemption` has no unsaved steps, so `postpone_end` lets a signal end the process
+    # immediately.
     with termination.postpone_end(Preemption()):
         yield
 
@@ -80,8 +81,8 @@ def catch_termination_signals() -> Iterator[Preemption]:
 
     In a run of the pipeline on this machine, `common.termination` handles the signals. If the
     `Preemption` has no unsaved steps, `common.termination` ends the process as soon as a signal
-    arrives. If there are unsaved steps, `common.termination` waits until this context is left, and
-    then ends the process.
+    arrives. If the `Preemption` has unsaved steps when a signal arrives, `common.termination` waits
+    for the end of this context, so that the training can be saved, and then ends the process.
 
     Outside a run of the pipeline on this machine, for example in the cloud, this function installs
     signal handlers. Only the main thread can install signal handlers, so no signals are recorded if

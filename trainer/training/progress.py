@@ -18,9 +18,9 @@ class Progress:
       total_steps: number of steps of the training if there is no early stopping.
       epoch: the number of the epoch that contains the last finished step, counted from 1.
       metrics: values by name, such as loss and accuracy.
-      pace: the speed and the remaining time, without validation. `pace` is None after the first
-        step of a new or resumed training, because the first step takes much longer than later
-        steps.
+      pace: the speed of the training, and the remaining time without the time for validation.
+        `pace` is None after the first step of a new or resumed training, because the first step
+        takes much longer than later steps.
     """
 
     step: int

@@ -20,8 +20,8 @@ class RunLabel:
 
     Attributes:
       name: the pipeline's name.
-      options: the value of each option that differs from the recipe, by the key of the option, such
-        as `train.epochs`.
+      options: the options whose values differ from those in the recipe, as a dictionary from the
+        key of an option, such as `train.epochs`, to its value.
     """
 
     name: str = ""

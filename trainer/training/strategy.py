@@ -64,9 +64,9 @@ def input_options(strategy: tf.distribute.Strategy) -> tf.distribute.InputOption
     The result is None if TensorFlow should use its default options.
 
     By default, TensorFlow runs a thread that copies batches to the devices in advance. With several
-    workers, the thread took up to 100 s to end after a training. The thread has no advantage
-    without accelerators, so the returned options turn it off for several workers without
-    accelerators.
+    workers, the copying thread took up to 100 s to end after a training. Copying in advance has no
+    advantage on CPUs, so the returned options turn off the copying thread for several workers
+    without GPUs.
     """
     if worker_index(strategy)[1] == 1 or tf.config.list_logical_devices("GPU"):
         return None
@@ -81,7 +81,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Returns whether `flag` is true on at least one worker; the result is equal on all workers.
+    """Returns whether `flag` is true on at least one worker; all workers get the same result.
 
     Every worker must call this function.
     """
@@ -135,12 +135,12 @@ def _sum(
             own = list(tensors)
             if of_first:
                 is_first = tf.equal(context.replica_id_in_sync_group, 0)
-                # All replicas except the first contribute -0.0, because adding -0.0 to a number
-                # never changes the number. Adding 0.0 to -0.0 would result in 0.0.
+                # All replicas except the first contribute -0.0, because adding -0.0 never changes a
+                # number. Adding 0.0 would change -0.0 to 0.0.
                 own = [tf.where(is_first, t, -tf.zeros_like(t)) for t in own]
-            # `all_reduce` is called for each tensor separately. For a list of tensors, TensorFlow
-            # would pack all tensors of the list into one tensor, even if the tensors have different
-            # types.
+            # Each tensor is summed with its own call of `all_reduce`. In a call for a list of
+            # tensors, TensorFlow would pack the list into one tensor, which is impossible if the
+            # tensors have different types.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, t) for t in own]
 
         return strategy.run(sum_in_replica)

@@ -118,8 +118,8 @@ class Stepper:
             except _NOT_COMPILED as error:
                 if not self._variants:
                     raise
-                # It is safe to compute the step again: the compilation failed before the step
-                # changed any variable.
+                # The step can be computed again, because the compilation failed before any variable
+                # was changed.
                 variant = self._variants.pop(0)
                 logger.warning(
                     "The training step cannot be compiled %s; training continues %s: %s",
@@ -160,8 +160,8 @@ class Stepper:
             self._gradients = compile_with_xla(self._part)
             with self._strategy.scope():
                 # With a distribution strategy, Keras exchanges data between replicas while it
-                # updates variables. XLA cannot compile this communication, so the update is
-                # compiled only without a distribution strategy.
+                # updates variables. XLA cannot compile an exchange of data between replicas, so
+                # `_update` is compiled only without a distribution strategy.
                 if not tf.distribute.has_strategy():
                     self._apply = tf.function(self._update, jit_compile=True, autograph=False)
         self._run = tf.function(self._distributed, autograph=False)
@@ -173,8 +173,8 @@ class Stepper:
     def _on_replica(self, parts: Sequence[Batch], preempted: tf.Tensor) -> tuple[tf.Tensor, ...]:
         total: list[tf.Tensor] = []
         for inputs, labels in parts:
-            # The control dependency makes TensorFlow compute the parts one after the other, which
-            # saves memory.
+            # The control dependency makes TensorFlow compute the parts of the batch one after the
+            # other, which needs less memory than computing all parts at once.
             with tf.control_dependencies(total):
                 part = self._gradients(tf.identity(inputs), labels)
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
@@ -201,8 +201,8 @@ class Stepper:
     ) -> list[tf.Tensor]:
         """Clips the gradients of the scaled loss.
 
-        Loss scaling multiplies gradients by `scale`, so the largest allowed norm is multiplied by
-        `scale`, too.
+        The gradients of the scaled loss are `scale` times the gradients of the loss, so the largest
+        allowed norm is also multiplied by `scale`.
         """
         clip = self._hyperparameters.clip_norm
         if clip is None:

@@ -39,8 +39,8 @@ class TrainingJob:
       settings: the settings of the training.
       graph: the transform graph.
       backbone: directory of the backbone's SavedModel.
-      shapes: the backbone's image size and its number of features. All trials of a search get the
-        same `shapes`, so that the backbone's SavedModel is not read again in each trial.
+      shapes: the backbone's image size and its number of features. A search reads `shapes` from the
+        backbone's SavedModel only once, for all of its trials.
       train_files: file patterns of the training split: raw examples for tune "full", transformed
         examples for tune "head".
       validation_files: file patterns of the validation split, with the same kind of examples as
@@ -175,8 +175,9 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # `frozen` itself is not exported, because `frozen` also contains a function that
-            # decodes images, and the exported model has its own decoder.
+            # The exported model contains `frozen.backbone` instead of `frozen`, because `frozen`
+            # also contains a function that decodes images, and the exported model has its own
+            # decoder.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -214,9 +215,9 @@ def backbone_directory(base_model: str) -> str:
     """Returns the directory of the backbone's SavedModel.
 
     TFX expects the SavedModel of a Model artifact in a subfolder of the artifact's directory, and
-    passes the path of this subfolder as `base_model`. The SavedModel of a Backbone artifact is not
-    in a subfolder but in the artifact's directory. This function returns the artifact's directory
-    if it contains a SavedModel, and otherwise `base_model`.
+    passes the path of this subfolder as `base_model`. In a Backbone artifact, the SavedModel lies
+    directly in the artifact's directory. If the artifact's directory contains a SavedModel,
+    `backbone_directory` returns the artifact's directory, and otherwise `base_model`.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

@@ -33,7 +33,7 @@ class Validation:
           hyperparameters: the hyperparameters for weight averaging and early stopping.
           best: score of the best weights so far, [accuracy, -loss]; None before the first
             validation.
-          stale: number of epochs after the epoch with the best weights.
+          stale: number of epochs since the epoch with the best weights.
         """
         self._stepper = stepper
         self._checkpoints = checkpoints

@@ -46,17 +46,17 @@ def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation
     The operations and their strengths are those of big_vision/pp/autoaugment.py,
     `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
     with `distort_image_with_randaugment`, so a magnitude from publications about these models means
-    the same here. AutoAugment's largest magnitude is 10; this function also takes larger
-    magnitudes, up to 30. Some operations do not become stronger with the magnitude. Posterize and
-    Solarize are strongest at magnitude 0, at which Posterize keeps one bit. Color, Contrast,
-    Brightness and Sharpness reduce colour, contrast, brightness or sharpness at magnitudes below 5,
-    leave the image unchanged at 5, and increase the same property above 5.
+    the same here. Magnitudes range from 0 to 10 in AutoAugment, and from 0 to 30 in `operations`. A
+    greater magnitude does not always mean a stronger change: Posterize and Solarize change an image
+    most at magnitude 0. At magnitude 0, Posterize keeps only the highest bit of each value. Color,
+    Contrast, Brightness and Sharpness reduce colour, contrast, brightness or sharpness at
+    magnitudes below 5, leave the image unchanged at 5, and increase the same property above 5.
 
     There are three differences from big_vision's code:
 
     - Cutout is missing, because the separate augmentation `erasing` replaces Cutout.
-    - Translation moves an image by a fraction of its size, as in timm. big_vision moves an image of
-      any size by up to 100 pixels, which are 45 % of 224 pixels.
+    - At magnitude 10, translation moves an image by 45 % of its width or height, as in timm.
+      big_vision moves an image of any size by 100 pixels, which is 45 % of 224 pixels.
     - Contrast blends the image with the mean of its values, as in Pillow and the paper. big_vision
       blends the image with a grey that depends on the number of pixels and not on their values.
 

@@ -53,8 +53,8 @@ def auto_contrast(image: tf.Tensor) -> tf.Tensor:
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
     """Rounds values and flattens every channel's histogram, as `ImageOps.equalize` does."""
-    # Channel c uses the indices 256 c to 256 c + 255, so that all channels share one histogram, one
-    # table and one look-up.
+    # The three channels are equalized together, with one histogram and one table: value v of
+    # channel c has the index 256 c + v in the histogram and in the table.
     offsets = tf.constant([0.0, _LEVELS, 2 * _LEVELS])
     indices = tf.cast(image + _as_row(offsets + 0.5, image), tf.int32)
     counts = tf.math.bincount(
@@ -65,9 +65,10 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _as_row(channels: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-    """Broadcasts the values of the three channels, float32 [3], to a row of pixels, [W, 3].
+    """Repeats `channels`, one value per channel, float32 [3], for each pixel of a row, [W, 3].
 
-    TensorFlow combines [H, W, 3] with [W, 3] much faster than with [3].
+    In TensorFlow, arithmetic between an image, [H, W, 3], and a row, [W, 3], is much faster than
+    between an image and a vector, [3].
     """
     return tf.broadcast_to(channels, tf.shape(image)[1:])
 
