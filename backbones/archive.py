@@ -169,7 +169,7 @@ def _members(tar: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
             target = f" to {member.linkname}" if member.linkname else ""
             raise InputError(
                 f"an archive with {kind} ({member.name}{target}); expected regular files and "
-                "folders only, which is all that a SavedModel has"
+                "folders, because a SavedModel consists only of these"
             )
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts or "\0" in member.name:

@@ -68,7 +68,7 @@ def read_shapes(directory: str | Path) -> Shapes:
         if not _has_kind(graph, children[name], kinds):
             raise InputError(
                 f"{directory}: in this SavedModel, {name} is not {expected}; expected the reusable "
-                "interface of TF-Hub feature vectors; export it with such an attribute"
+                "interface of TF-Hub feature vectors; export it with this attribute"
             )
     signatures = list(_signatures(graph, children["__call__"]))
     for images, features in signatures:

@@ -100,7 +100,7 @@ def exists(text: str) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        raise InputError(f"--model {text}: {error.strerror}; expected a path to read") from error
+        raise InputError(f"--model {text}: {error.strerror}; expected a readable path") from error
 
 
 def _is_in_bucket(text: str) -> bool:

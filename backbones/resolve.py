@@ -158,7 +158,7 @@ def resolve(
         return convert_checkpoint(path, cache, task=task, precision=precision)
     except OSError as error:
         if not _is_cache_or_inside(cache, error.filename):
-            raise InputError(f"--model {model}: {error}; expected a path to read") from error
+            raise InputError(f"--model {model}: {error}; expected a readable path") from error
         raise InputError(
             f"--model {model}: {error}; expected a writable directory {cache}; "
             "set VIT_HOME to another one"

@@ -87,7 +87,7 @@ def _read_tfds(directory: str, limit: int | None) -> Data:
     if SPLIT not in builder.info.splits:
         raise InputError(
             f"{directory}: {TFDS_NAME} has no split {SPLIT} there; prepare it with `tfds build "
-            f"{TFDS_NAME} --data_dir {directory}`, with the archives from image-net.org"
+            f"{TFDS_NAME} --data_dir {directory}`, from the archives that image-net.org offers"
         )
     count = builder.info.splits[SPLIT].num_examples
     if limit is not None:

@@ -164,7 +164,7 @@ class VertexModels(Api):
     def undeploy(self, request, id):
         endpoint, gone = self.endpoints[id], request.json["deployedModelId"]
         if endpoint["trafficSplit"].get(gone):
-            raise ApiError(400, f"{gone} gets traffic")
+            raise ApiError(400, f"cannot undeploy {gone}, because it gets traffic")
         endpoint["deployedModels"] = [m for m in endpoint["deployedModels"] if m["id"] != gone]
         return self._done("UndeployModelResponse")
 

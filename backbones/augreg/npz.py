@@ -74,7 +74,7 @@ def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(
             f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB; expected trained "
-            "weights, which can hardly be compressed; download the checkpoint again"
+            "weights, which hardly shrink when they are compressed; download the checkpoint again"
         )
 
 

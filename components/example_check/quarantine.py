@@ -75,5 +75,5 @@ def find_dark_images(examples: str) -> Iterator[Finding]:
             "images of 16 bits a channel",
             "values up to 65535, which is white",
             f"{dark} of {deep} have no value above 4095: give the value of white, such as "
-            "ingest.max_value=4095 (65535 if they are right)",
+            "ingest.max_value=4095 (or 65535 if the images are really this dark)",
         )

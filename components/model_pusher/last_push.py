@@ -81,7 +81,7 @@ class Serving:
         if damage:
             print_notice(
                 f"{damage}: the served model is damaged, or was changed in place; it is pushed "
-                "again if this run's model is blessed, else put it back or remove the directory"
+                "again if this run's model is blessed; if not, restore it or remove its directory"
             )
         return cls(state, push, damage)
 

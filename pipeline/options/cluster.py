@@ -245,7 +245,7 @@ def check_reachable(
             )
     if model not in MODELS and not _is_absolute(model):
         raise InputError(
-            f"--model {model}: expected, for a container, a name from --list-models, a URL, "
+            f"--model {model}: expected a name from --list-models, a URL, "
             "gs://… or an absolute path in the image"
         )
     if remove_secrets(model) != model:
@@ -255,13 +255,10 @@ def check_reachable(
         )
     if PurePosixPath(dataset).name != dataset and not _is_absolute(dataset):
         raise InputError(
-            f"--dataset {dataset}: expected, for a container, a name, gs://… or an absolute path "
-            "in the image"
+            f"--dataset {dataset}: expected a name, gs://… or an absolute path in the image"
         )
     if schema is not None and not _is_absolute(schema):
-        raise InputError(
-            f"--schema {schema}: expected, for a container, gs://… or an absolute path in the image"
-        )
+        raise InputError(f"--schema {schema}: expected gs://… or an absolute path in the image")
 
 
 def _list_schemes(schemes: Sequence[str]) -> str:

@@ -69,6 +69,6 @@ def check_source_options(kind: str, values: Mapping[str, Any], given: Mapping[st
     named = [origin for key, origin in given.items() if key.startswith("ingest.splits.")]
     if named and values.get("ingest.layout") == "classes":
         raise InputError(
-            f"{named[0]}: has no effect with {given['ingest.layout']} classes, because then no "
-            "folder is a split; expected only one of the two"
+            f"{named[0]}: has no effect with {given['ingest.layout']} classes, because then every "
+            "folder is a class, and no folder is a split; expected only one of the two"
         )

@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8)
     parsed = parser.parse_args()
     if unknown := {*parsed.parts} - {*everything, "table"}:
-        parser.error(f"{', '.join(unknown)}: expected of {', '.join(everything)} or table")
+        parser.error(f"{', '.join(unknown)}: expected one of {', '.join(everything)} or table")
     results = Results(parsed.directory / "results.jsonl")
     if parsed.parts == ["table"]:
         print(results.table())

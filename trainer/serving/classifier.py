@@ -118,12 +118,12 @@ class Classifier:
         except SessionError as error:
             raise InputError(
                 f"{error}; expected a model that servers can load; if an earlier version of the "
-                "pipeline exported it, export it again"
+                "pipeline exported the model, export the model again"
             ) from error
         if FROM_PIXELS not in model.signatures:
             raise InputError(
                 f"{directory}: has class names, but no signature {FROM_PIXELS}; expected a model "
-                "as the pipeline exported it"
+                "that this pipeline exported"
             )
         (shape,) = model.input_shapes(FROM_PIXELS).values()
         _, height, width, _ = shape

@@ -122,8 +122,8 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
             raise InputError(
                 f"{where}: the folders {list_first(list(classes))} look like splits, but "
                 f"{split} has {len(names)} of {len(every)} classes, without {list_first(missing)}; "
-                "expected the same classes in each: --layout splits accepts splits with different "
-                "classes, --layout classes takes each folder as a class"
+                "expected the same classes in each split; use --layout splits to allow different "
+                "classes, or --layout classes if each folder is a class"
             )
 
 
