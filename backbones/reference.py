@@ -30,7 +30,7 @@ class ModelReference:
       kind: "name" for a name of the catalogue; "bucket" for a model on object storage, which
         TensorFlow's file systems copy; "address" for a model that is downloaded by HTTP, such as a
         URL or a Kaggle handle; "path" for a path on this machine.
-      entry: the model of the catalogue whose name or handle is `text`; None for any other model.
+      entry: the catalogue's model whose name or handle is `text`; None for any other model.
       is_checkpoint: whether the model is an AugReg `.npz` file.
     """
 

@@ -223,7 +223,7 @@ RECIPES = {
     ),
 }
 
-# The recipe that replaces a dataset's default recipe if the backbone is not one of AugReg's Vision
-# Transformers, by the value of `--tune`. For `--tune full`, the default recipes of datasets are
-# meant for AugReg's Vision Transformers.
+# Maps the value of `--tune` to the recipe for backbones other than AugReg's Vision Transformers.
+# This recipe replaces the dataset's default recipe, which is meant for AugReg's Vision Transformers
+# if `--tune` is `full`.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -25,8 +25,8 @@ from common.signatures import FROM_BYTES, FROM_EXAMPLES, FROM_PIXELS, INPUT
 from components.model_pusher.serving_directory import WARM_UP
 
 # There is a separate request for each image format, because each format has a separate decoder in
-# the graph. JPEG is the last format, because `_batches` fills the largest batch with copies of the
-# image in the last format.
+# the graph. JPEG, the most common format, is the last one, because `_batches` fills the largest
+# batch with copies of the last image.
 _FORMATS = ("BMP", "GIF", "PNG", "WEBP", "JPEG")
 
 

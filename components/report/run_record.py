@@ -1,7 +1,7 @@
 """The record of a run: a small JSON file in the directory of the run's report. `--history` reads
 the records to list the runs.
 
-This module imports TensorFlow, which takes seconds, only to write to a bucket.
+Only writing to a bucket imports TensorFlow, which takes seconds.
 """
 
 import dataclasses

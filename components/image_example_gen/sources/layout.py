@@ -121,7 +121,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
         if missing:
             raise InputError(
                 f"{where}: the folders {list_first(list(classes))} look like splits, but "
-                f"{split} has {len(names)} of {len(every)} classes, without {list_first(missing)}; "
+                f"{split} has {len(names)} of {len(every)} classes, {list_first(missing)} missing; "
                 "expected the same classes in each split; use --layout splits to allow different "
                 "classes, or --layout classes if each folder is a class"
             )

@@ -113,7 +113,7 @@ def test_given_splits_are_read(tmp_path, kind):
 def test_splits_with_different_classes_are_refused_by_default(tmp_path, kind):
     class_folder(tmp_path / "train", classes=3)
     class_folder(tmp_path / "test", classes=2)
-    with pytest.raises(InputError, match="but test has 2 of 3 classes, without c2; expected"):
+    with pytest.raises(InputError, match="but test has 2 of 3 classes, c2 missing; expected"):
         kind(str(tmp_path)).prepare()
     source = kind(str(tmp_path), layout="splits")
     source.prepare()
