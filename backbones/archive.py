@@ -47,7 +47,7 @@ _LONGEST_READ = 1 << 20
 
 
 def is_saved_model(directory: Path) -> bool:
-    """Whether `directory` contains the file `saved_model.pb`, as every SavedModel does."""
+    """Whether `directory` contains `saved_model.pb`, which `tf.saved_model.save` writes."""
     return (directory / GRAPH_FILE).is_file()
 
 
@@ -100,9 +100,8 @@ class _Unpacked:
     """A file that decompresses an archive, and limits how much `tarfile` may read at once.
 
     `tarfile` reads an extended header into memory as a whole, and a header with terabytes of zeros
-    compresses to a small archive. The limit of 1 MiB keeps an archive with a huge header from
-    filling the memory. Negative sizes and positions are refused, because a negative size in a
-    header makes `tarfile` loop for ever (CVE-2025-8194).
+    compresses to a small archive; the limit is 1 MiB. Negative sizes and positions are refused,
+    because a negative size in a header makes `tarfile` loop for ever (CVE-2025-8194).
     """
 
     def __init__(self, file: Any) -> None:
@@ -137,7 +136,7 @@ class _Unpacked:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens the archive as a TarFile; raises InputError if the archive is damaged."""
+    """Opens the archive as a TarFile; raises InputError if it is no tar archive, or damaged."""
     with archive.open("rb") as packed:
         start = packed.read(512)
         packed.seek(0)

@@ -27,8 +27,8 @@ class Variant:
       architecture: the sizes, including the 1,000-class head if the checkpoint has a head.
       checkpoint: the file name in the AugReg bucket; None for a model without published weights.
       sha256: SHA-256 of the checkpoint, 64 hex digits; None if it is not known. AugReg's authors
-        publish no digests. The digests in the catalogue are copied from other projects, which use
-        the digests to verify their own downloads of the same checkpoints.
+        publish no digests; the catalogue contains a digest only if independent projects verify
+        their own downloads of the checkpoint with this digest.
       top1: published top-1 accuracy on ImageNet-1k at 224 pixels, in percent.
     """
 

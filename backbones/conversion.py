@@ -103,8 +103,8 @@ def _load(checkpoint: Path, task: Task, expected: Architecture | None) -> dict[s
     if expected is not None and found != expected:
         raise CheckpointError(f"{checkpoint}: {_difference(found, expected)}")
     if task == "classification" and found.classes is None:
-        # Do not raise CheckpointError here: callers discard the file after a CheckpointError, but
-        # this file is a valid checkpoint.
+        # Do not raise CheckpointError here: after a CheckpointError, callers delete or rename the
+        # file, but this file is a valid checkpoint.
         raise InputError(
             f"{checkpoint}: array 'head/kernel' is missing; expected a head, which a classifier "
             "needs; use the checkpoint of a classifier"

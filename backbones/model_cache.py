@@ -3,11 +3,10 @@
 This module does not import TensorFlow, because the command line imports it and must start quickly.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
-created or copied again. The pipeline adds a SavedModel to `converted`, `random` or `remote`
-whenever a checkpoint, the code that converts checkpoints, or an object in a bucket has changed. If
-nothing were removed, the folders `converted`, `random` and `remote` would grow without limit. This
-module removes nothing from the folders `models`, `checkpoints` and `downloaded`, because these
-folders hold downloads and files that the user put there.
+created or copied again. These folders would grow without limit, because the pipeline adds a
+SavedModel whenever a checkpoint, the code that converts checkpoints, or an object in a bucket has
+changed. This module removes nothing from the folders `models`, `checkpoints` and `downloaded`,
+which hold downloads and files that the user put there.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """Inspects the graph and the functions of a SavedModel before TensorFlow runs any of them.
 
 This module reads the operations in `saved_model.pb` without loading the SavedModel, because
-`tf.saved_model.load` already runs a part of the graph.
+`tf.saved_model.load` already runs a part of the graph. A Session runs further parts, so the whole
+graph is checked.
 """
 
 from collections.abc import Iterable, Iterator

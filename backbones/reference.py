@@ -48,9 +48,10 @@ class ModelReference:
     def is_augreg(self) -> bool:
         """Whether the model belongs to the AugReg family.
 
-        With `--tune full`, a model outside the AugReg family gets the default hyperparameters of
-        the recipe `other_full` (`pipeline/recipes.py`). A SavedModel directory belongs to the
-        AugReg family if its variables have the names of an AugReg checkpoint.
+        The default recipe of `--tune full` and the default of `gate.min_accuracy` depend on the
+        family, and Transform checks the input range only for models of other families. A SavedModel
+        directory belongs to the AugReg family if its variables have the names of an AugReg
+        checkpoint; the name of the directory does not matter.
         """
         return self.entry is not None or self.is_checkpoint or _has_augreg_variables(self)
 

@@ -122,8 +122,8 @@ def resolve(
         "classification" (a classifier).
       precision: the precision of matrix products in a SavedModel that this function creates. For
         mixed precision, a model of the catalogue is converted from its checkpoint, because the
-        precision of a published SavedModel cannot be changed. A SavedModel that the user provides
-        keeps its own precision.
+        precision of a published SavedModel cannot be changed. Any other SavedModel keeps its own
+        precision.
       trusted: whether the graph of a downloaded SavedModel may contain operations that access
         files, the network or Python. This function checks the graph only if it downloads the
         SavedModel as an archive. To check any other SavedModel, call

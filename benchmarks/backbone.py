@@ -6,10 +6,11 @@
 The benchmark prints images/s and the fraction of the peak speed for the forward pass and for a full
 training step (forward, backward, SGD with momentum) of the SavedModel, with random weights. The
 peak speed is the speed, in FLOP/s, at which TensorFlow multiplies two square matrices in the
-model's precision. The benchmark tries several matrix sizes, and takes the highest speed. In every
-round, the benchmark multiplies matrices for a second before each step, and divides the speed of the
-step by the speed of the multiplication. The printed fraction of the peak speed is the median over
-all rounds, so that changes of the machine's speed hardly affect the result.
+model's precision. The benchmark tries several matrix sizes, and uses the size with the highest
+median speed. In every round, the benchmark multiplies matrices for a second before each step, and
+divides the speed of the step by the speed of the multiplication. The printed fraction of the peak
+speed is the median over all rounds, so that neither a drift of the machine's speed nor a single
+fast moment distorts the result.
 
 Floating-point operations are counted in two ways. The count "as published" assumes that every block
 computes its output for every token. For S/16, the count "as published" is 9.2 GFLOP per image in a

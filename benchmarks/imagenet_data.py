@@ -39,7 +39,7 @@ class Data:
     Attributes:
       about: a description of the images, which the benchmark prints.
       count: the number of images.
-      images: the images, in an iterable that can be read only once.
+      images: the images; they may be iterable only once.
     """
 
     about: str

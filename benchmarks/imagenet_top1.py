@@ -16,10 +16,9 @@ Public code preprocesses the images in two ways, which result in different pixel
   size is 224), and the central square is cut out, as in the code with which
   google-research/big_vision fine-tunes AugReg models (configs/transfer.py).
 
-The published figures are from the README of the TF-Hub collection. The README of the collection
-seems to have copied the published figures from the column `adapt_final_test` in AugReg's index of
-checkpoints. The models of the collection were also chosen from AugReg's index of checkpoints. We
-know no source that states with which preprocessing the published figures were measured.
+The published figures are from the README of the TF-Hub collection. They seem to be the column
+`adapt_final_test` of AugReg's index of checkpoints, from which the models of the collection were
+chosen. We know no source that states with which preprocessing the published figures were measured.
 
 Exit status: 0 if all images were measured, 1 if some images could not be read (stderr names them),
 2 if the command line is wrong, if the model or the data were not found, or if no image could be
@@ -170,8 +169,10 @@ def to_pixels(options: argparse.Namespace) -> "ToPixels":
 
 
 def central_square(encoded: "tf.Tensor", height: int, width: int) -> "tf.Tensor":
-    """Preprocesses like big_vision's `decode|resize_small(256)|central_crop(224)|value_range(-1,
-    1)`.
+    """Resizes an image and cuts out its centre, as big_vision does.
+
+    For 224 pixels, the function agrees with
+    `decode|resize_small(256)|central_crop(224)|value_range(-1, 1)`.
 
     Args:
       encoded: an encoded image, string [].

@@ -2,33 +2,31 @@
 
     python benchmarks/ingest.py [memory] [speed] [--images FOLDER] [--counts 3000 30000]
 
-`memory` and `speed` run `pipeline_runner.py` with vit_mini in a new process. A run on thousands of
-images takes minutes.
+`memory`, and `speed` for the nodes up to Transform, run `pipeline_runner.py` with vit_mini in a new
+process. A run on thousands of images takes minutes.
 
 memory: peak resident memory (VmHWM) of the process while a node runs. The benchmark compares a run
 on few images with a run on ten times as many images, once with `--tune full` and once with `--tune
 head`. All images have different content. All nodes run in one process, so the peak memory of a node
 includes memory that earlier nodes still hold.
 
-speed: images per CPU second. Other processes on the machine affect images per CPU second less than
-images per second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs without
-other nodes in a new process, once with one worker and once with two. For comparison, the process
-that runs ImageExampleGen also reads and decodes some of the files in a plain TensorFlow loop,
-before and after the node. Each printed speed is the median over all rounds. A printed ratio is the
-median of the ratios in all rounds, so it may differ slightly from the quotient of the two printed
-speeds. The speed of ImageExampleGen covers only the second half of the images that each worker
-reads, because the first half includes the time in which TensorFlow builds graphs. Separate rows of
-the output show the time that the node takes to start and to end. The benchmark compares the speed
-of ImageExampleGen with two workers to its speed with one worker, by wall-clock time and by CPU
-time. The speed by wall-clock time is useful only if two cores are free. The speed by CPU time needs
-no free cores: the benchmark divides the number of images by the CPU time of the slower worker,
-which is about the wall-clock time that two workers would take on two free cores. To measure the
-nodes up to Transform, the benchmark runs the pipeline on few images and on many images, ends each
-run after Transform, and divides the difference in the number of images by the difference in CPU
-time. The fixed costs of a run are the same for few and for many images, so they cancel out in the
-difference between two runs. `--images` is a folder of class folders with real JPEGs. The benchmark
-copies the JPEGs, and adds a few bytes to each copy, so that no two copies are equal. Without
-`--images`, the benchmark generates images.
+speed: images per CPU second, which other processes on the machine affect less than images per
+second of wall-clock time. In each of `--rounds` rounds, ImageExampleGen runs without other nodes in
+a new process, once with one worker and once with two. Before and after the node, the same process
+reads and decodes some of the files in a plain TensorFlow loop, for comparison. Each printed speed
+of ImageExampleGen is the median over all rounds. A printed ratio is the median of the ratios in all
+rounds, so it may differ slightly from the quotient of the two printed speeds. The speed of
+ImageExampleGen covers only the second half of the images that each worker reads, because TensorFlow
+builds graphs during the first half; separate rows show the time that the node takes to start and to
+end. Two workers are compared with one worker in two ways: by wall-clock time, which is useful only
+if two cores are free, and by the CPU time of the slower worker, as if each worker had a core of its
+own. To measure the nodes up to Transform, the benchmark runs the pipeline on few images and on many
+images, and divides the difference in the number of images by the difference in CPU time, so that
+the fixed costs of a run cancel out.
+
+`--images` is a folder of class folders with real JPEGs. The benchmark copies the JPEGs, and adds a
+few bytes to each copy, so that no two copies are equal. Without `--images`, the benchmark generates
+images.
 
 decoders: CPU time for reading and decoding an image with TensorFlow, Pillow and (if pyvips is
 installed) libvips, at full size and at an eighth of the width and height.
@@ -165,7 +163,7 @@ def _run(folder: Path, images: Path, tune: str, last: str) -> dict[str, NodeUse]
             *("--model", "vit_mini_fe", "--weights", "random", "--dataset", str(images)),
             *("--tune", tune, "--pipeline-root", str(folder / "runs" / name)),
             *("--set", "train.steps=2", "--set", "train.batch_size=16", "--min-accuracy", "0"),
-            *("--set", "data.max_leak=1"),  # accept test images that look like training images
+            *("--set", "data.max_leak=1"),  # copies of an image are near duplicates
         ],
         folder / f"{name}.log",
         last,

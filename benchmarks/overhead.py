@@ -4,12 +4,11 @@
 
 The benchmark runs the pipeline on 120 images of handwritten digits with `--tune head`: first in a
 new pipeline root, then in the same root, where every node is found in the cache. Before each run,
-the benchmark measures a process that only imports `tfx.components`. The benchmark divides the time
-of the run by the time of the import. Other work on the machine hardly changes the ratio of the two
-times, because it slows down the run and the import alike. The benchmark prints the median ratio
-over all rounds, once for wall-clock time and once for CPU time. The goal for the ratio of run time
-to import time is at most 4 in a new pipeline root, and at most 1.3 if every node is found in the
-cache.
+the benchmark measures a process that only imports `tfx.components`, and divides the time of the run
+by the time of the import, because other work on the machine slows down the run and the import
+alike. The benchmark prints the median ratio over all rounds, once for wall-clock time and once for
+CPU time. The goal is a ratio of at most 4 in a new pipeline root, and of at most 1.3 if every node
+is found in the cache.
 """
 
 import argparse

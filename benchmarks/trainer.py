@@ -15,11 +15,10 @@ and flip), metrics, history and logs. The bare `model.fit` has the same model, o
 and batch size as the loop, but trains on tensors in memory. Tracing and the first steps of a round
 are not timed. For `steps`, the benchmark prints the Trainer's speed twice: without checkpoints, and
 including the time to write a checkpoint every 500 steps, which is the default interval. Neither the
-Trainer nor `model.fit` runs validation. Keras uses XLA by default, but in this benchmark both the
-Trainer and `model.fit` use XLA only with `--jit-compile`. On a CPU, choose a model larger than
-vit_mini for `steps`. Decoding and training share the cores of a CPU, and training vit_mini on an
-image takes no longer than decoding the image, so the result for vit_mini would depend mostly on the
-decoder.
+Trainer nor `model.fit` runs validation. Both use XLA only with `--jit-compile`, although on a GPU
+Keras uses XLA by default. On a CPU, choose a model larger than vit_mini for `steps`: decoding and
+training share the cores, and training vit_mini on an image takes no longer than decoding the image,
+so the result for vit_mini would depend mostly on the decoder.
 
 input: speed of the Trainer's input pipeline (`TrainingData.batches`), once without augmentation and
 once with crop and flip, relative to the speed of a decoding loop. The decoding loop decodes images

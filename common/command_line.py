@@ -16,7 +16,7 @@ BAD_USAGE = 2  # the exit status that argparse uses for invalid arguments
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that prints an error as one line, without usage text, and exits with status 2."""
+    """A parser that prints an error as one line on stderr, without usage, and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_USAGE, f"{self.prog}: {make_printable(message)}; see --help\n")
@@ -37,7 +37,8 @@ def positive(text: str) -> int:
 def silence_stderr() -> Iterator[TextIO]:
     """A context that discards everything that is written to stderr.
 
-    The context yields a stream with which the caller can still write to the original stderr.
+    The context yields a stream with which the caller can still write to the original stderr. The
+    context does not catch exceptions, so the caller can print them after the context.
 
     Use this context for the first import of TensorFlow, because TensorFlow writes log lines to
     stderr while it is imported. The environment variable TF_CPP_MIN_LOG_LEVEL, which the context

@@ -27,10 +27,8 @@ logger = logging.getLogger(__name__)
 # Version of the index format; an index of another version is rebuilt.
 _FORMAT = 1
 # The index keeps the digest of a file only if the file was last changed more than `_SETTLED_AFTER`
-# nanoseconds before it was read. If a file changes twice in the same tick of the file system's
-# clock, the second change leaves the mtime and the ctime of the file the same. `_SETTLED_AFTER` is
-# 3 s: 2 s is the longest tick of a file system's clock (FAT), and 1 s is a margin, because a file
-# server's clock may differ from this machine's clock.
+# nanoseconds before it was read: 2 s, the longest tick of a file system's clock (FAT), and 1 s
+# because a file server's clock may differ from this machine's clock.
 _SETTLED_AFTER = 3_000_000_000
 _KEPT = 32  # number of index files that are kept; older index files are deleted
 _THREADS = 8
@@ -60,7 +58,7 @@ def index_path(cache: Path | None, key: str) -> Path | None:
     """Returns the path of the index for a set of files; None if `cache` is None.
 
     Args:
-      cache: the cache directory.
+      cache: the cache directory, whose files can all be created again.
       key: a string that identifies the set of files, such as the path of their folder.
     """
     name = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]

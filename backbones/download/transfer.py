@@ -138,8 +138,8 @@ class _Transfer:
         retry = Retry(
             total=None,
             connect=1,
-            # If the connection breaks during a response, urllib3 must not request the whole file
-            # again: `_Transfer.run` requests the missing bytes instead.
+            # urllib3 must not repeat a request whose response broke off: `_Transfer.run` repeats
+            # the request, and asks only for the missing bytes.
             read=False,
             redirect=False,  # `requests`, not urllib3, follows redirects
             status=self._patience.tries,

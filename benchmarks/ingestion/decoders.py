@@ -21,10 +21,9 @@ BARE = "TensorFlow"
 def measure_decoders(folder: Path) -> dict[str, float]:
     """Returns, for each decoder, the CPU milliseconds for reading and decoding an image.
 
-    The measurement runs in a new process. The function decodes all files in `folder` in three
-    rounds with each decoder, and returns the mean CPU time per file in the fastest round. The first
-    round may be slower, because the files may not be in the page cache yet. If pyvips is not
-    installed, the result has no values for libvips.
+    The measurement runs in a new process. Each value is the mean CPU time per file in the fastest
+    of three rounds over all files in `folder`, so that the files are in the page cache. If pyvips
+    is not installed, the result has no values for libvips.
     """
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.ingestion.decoders", str(folder)],

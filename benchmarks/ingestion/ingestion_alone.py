@@ -1,4 +1,4 @@
-"""Measures ImageExampleGen on its own, and a plain loop that decodes the same files.
+"""Measures ImageExampleGen in a new process, between two plain loops that decode its files.
 
 python -m benchmarks.ingestion.ingestion_alone FOLDER OUTPUT WORKERS
 """
@@ -19,7 +19,7 @@ from common.image_counts import VARIABLE, read_counts_of_processes
 _PROJECT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BETWEEN_LOOKS = 0.02  # seconds between two readings of the workers' image counts
-_BARE_IMAGES = 600  # approximate number of images that the plain loop decodes
+_BARE_IMAGES = 600  # a plain loop decodes at least this many images, or all images
 
 
 class Worker(NamedTuple):

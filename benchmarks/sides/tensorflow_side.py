@@ -220,7 +220,7 @@ class TensorFlowSide:
     def input(
         self, *, model: str, batch_size: int, images: int, batches: int, rounds: int
     ) -> dict[str, Any]:
-        """Measures images/s of the Trainer's input pipeline alone, for each round."""
+        """Measures images/s of the Trainer's input pipeline (JPEGs, crop, flip), for each round."""
         material = self._material(model, images, "float32")
         dataset = iter(material.train(CROP_AND_FLIP).batches(batch_size))
         next(dataset)

@@ -55,7 +55,7 @@ def _peak() -> float:
     """Returns the peak memory of this process so far, in MiB.
 
     The function does not use `resource.getrusage`, because the `ru_maxrss` of a child process
-    includes the peak of its parent process.
+    starts at the memory of its parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
