@@ -136,7 +136,7 @@ class _Unpacked:
 
 @contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """Opens the archive as a TarFile; raises InputError if it is no tar archive, or damaged."""
+    """Opens the archive as a TarFile; raises InputError if it is damaged or not a tar."""
     with archive.open("rb") as packed:
         start = packed.read(512)
         packed.seek(0)

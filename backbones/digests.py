@@ -5,7 +5,7 @@ This module does not import TensorFlow, because the command line imports it and 
 The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
 Before the pipeline uses a downloaded model, or when it downloads the model again, it compares the
 model's digest with the digest of the first download. A model that the user put into the cache has
-no stored digest, and is used unchecked.
+no stored digest, and is checked only if it is a checkpoint whose digest is in the catalogue.
 """
 
 import hashlib

@@ -85,8 +85,8 @@ def published_layout(arrays: Arrays) -> dict[str, np.ndarray]:
 def infer_architecture(arrays: Arrays) -> Architecture:
     """Infers the architecture from the shapes of arrays in the published layout.
 
-    The function reads each size from a single array. `published_layout` checks that the shapes of
-    all other arrays fit the inferred architecture.
+    The function reads each size from one array, and counts blocks and units by their names.
+    `published_layout` then compares the shapes of all arrays with those of the architecture.
 
     Raises:
       CheckpointError: an array that determines a size is missing, or a size is impossible.

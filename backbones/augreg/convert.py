@@ -32,7 +32,7 @@ def convert(
     Args:
       arrays: float32 arrays by name, as `load_checkpoint` or `random_arrays` returns them.
         This function does not look for NaN and infinite values, because `load_checkpoint` has
-        already refused them, and a second check of 1.3 GB of arrays would take long.
+        already refused them, and a second check of up to 1.3 GB of arrays would take long.
       directory: the directory to write, which does not exist yet or is empty. If writing fails, the
         directory contains no incomplete SavedModel.
       task: "fe" for a feature extractor, "classification" for a classifier. A feature extractor

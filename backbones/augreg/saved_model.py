@@ -22,11 +22,11 @@ class _Reusable(tf.Module):
 def write_saved_model(model: VisionTransformer, directory: Path) -> None:
     """Writes `model` as a SavedModel that TensorFlow loads without this project's code.
 
-    `tf.saved_model.load` returns an object `obj`, which is called as `obj(images, training=False)`,
-    accepts batches of any size, and returns the outputs of `model`. The lists `obj.variables` and
-    `obj.trainable_variables` contain all variables, named as in the checkpoint; the list
-    `obj.regularization_losses` is empty. The signature `serving_default` takes `images` and returns
-    `outputs`.
+    `tf.saved_model.load` returns an object `obj`. The call `obj(images, training=False)` takes the
+    images of `model`, in batches of any size, and returns the outputs of `model`. The lists
+    `obj.variables` and `obj.trainable_variables` contain all variables, named as in the checkpoint;
+    the list `obj.regularization_losses` is empty. The signature `serving_default` takes `images`
+    and returns `outputs`.
 
     Args:
       model: the model to write.
