@@ -166,7 +166,7 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            # An error here is usually a network failure, so try again at the next renewal.
+            # The network may have failed, so try again at the next renewal.
             except Exception as error:
                 print_notice(
                     f"{self._path}: this lease could not be renewed ({error}); trying again"
