@@ -283,7 +283,7 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived.
+    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived; else does nothing.
 
     Call this function before an action that must not happen after Ctrl-C, such as pushing a model,
     because the main thread still runs for a moment after Ctrl-C.

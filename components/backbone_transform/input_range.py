@@ -22,7 +22,7 @@ Labelled = tuple[Sequence[bytes], np.ndarray]
 
 
 def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -> str:
-    """Compares, for each pixel range, how well features separate some training images by class.
+    """Compares the pixel ranges by how well features separate the classes of some training images.
 
     Args:
       backbone: directory of the backbone's SavedModel.
