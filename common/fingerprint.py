@@ -31,7 +31,7 @@ _EXPORT_ID = "fingerprint.pb"
 
 
 def hash_directory(directory: str | Path) -> str:
-    """Returns the SHA-256 (64 hex digits) of the names and contents of a directory's files.
+    """Returns the SHA-256 (64 hex digits) of names and contents of all files below `directory`.
 
     The function skips `fingerprint.pb`, which contains a random ID, so that SavedModels that were
     converted from the same checkpoint have the same SHA-256.

@@ -12,8 +12,8 @@ def heavy_imports() -> Iterator[None]:
     Importing TensorFlow or TFX creates millions of objects, such as functions and classes, which
     live as long as the process. Without this context, the garbage collector would examine millions
     of objects again and again, during the import and later. Inside the context, the garbage
-    collector is off. After the context, the garbage collector never examines the objects that were
-    created inside the context.
+    collector is off. After the context, the garbage collector never examines the objects that
+    existed at the end of the context.
     """
     was_enabled = gc.isenabled()
     gc.disable()

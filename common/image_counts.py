@@ -21,8 +21,8 @@ _ORDER = sys.byteorder
 class _Count:
     """The number of images that this process has read for the running node.
 
-    The process maps the file with its count into memory, because writing 8 bytes to memory for each
-    image is faster than writing to a file with a system call.
+    The process maps the file with its count into memory, so that the file always has the latest
+    count, although each image costs only a write of 8 bytes to memory.
     """
 
     def __init__(self) -> None:

@@ -34,26 +34,24 @@ def wilson_lower_bound(hits: int, images: int, confidence: float) -> float:
       hits: the number of correctly classified images.
       images: the number of images, at least 1.
       confidence: the confidence that the fraction is at least the bound, in [0, 1). For a
-        confidence of 0.5 or less, the function returns the measured fraction, `hits / images`,
-        because a lower bound above the measured fraction would make no sense.
+        confidence of 0.5 or less, the function returns the measured fraction, `hits / images`.
     """
     return wilson_interval(hits, images, max(0.0, 2 * confidence - 1))[0]
 
 
 def images_needed(floor: float, confidence: float) -> int | None:
-    """Returns how many test images a model needs to reach an accuracy bound of at least `floor`.
+    """Returns the smallest number of test images with which a perfect model reaches `floor`.
 
-    The accuracy bound is the lower confidence bound of the model's accuracy. A model has the
-    highest accuracy bound if it classifies all n test images correctly. The highest accuracy bound
-    is n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
+    If a model classifies all n test images correctly, the lower confidence bound of its accuracy is
+    n / (n + z²), where z is the quantile of the standard normal distribution for `confidence`.
 
     Args:
       floor: the required lower confidence bound of the accuracy, in [0, 1].
       confidence: the confidence of the lower bound, as in `wilson_lower_bound`.
 
     Returns:
-      The smallest sufficient number of test images, at least 1; None if no number is sufficient,
-      because `floor` is 1.
+      The number of test images, at least 1; None for a floor of 1, which no number of images can
+      reach.
     """
     z = _quantile(max(confidence, 0.5))
     if z == 0:

@@ -49,11 +49,10 @@ class Timing:
       expiry: time without a renewal after which a waiting process takes the lease over. The waiting
         process measures the time without a renewal with its own clock, so the clocks of different
         machines need not agree.
-      settle: time that a process waits after it has written the file of the lease, before it reads
-        the file again. If two processes write the file of the lease at about the same time, the
-        file then names the process that wrote last, and this process gets the lease. `settle` must
-        be longer than a write takes, so that two competing processes have both written the file
-        before either of them reads it again.
+      settle: time between writing the file of the lease and reading the file again. If two
+        processes write at about the same time, the file then names the process that wrote last,
+        which gets the lease. `settle` must be longer than a write takes, so that both processes
+        have written the file before either of them reads it again.
     """
 
     renewal: float = 15.0
@@ -166,7 +165,7 @@ class _BucketLease:
                     self._taken_by = owner
                     return
                 self._write()
-            # An error here is usually a network failure, so try again at the next renewal.
+            # The network may have failed, so try again at the next renewal.
             except Exception as error:
                 print_notice(
                     f"{self._path}: this lease could not be renewed ({error}); trying again"

@@ -22,9 +22,8 @@ def hold_lock(target: Path) -> Iterator[None]:
     nothing happens. The log record of the warning has the attribute `waits_for`, whose value is
     `target`.
 
-    If the process is killed, the operating system releases the lock. The lock file of a killed
-    process stays on the disk. The next process that takes the lock deletes the lock file of the
-    killed process when it releases the lock.
+    Releasing the lock deletes the lock file. If the process is killed, the operating system
+    releases the lock, and the next holder of the lock deletes the lock file.
 
     If `target` is a directory, the caller must write a temporary directory `.<name>.*` next to
     `target`, and rename it to `target` at the end. If killed processes have left temporary

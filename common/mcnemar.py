@@ -5,10 +5,11 @@ def mcnemar(better: int, worse: int) -> float:
     """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
 
     The test uses only the images that exactly one of the two models classifies correctly. If the
-    models are equally good, each of them is right on about half of the images on which only one
-    model is right, so the test is a binomial test with probability 1/2.
+    models are equally good, each of these images is classified correctly by either model with
+    probability 1/2, so the test is a binomial test.
 
-    References: McNemar, Psychometrika 12 (1947); exact version: Edwards, Psychometrika 13 (1948).
+    References: Q. McNemar, Psychometrika 12 (1947); exact version: A. L. Edwards, Psychometrika 13
+    (1948).
 
     Args:
       better: number of images that only the first model classifies correctly.

@@ -9,8 +9,8 @@ from typing import Any
 from common.buckets import check_reachable
 from common.errors import InputError
 
-# The time limit of a request to Google Cloud Storage in seconds. The default limit of Google's
-# client is two minutes.
+# The time limit, in seconds, of each attempt of a request to Google Cloud Storage. The default of
+# Google's client is one minute.
 _PATIENCE = 20
 _THREADS = 16
 _GOOGLE = "gs://"

@@ -18,7 +18,7 @@ def adopt_orphans() -> None:
     """Makes this process the new parent of any descendant whose parent process exits.
 
     Beam starts its workers through a shell. Without this call, Beam's workers would become children
-    of the init process when the shell exits, and `descendants` would not find them.
+    of another process, such as init, when the shell exits, and `descendants` would not find them.
 
     Raises:
       OSError: the kernel does not permit the system call `prctl`, for example in a sandbox.
@@ -56,7 +56,7 @@ def kill_descendants(patience: float) -> None:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Yields the ID of each running process and the ID of its parent."""
+    """Yields the ID of each process that has not ended, and the ID of its parent."""
     for directory in Path("/proc").iterdir():
         if not directory.name.isdecimal():
             continue

@@ -22,8 +22,8 @@ def make_bars(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Do not let Rich redirect stdout and stderr. Rich would print the output of libraries above
-        # the bars, but this output belongs in the log file.
+        # Rich would redirect stdout and stderr, and print the output of libraries above the bars,
+        # but the output of libraries belongs in the log.
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -1,4 +1,4 @@
-"""Temporarily changes a library's behaviour by replacing an attribute of a module or class."""
+"""Temporarily replaces an attribute of a library that offers no hook."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -9,12 +9,11 @@ with only a part of the data.
 This project's programs rely on the signal handler that CPython implements in C, which runs even
 while the main thread is in a call to TensorFlow. CPython's signal handler writes the number of the
 signal to a pipe (see `signal.set_wakeup_fd`). A second thread reads the number of the signal from
-the pipe, and ends the process. A signal ends the process immediately, as `kill -9` would, so that
-the pipeline completes, records and pushes nothing after Ctrl-C. At whatever moment the process
-ends, the next run can continue from the files on the disk.
+the pipe, and ends the process. After a signal, the pipeline completes, records and pushes nothing.
+The files on the disk are the same as after `kill -9`, and the next run can always continue from
+them.
 
-A signal does not immediately end a process that is training a model: if there are unsaved training
-steps, the training job first writes a checkpoint.
+Only a training with unsaved steps delays the end of the process: it first writes a checkpoint.
 """
 
 import atexit
@@ -284,7 +283,7 @@ def call_before_end(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def stop_here() -> None:
-    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived.
+    """Ends the process if a signal (Ctrl-C, SIGTERM or SIGHUP) has arrived; else does nothing.
 
     Call this function before an action that must not happen after Ctrl-C, such as pushing a model,
     because the main thread still runs for a moment after Ctrl-C.

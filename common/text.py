@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from common.urls import remove_secrets
 
-# Harmless characters for which `str.isprintable` returns False: the zero-width joiners in Persian
-# and Indian words and in emoji, and the special spaces of French and Japanese.
+# Harmless characters for which `str.isprintable` returns False: the zero-width joiner and
+# non-joiner, which Persian and Indian words and emoji contain, and the spaces of French and
+# Japanese.
 _HARMLESS = "\u200c\u200d\xa0\u202f\u3000"
 
 

@@ -4,7 +4,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterable
 
-# Maps a top-level package to its distribution on PyPI, if their names differ.
+# Maps a top-level package to its distribution, if their names differ.
 _DISTRIBUTIONS = {
     "PIL": "pillow",
     "pipeline_runner": "vit-pipeline",

@@ -1,4 +1,4 @@
-"""Connects to Vertex AI with the user's credentials.
+"""Finds Google Cloud credentials, and initialises the client library of Vertex AI.
 
 This module loads quickly, because it does not import TensorFlow.
 """

@@ -26,8 +26,8 @@ _TEXT = ast.Constant("wording")
 def remove_wording(tree: ast.Module) -> None:
     """Removes docstrings, and puts a constant in place of other strings that only people read.
 
-    The resulting tree can be hashed, but it cannot be compiled, because a function that contained
-    only a docstring now has an empty body.
+    The resulting tree can be hashed, but it cannot be compiled, because blocks may be empty, such
+    as the body of a function that contained only a docstring.
     """
     _Neutral().visit(tree)
 

@@ -25,8 +25,8 @@ WARNING = "warning"  # the custom property of the TransformGraph artifact that c
 class Executor(executor.Executor):
     """TFX's executor of Transform, extended to pass the backbone's path to `preprocessing_fn`.
 
-    The executor also copies `counts.json`, which contains the number of images in each split, into
-    the artifact of the transformed examples.
+    The executor also copies `counts.json`, which contains the numbers of images, into the artifact
+    of the transformed examples.
     """
 
     def Do(  # noqa: N802 (TFX requires this name)

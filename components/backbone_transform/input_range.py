@@ -12,9 +12,9 @@ from trainer.preprocessing import IMAGE, LABEL, decode_images
 
 MOST_IMAGES = 200
 _BATCH = 8
-# The user gets a warning only if significantly more images are classified correctly with another
-# range than with the configured range (one-sided McNemar's test, 5 %), and if the share of
-# correctly classified images is larger by at least `_MIN_ADVANTAGE`.
+# An image counts as correct if its nearest neighbour has the same class. The user gets a warning
+# only if another range gives significantly more correct images than the configured range (one-sided
+# McNemar's test, 5 %), and if the share of correct images is larger by at least `_MIN_ADVANTAGE`.
 _CRITICAL_VALUE = 1.645
 _MIN_ADVANTAGE = 0.05
 
@@ -22,7 +22,7 @@ Labelled = tuple[Sequence[bytes], np.ndarray]
 
 
 def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -> str:
-    """Compares the pixel ranges by how well the backbone's features separate the classes.
+    """Compares the pixel ranges by how well features separate the classes of some training images.
 
     Args:
       backbone: directory of the backbone's SavedModel.
@@ -51,7 +51,7 @@ def warn_of_input_range(backbone: str, files: Sequence[str], input_range: str) -
 
 
 def read_balanced_sample(files: Sequence[str]) -> Labelled:
-    """Returns up to `MOST_IMAGES` images and their labels, balanced over the classes."""
+    """Returns up to `MOST_IMAGES` images and their labels, about equally many of each class."""
     spec = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
     label_of = {LABEL: spec[LABEL]}
     records = tf.data.TFRecordDataset(sorted(files), "GZIP", num_parallel_reads=None)

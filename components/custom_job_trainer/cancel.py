@@ -80,10 +80,10 @@ def _exit_on_sigterm(*_: Any) -> None:
 def _may_appear_later(error: BaseException) -> bool:
     """Whether Vertex AI may have created a job that it does not list yet.
 
-    If the step was interrupted while it created the job, or if Vertex AI had a server error, the
-    job may appear in Vertex AI's list of jobs a little later. If Vertex AI refused to create the
-    job, no job will appear in the list. If the step was waiting for the job to end, the job is
-    already in Vertex AI's list of jobs.
+    If the request that creates the job was interrupted, or its response was lost because of a
+    server error, the job may appear in Vertex AI's list of jobs a little later. If Vertex AI
+    refused the request, there is no job. If the step was already waiting for the job to end, the
+    job is listed.
     """
     return not isinstance(error, Exception) or isinstance(error, exceptions.ServerError)
 

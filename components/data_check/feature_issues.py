@@ -148,7 +148,7 @@ def find_outliers(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, f
     The distance of an image is the mean cosine distance to the 10 nearest images of its class, as
     in Kuan and Mueller, 2022, "Back to the Basics: Revisiting Out-of-Distribution Detection
     Baselines". An image is an outlier if its distance is larger than Q3 + 1.5 (Q3 - Q1), where Q1
-    and Q3 are the first and the third quartile of the distances of all images (Tukey, 1977,
+    and Q3 are the first and the third quartile of all computed distances (Tukey, 1977,
     "Exploratory Data Analysis").
 
     Args:

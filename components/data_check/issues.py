@@ -125,17 +125,15 @@ def count_leaks(issues: Iterable[Issue]) -> int:
 
 
 def check_leaks(issues: Sequence[Issue], tested: int, max_leak: float) -> None:
-    """Raises an error if too many test images look the same as an image of another split.
+    """Checks the share of test images that look the same as an image of another split.
 
     Args:
       issues: the issues that were found.
       tested: the number of test images.
-      max_leak: the largest allowed share of test images that look the same as an image of another
-        split, from 0 to 1.
+      max_leak: the largest allowed share of the test images, from 0 to 1.
 
     Raises:
-      RefusedError: the share of test images that look the same as an image of another split is
-        larger than `max_leak`.
+      RefusedError: the share is larger than `max_leak`.
     """
     leaks = count_leaks(issues)
     if not tested or leaks / tested <= max_leak:

@@ -15,9 +15,10 @@ from components.data_check.views import SIDE, Views
 # `components.data_check.views`).
 LEAST_LIKENESS = 0.95
 _BANDS, _BITS = 4, 16
-# Two images are compared only if their 64-bit perceptual hashes agree in at least one of four bands
-# of 16 bits. If more than `_COMMON` images have the same 16 bits in a band, as blank images do,
-# this agreement does not count, because comparing so many images would be slow.
+# Two images are compared only if the 64-bit perceptual hash of one image and the hash of a view of
+# the other image agree in at least one of four bands of 16 bits. An agreement in 16 bits that more
+# than `_COMMON` images share, as blank images do, does not count, because comparing so many images
+# would be slow.
 _COMMON = 200
 
 
@@ -40,10 +41,9 @@ def find_near_duplicates(images: Sequence[Views]) -> list[Pair]:
     The function also finds copies of an image that are re-encoded, mirrored, scaled down, or
     cropped by up to 5 %.
 
-    To save time, the function compares the small grey copies of two images only if the 64-bit
-    perceptual hashes of these images agree in at least one of four bands of 16 bits. Because the
-    function compares only a few of the pairs, its running time grows only slightly faster than the
-    number of images.
+    The function compares the small grey copies of two images only if the images share 16 of the 64
+    bits of a perceptual hash, so the running time grows only slightly faster than the number of
+    images.
 
     Args:
       images: the views of each image (see `components.data_check.views`).

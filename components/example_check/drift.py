@@ -24,12 +24,10 @@ def find_drift(
     the class shares. The divergence is 0 if the shares are equal, and 1 if the two datasets have no
     class in common.
 
-    The function does not use the L-infinity distance (the largest change of a share), which TFDV's
-    comparator could also compute, because no limit on this distance suits all datasets. In a
-    dataset of 200 classes, 20 classes can vanish without any share changing by more than 0.01, so
-    only a limit below 0.01 on the L-infinity distance would detect the change. In a dataset of 2
-    classes and 40 images, however, a share can change by 0.1 by chance, so a limit below 0.1 would
-    cause false alarms.
+    The function does not use the L-infinity distance (the largest change of a share), because no
+    limit on the L-infinity distance suits all datasets: 20 of 200 classes can vanish without any
+    share changing by more than 0.01, but with 2 classes and 40 images, chance alone can change a
+    share by 0.1.
 
     Args:
       classes: the class names.

@@ -1,4 +1,4 @@
-"""Checks whether too many images are quarantined, and whether images look nearly black."""
+"""Checks whether too many images are quarantined, and whether 16-bit images are nearly black."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice

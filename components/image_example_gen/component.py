@@ -69,10 +69,9 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           classes: the class names for which the pipeline was built, as JSON.
           max_side: the longest allowed side of an image, in pixels; larger images are scaled down.
           max_pixels: the largest allowed number of pixels; images with more pixels are quarantined.
-          max_value: the pixel value of white in images with more than 8 bits per channel. If
-            `max_value` is 0, the node uses the value of white that the image file states. If the
-            file of an image with 16 bits per channel does not state the value of white, the node
-            assumes that 65535 is white.
+          max_value: the pixel value of white in images with more than 8 bits per channel; 0 for the
+            value that the image file states, or, if the file of an image with 16 bits per channel
+            states no value, for 65535.
           split_by: `CONTENT` or `NEAR_DUPLICATES`, see `components.image_example_gen.split`.
           source_fingerprint: the fingerprint of the images and labels.
           code_fingerprint: the fingerprint of the executor's code.

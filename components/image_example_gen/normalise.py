@@ -39,13 +39,15 @@ class Normalised(NamedTuple):
 def normalise(encoded: bytes, limits: Limits) -> Normalised:
     """Converts an encoded image to an upright RGB JPEG within `limits`, if it is not one yet.
 
-    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. An image
-    that is not an upright RGB JPEG within `limits` is converted to a JPEG of quality 98 without
-    chroma subsampling. Of an animation, the function converts only the first frame. Transparent
-    images get a white background.
+    An upright RGB JPEG within `limits` is decoded only as a check, and returned unchanged. Any
+    other image (PNG, GIF, BMP, WebP, TIFF, grey, CMYK, with alpha, rotated by EXIF, or with a
+    longer side above `max_side` pixels) is converted to a JPEG of quality 98 without chroma
+    subsampling. Of an animation, the function converts only the first frame. Transparent images get
+    a white background.
 
-    The function decodes JPEG, PNG, GIF, BMP and WebP with the same TensorFlow ops as the exported
-    model, so that an image has the same pixels in training and in serving.
+    The function decodes JPEG, PNG, GIF, and all BMP and WebP images that TensorFlow can decode,
+    with the same ops as the exported model, so that an image has the same pixels in training and in
+    serving.
 
     Raises:
       UnusableError: the image cannot be decoded.

@@ -13,7 +13,7 @@ _START = b"\xff\xd8"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The frame-header markers of sequential JPEGs. In a JPEG that is not sequential, such as a
 # progressive JPEG, `is_plain_jpeg` counts the scans, because decoding a JPEG with very many scans
-# takes minutes.
+# may take minutes.
 _SEQUENTIAL = (0xC0, 0xC1)
 # The marker that begins a scan. Compressed data cannot contain this marker, because in compressed
 # data a zero byte follows each 0xFF.

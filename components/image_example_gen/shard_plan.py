@@ -1,4 +1,7 @@
-"""Assigns the images of each split to shards. A shard is a TFRecord file."""
+"""Assigns the images of each split to shards, depending only on the list of images.
+
+A shard is a TFRecord file.
+"""
 
 import dataclasses
 import hashlib
@@ -10,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from components.image_example_gen.sources.base import SPLITS, TRAIN, ImageReference
 
-SHARD_BYTES = 128_000_000  # the approximate total size of a shard's images, in bytes
+SHARD_BYTES = 128_000_000  # approximate total size of a shard's images, as files of the source
 # A train split of at least 800 images has at least 8 shards, so that training can read several
 # shards at a time.
 _TRAIN_SHARDS, _TRAIN_IMAGES = 8, 800

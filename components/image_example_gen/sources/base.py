@@ -34,10 +34,10 @@ class ImageReference(NamedTuple):
       location: a string that tells the method `read` of the source where the image is.
       size: number of bytes; 0 if the file could not be read.
       digest: a hash that identifies the image's bytes, 64 hex digits; empty if the file could not
-        be read. On a disk, the digest is the SHA-256 of the bytes. In Google Cloud Storage, the
-        digest is the SHA-256 of the checksum that the bucket stores. On other storage, the digest
-        is the SHA-256 of the size and the modification time, so two copies of an image have
-        different digests.
+        be read. For a file on a disk and for an image in a TFRecord file, the digest is the SHA-256
+        of the bytes. For a file in Google Cloud Storage, the digest is the SHA-256 of the checksum
+        that the bucket stores. For a file on other storage, the digest is the SHA-256 of the size
+        and the modification time, so two copies of an image usually have different digests.
       split: the split to which the source assigns the image: TRAIN, VALIDATION or TEST; empty if
         the source assigns no split.
       group: the name of a group of images that must be in the same split; empty if the image is in
@@ -103,7 +103,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, cache: Path | None = None) -> None:
-        """Downloads the data, if the images cannot be read without a download.
+        """Makes sure that the images can be read, and downloads the data if necessary.
 
         Args:
           cache: see the method `images`.

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from common.errors import InputError
 
 _GOOGLE = "gs://"
-_PATIENCE = 20  # time limit of a list request and its retries, in seconds; Google's default is 120
+# The time limit, in seconds, of the request for one page of a listing, and of the retries of this
+# request. Google's defaults are 60 for a request and 120 for its retries.
+_PATIENCE = 20
 
 
 class ListedFile(NamedTuple):

@@ -37,11 +37,10 @@ def open_object(uri: str) -> IO[bytes]:
 
 
 class _OSErrors:
-    """A context manager that converts Google's exceptions about missing or forbidden objects to
-    OSErrors.
+    """A context that turns Google's exceptions about a missing or forbidden object into OSErrors.
 
-    Exceptions about the network or the service are raised unchanged, because they do not mean that
-    the object is missing or forbidden.
+    Exceptions about the network or the service are raised unchanged, because they say nothing about
+    the object.
     """
 
     def __init__(self, uri: str) -> None:

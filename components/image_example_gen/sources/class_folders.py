@@ -90,8 +90,7 @@ class ClassFolders(Source):
 
     @abc.abstractmethod
     def files(self) -> list[tuple[str, str]]:
-        """Returns the relative path and the path or URI of each visible file in a class folder or
-        split folder.
+        """Returns pairs of relative path and path (or URI) of all visible files in folders.
 
         A relative path, such as `daisy/1.jpg` or `train/daisy/1.jpg`, starts in the folder of the
         source. Every call returns the same list, in the same order.
@@ -131,10 +130,7 @@ class ClassFolders(Source):
             check_classes(found, self._path)
 
     def _hint_at_nested_folder(self) -> str:
-        """Returns the text "did you mean FOLDER?" for the error message, where FOLDER is the folder
-        in `path` that contains the class folders. Returns an empty string if there is no such
-        folder.
-        """
+        """Returns a hint that names the only folder, if all class folders are in it; else empty."""
         paths = [name.split("/") for name, _ in self.files()]
         below = {path[1] for path in paths if len(path) > 2}
         is_nested = len(below) > 1 and all(len(path) > 2 for path in paths)

@@ -44,8 +44,6 @@ class ClassList:
 
 
 def sort_names(names: Collection[str]) -> list[str]:
-    """Sorts class names. If all names are whole numbers, sorts the names by value, so that 10
-    follows 9.
-    """
+    """Sorts class names; if all are whole numbers, by their values, so that 10 follows 9."""
     are_numbers = all(name.isascii() and name.isdecimal() for name in names)
     return sorted(names, key=int) if are_numbers else sorted(names)

@@ -1,4 +1,4 @@
-"""Finds images that a dataset contains in more than one split, or in more than one class.
+"""Finds images with the same bytes in more than one split of the source, or in more than one class.
 
 This module does not import TensorFlow, which takes seconds to import.
 """
@@ -27,7 +27,7 @@ def find_copies(images: Iterable[ImageReference]) -> Iterator[list[ImageReferenc
 
 
 def are_across_splits(copies: Sequence[ImageReference]) -> bool:
-    """Whether the copies of an image are in more than one split."""
+    """Whether the copies of an image are in more than one of the splits that the source gives."""
     return len({_RANKS[image.split] for image in copies}) > 1
 
 
@@ -37,8 +37,7 @@ def are_across_classes(copies: Sequence[ImageReference]) -> bool:
 
 
 def choose_dropped(images: Sequence[ImageReference]) -> set[str]:
-    """Returns the file names of the copies to remove. The remaining copies of an image have the
-    same label and the same split.
+    """Returns the file names of the copies to remove, so that each image has one label and split.
 
     If an image has several labels, all its copies are removed, because nobody knows which label is
     right. If copies of an image are in several splits, only the copies in one split are kept: in
