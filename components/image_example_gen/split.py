@@ -35,12 +35,11 @@ def assign_splits(
     of an image are always in the same split, and an image stays in its split when other images are
     added or removed.
 
-    Each class needs an image in the train split, and in each split that the dataset lacks. In a
-    small class, the digests may assign no image to a split that needs one. A split that lacks an
-    image of a class gets one from the split with the most images of that class: the image with the
-    lowest digest. If a class has too few different images for all splits that need one, none of its
-    images is moved. If images are added to a class later, an image that was moved between splits
-    may return to the split that its digest determines.
+    Each class needs an image in the train split, and in each split that the dataset lacks. If the
+    digests assign no image of a small class to a split that needs one, the split gets one from the
+    split with the most images of that class: the image with the lowest digest. If a class has fewer
+    different images than splits that need one, none of its images is moved. If images are added to
+    a class later, an image that was moved may return to the split that its digest determines.
 
     Args:
       images: all images of the source.
@@ -67,10 +66,9 @@ def assign_splits(
 def _keys(images: Sequence[ImageReference], alike: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Returns a key of 64 hex digits for each image. Images with the same key get the same split.
 
-    The key is the digest of the image, or of the name of its group. If two groups contain copies of
-    the same image, or images that look the same, the images of both groups get the same key: the
-    smaller of the two keys. An image that could not be read, and that belongs to no group, has an
-    empty key.
+    The key is the digest of the image, or of the name of its group. Groups that contain copies of
+    the same image, or images that look the same, have one key: the smallest of their keys. An image
+    that could not be read, and that belongs to no group, has an empty key.
     """
     keys = [_hash(image.group) if image.group else image.digest for image in images]
     if not alike and not any(image.group for image in images):

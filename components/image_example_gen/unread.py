@@ -1,14 +1,13 @@
 """Notes about images that a run could not read.
 
 A run computes the fingerprint of the source before it reads the images. If an image file disappears
-after the fingerprint was computed and before the image is read, the run quarantines the image, but
-the fingerprint still includes the image. If the missing file exists again in the next run, that run
-computes the same fingerprint, so TFX would take the examples of the earlier run, which lack the
-image, from the cache. To keep TFX from reusing incomplete examples, a run writes a note with the
-names of the images that it could not read. If an image that the note names can be read again, the
-next run computes a different fingerprint, and reads all images of the source again. The notes are
-in the pipeline root, or in `cloud.state_dir`, where both local runs and runs on a cluster can read
-files.
+in between, the run quarantines the image, but the fingerprint still includes the image. If the file
+exists again in the next run, that run computes the same fingerprint, so TFX would take the examples
+of the earlier run, which lack the image, from the cache. To keep TFX from reusing incomplete
+examples, a run writes a note with the names of the images that it could not read. If an image that
+the note names can be read again, the next run changes the fingerprint, and reads all images of the
+source again. The notes are in `cloud.state_dir`, or, if it is not set, in the pipeline root, where
+later runs find them with every runner.
 """
 
 import json
@@ -37,7 +36,7 @@ def note_unread(directory: str, fingerprint: str, file_names: Sequence[str]) -> 
 
 
 def read_unread(directory: str, fingerprint: str) -> list[str]:
-    """Returns the file names of the images that the last run on the same source could not read.
+    """Returns the file names of the images that a run with this fingerprint could not read.
 
     Args:
       directory: the directory of the notes.

@@ -17,8 +17,8 @@ _FILE_NAME = "data_tfrecord"
 
 @contextmanager
 def open_shard(split_uri: str, index: int, count: int) -> Iterator[Callable[[bytes], None]]:
-    """A context manager that writes one TFRecord file. If the `with` statement ends with an error,
-    no file remains.
+    """A context manager that writes one TFRecord file, which appears when the `with` statement ends
+    without an error.
 
     The file is in gzip format, because readers of Examples artifacts expect gzip files. The
     compression level is 0, because compression would make the encoded images only 2 % smaller,

@@ -125,8 +125,8 @@ def measure(answers: Mapping[str, Any], labels: np.ndarray) -> _Sums:
     accepted = np.reshape(answers.get("accepted", np.ones(len(labels))), -1).astype(bool)
     is_right = probabilities.argmax(-1) == labels
     # For an undecodable image, `probabilities.max` is 1, because `count_invalid_as_wrong` adds a
-    # class with the probability 1. For an undecodable image, the calibration bins use 0, the
-    # probability that the model itself outputs for each class.
+    # class with the probability 1. The calibration bins use 0 instead, the probability that the
+    # model itself outputs for each class.
     is_valid = np.reshape(answers.get("valid", np.ones(len(labels))), -1).astype(bool)
     confidences = np.where(is_valid, probabilities.max(-1), 0)
     likelihood = negative_log_likelihood(probabilities, labels)

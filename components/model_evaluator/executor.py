@@ -44,10 +44,9 @@ class Executor(executor.Executor):
     is blessed.
 
     TFX blesses a model whose metrics are within the thresholds of the EvalConfig. This project's
-    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, and not
-    with confidence bounds. This project's gate compares the lower confidence bounds of accuracy and
-    recall with the required values. The gate computes its verdict from the table of predictions
-    that Evaluator writes.
+    EvalConfig has no thresholds, because TFMA compares thresholds with measured values, whereas the
+    gate compares the lower confidence bounds of accuracy and recall with the required values. The
+    gate computes its verdict from the table of predictions that Evaluator writes.
     """
 
     @keep_models()

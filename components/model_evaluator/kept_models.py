@@ -35,8 +35,7 @@ def make_tfma_keep(models: Sequence[Any]) -> None:
     """Makes TFMA share its loaded models with `load_kept_model`.
 
     TFMA and `load_kept_model` share models only while `keep_models` is active, and only within one
-    process. On a cluster, TFMA loads the models in Beam's worker processes, so the models are not
-    shared.
+    process: models that the worker processes of a Beam cluster load are not shared.
 
     Args:
       models: `tfma.types.EvalSharedModel`s.

@@ -22,12 +22,11 @@ class Limit:
     Attributes:
       name: the name of the metric, such as "accuracy" or "recall of roses".
       value: the measured value, in [0, 1].
-      bound: the number that is compared with `limit`: the lower end of Wilson's interval if
-        `confidence` is above 0, and otherwise `value`.
+      bound: the number that is compared with `limit`: for accuracy and recall, the lower end of
+        Wilson's interval if `confidence` is above 0; otherwise `value`.
       limit: the least allowed value, or, if `is_ceiling`, the greatest allowed value.
       images: number of images on which the value was measured.
-      confidence: the confidence level of Wilson's interval; 0 if `limit` is compared with the
-        measured value itself.
+      confidence: the one-sided confidence of `bound`, in [0, 1); 0 if `bound` is `value`.
       is_ceiling: whether `limit` is the greatest allowed value, and not the least.
     """
 

@@ -1,8 +1,8 @@
 """The table of predictions of the new model and of the champion, with a row for each test image.
 
-Evaluator writes the table of predictions to the file `predictions.parquet` in its output
-`evaluation`. Evaluator computes the metrics and the table of predictions in the same pass over the
-test images. The rows are sorted by file name. The columns are:
+Evaluator writes the table to the file `predictions.parquet` in its output `evaluation`, in the same
+pass over the test images that computes the metrics. The rows are sorted by file name. The columns
+are:
 
     file_name             string           name of the image in the source
     label                 string           the class of the image

@@ -1,8 +1,9 @@
 """The records of blessed models.
 
-The record of a blessed model is a small file below the pipeline root, where both local runs and
-runs on a cluster can read files. A copy of the blessed model is stored next to the record. Later
-runs never overwrite a copy, because the name of its directory is a hash of the model's files.
+The record of a blessed model is a small file in the pipeline's state directory, which is
+`cloud.state_dir`, or, if it is not set, the pipeline root. Runs find the records there with every
+runner. A copy of the blessed model is stored next to the record. Later runs never overwrite an
+undamaged copy, because the name of its directory is a hash of the model's files.
 
 TFX's metadata store also lists the blessed models, but the store is on one machine, and runs on
 other machines cannot read it. A later run with a new metadata store may overwrite a model in the
@@ -40,7 +41,7 @@ class Blessing:
       model: URI of the copy of the Model artifact.
       training: fingerprint of the training that made the model.
       classes: the class names, in the order of the model's outputs.
-      contents: the size and the digest of each file of the copy, by relative path.
+      contents: the `FileRecord` of each file of the copy, by relative path.
       data: fingerprint of the examples that the model was trained on; empty if an earlier version
         of the pipeline wrote the record.
       class_counts: the number of training images of each class; empty if an earlier version of the
@@ -143,9 +144,11 @@ def last_blessed(records: str, classes: Sequence[str], *, other_than: str) -> Bl
 
 
 def find_champions(records: str, classes: Sequence[str]) -> dict[str, Blessing]:
-    """Returns the record of the last blessed model, and the record of the last blessed model from a
-    different training. If a new model comes from the same training as the last blessed model, the
-    champion of the new model is the last blessed model from a different training.
+    """Returns the record of the last blessed model, and that of the last blessed model from a
+    different training.
+
+    One of the two is the champion: the second, if the new model comes from the same training as the
+    last blessed model, and otherwise the first.
 
     Args:
       records: the directory of the records.

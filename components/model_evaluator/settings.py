@@ -21,9 +21,9 @@ class GateSettings:
       max_drop: the largest allowed drop in accuracy from the champion to the new model, in [0, 1].
       drop_must_be_significant: whether the gate accepts a drop of more than `max_drop` if the drop
         is not statistically significant.
-      confidence: the one-sided confidence level, in [0, 1). If `confidence` is above 0, the lower
-        confidence bounds of accuracy and recall must reach the required values. If `confidence` is
-        0, the measured accuracy and recall must reach the required values.
+      confidence: the one-sided confidence level, in [0, 1), of the lower bounds of accuracy and
+        recall, which must reach the required values. If `confidence` is 0, the measured accuracy
+        and recall must reach the required values.
       min_test_images: the required number of test images of each class; classes without any image
         in the dataset are exempt.
     """

@@ -30,16 +30,17 @@ from components.model_pusher.settings import PusherSettings
 from components.serving_check.refusal import read_refusal
 from components.vertex_endpoint.settings import EndpointSettings
 
-# Custom property of a PushedModel artifact: 1 if the model was already served when the run started.
+# Custom property of a PushedModel artifact: 1 if Pusher pushed nothing, because the model was
+# served already.
 WAS_SERVED = "was_served"
 
 
 class Executor(executor.Executor):
     """Pushes a blessed model to the serving directory, unless that directory already serves it.
 
-    TFX's own executor writes the files directly to the version directory, so a server may load a
-    version before all of its files are written. TFX's executor names the version directory after
-    the Unix time in seconds, and silently pushes nothing if that directory already exists
+    TFX's own executor copies the files directly to the version directory, so a push that is killed
+    leaves an incomplete version there. TFX's executor names the version directory after the Unix
+    time in seconds, and silently pushes nothing if that directory already exists
     (tfx/components/pusher/executor.py, `Do`).
     """
 

@@ -24,7 +24,7 @@ class Push:
       before: the result of `Serving.key` at the start of the run that pushed the model.
       after: the string that `served_state` returned directly after the push.
       version: the version directory to which the model was pushed.
-      contents: the size and the digest of each file in the version directory, by relative path.
+      contents: the `FileRecord` of each file in the version directory, by relative path.
     """
 
     training: str
@@ -55,8 +55,8 @@ class Serving:
     Attributes:
       state: the string that `served_state` returned; None if no model is served.
       last_push: the record of the last push; None if there is no record.
-      damage: a description of how the files of the served version have changed since the last push;
-        None if the files have not changed.
+      damage: a description of the first file of the served version that has changed since the last
+        push; None if no file has changed, or if the last push did not push the served version.
     """
 
     state: str | None
@@ -92,9 +92,8 @@ class Serving:
         since that push, the key equals the key in the run that pushed the model, so TFX takes the
         result of Pusher from the cache.
 
-        If another training made the last pushed model, or if the serving directory has changed
-        since the last push, the key differs from the key in the run that pushed the model, so TFX
-        runs Pusher. Pusher pushes a model again if the served copy was removed or damaged.
+        Otherwise, the key differs from the key in the run that pushed the model, so TFX runs
+        Pusher. Pusher pushes a model again if the served copy was removed or damaged.
 
         Args:
           training: fingerprint of the training that makes the model of this run.

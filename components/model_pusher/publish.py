@@ -5,8 +5,8 @@ On a disk, the files of a version are first written to a directory whose name Te
 ignores. After the files have been flushed to the disk, the directory is renamed to the number of
 the version. A directory in a bucket cannot be renamed, so `saved_model.pb`, without which no server
 loads a version, is written last. Until all files of a version are in the bucket, the push record
-marks the version as incomplete (`PushRecord.is_complete`). If a push is killed, the next push
-removes the incomplete version.
+marks the version as incomplete (`PushRecord.is_complete`). If a push is killed, the next push or
+rollback removes the incomplete version.
 
 A process that changes a serving directory must hold the lease of the directory
 (`hold_serving_directory`).

@@ -63,8 +63,8 @@ def served_state(base_directory: str) -> str | None:
     If the serving directory is on a disk, not in a bucket, the string contains the change time
     (ctime) of the version's directory. Moving a directory updates its change time, so the returned
     string changes even if somebody moves the version's directory away and later moves it back.
-    Report writes model cards to the serving directory after the push, so files outside the
-    version's directory do not affect the returned string.
+    Files outside the version's directory do not affect the returned string, because Report writes
+    model cards to the serving directory after the push.
     """
     version = newest_version(base_directory)
     if version is None:

@@ -17,7 +17,7 @@ LARGEST = 2**63 - 1
 
 
 def list_versions(base_directory: str) -> dict[int, str]:
-    """Returns the versions in a serving directory, in a dictionary from version number to file
+    """Returns the versions in a serving directory, in a dictionary from version number to entry
     name, sorted by version number.
     """
     if not fileio.isdir(base_directory):

@@ -147,7 +147,7 @@ def _prediction_log(
     signature: str, name: str, tensor: tensor_pb2.TensorProto
 ) -> prediction_log_pb2.PredictionLog:
     """Returns a PredictionLog with a request that passes `tensor` to the input `name` of
-    `signature`.
+    `signature`. The request does not contain the name of the model.
     """
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request

@@ -14,7 +14,7 @@ FILE = "answers.json"
 
 
 def format_answers(answers: Answers) -> str:
-    """Formats predictions as JSON text, without the predictions of the champion."""
+    """Formats predictions as JSON text: an array for each field of `Answers` except `champion`."""
     return json.dumps(
         {
             "classes": list(answers.classes),

@@ -1,9 +1,9 @@
 """The charts of a report, as SVG.
 
-vl-convert renders the Vega-Lite charts to SVG when the page is made, so the page can display and
-print the charts without a JavaScript library. Each mark of a chart has an `aria-label`, which
-screen readers read aloud and which the page shows as a tooltip. The SVG of a confusion matrix of
-200 classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
+vl-convert renders the Vega-Lite charts to SVG without a browser when the page is made, so the page
+can display and print the charts without a JavaScript library. Each mark of a chart has an
+`aria-label`, which screen readers read aloud and which the page shows as a tooltip. The SVG of a
+confusion matrix of 200 classes takes 0.3 MB; Matplotlib's SVG of the same matrix takes 6.5 MB.
 
 The colours of a chart are variables of the page's style sheet, so that they change with the light
 or dark mode of the page.

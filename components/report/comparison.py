@@ -14,7 +14,7 @@ from common.mcnemar import describe_p, mcnemar
 from components.report.answers import Answers, ClassResult, Share
 from components.report.run_record import RunRecord
 
-MISSING = "default"  # shown as the value of an option that the user did not set
+MISSING = "default"  # shown as the value of an option that a run left at its default
 _SIGNIFICANT = 0.05
 _MOST_CLASSES = 12
 

@@ -18,8 +18,8 @@ def read_contact_sheets(
 ) -> Iterator[ContactSheet]:
     """Yields a contact sheet for each of the first 120 classes.
 
-    A contact sheet shows the first images of a class in the split. The first images of a class are
-    a random sample, because the examples in a split are in random order.
+    A contact sheet shows the first images of a class in the split. The first images are a random
+    sample, because the examples in a split are in a random order, which is the same in every run.
 
     Args:
       split: URI of the train split of an Examples artifact.

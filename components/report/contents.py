@@ -51,8 +51,8 @@ class Curves:
     """The metrics of a training, from which the report draws curves.
 
     Attributes:
-      steps: for each training step, a dictionary of its metrics, in which the key `step` contains
-        the number of the step.
+      steps: for each recorded training step, a dictionary of its metrics, in which the key `step`
+        contains the number of the step. Of a long training, only every n-th step is recorded.
       epochs: for each epoch, a dictionary of its training and validation metrics, in which the key
         `step` contains the number of the epoch's last step.
     """
@@ -76,7 +76,7 @@ class Verdict:
       pushed_to: the directory or endpoint that the model was pushed to; empty if the model was not
         pushed.
       version: the version that was pushed; empty if no version was pushed.
-      was_served: whether the model was already served when the run started.
+      was_served: whether Pusher pushed nothing, because the model was served already.
       unpushed: the reason why a blessed model was not pushed; empty if it was pushed.
     """
 
@@ -101,7 +101,7 @@ class NodeUsage:
       seconds: the duration of the execution.
       peak_mb: the peak memory of the node's process, in MiB; 0 if it is unknown.
       cached: whether this run took the outputs of the node from an earlier run.
-      started: the start of the execution, such as 2026-01-31 12:00:00 UTC.
+      started: the start of the execution in UTC, such as 2026-01-31 12:00:00.
     """
 
     node: str
@@ -147,7 +147,7 @@ class Contents:
 
     Attributes:
       settings: the options of the run, and the fingerprints of its inputs.
-      made_at: time at which the report was written, such as 2026-01-31 12:00:00 UTC.
+      made_at: time at which the report was written, such as 2026-01-31 12:00 UTC.
       versions: versions of installed libraries, in a dictionary by library name.
       stopped: the reason why the run stopped early; empty if it ran to its end.
       is_inspection: whether the run only checks the images (`--inspect`), without training.

@@ -45,8 +45,8 @@ from components.store_uri import read_store_uri
 
 _MOST_QUARANTINED = 100  # largest number of quarantined images that a report lists
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_model_analysis", "numpy")
-# Maps the keys of `artifacts`, an argument of `read_contents`, to the nodes that write the
-# artifacts. The nodes are in the order in which they run.
+# Maps keys of `artifacts`, an argument of `read_contents`, to the nodes that write the artifacts:
+# one key for each node, in the order in which the nodes run.
 _NODES = {
     "examples": "ImageExampleGen",
     "statistics": "StatisticsGen",

@@ -1,7 +1,7 @@
 """The record of a run: a small JSON file in the directory of the run's report. `--history` reads
 the records to list the runs.
 
-Only writing to a bucket imports TensorFlow, which takes seconds.
+This module imports TensorFlow, which takes seconds, only to write to a bucket.
 """
 
 import dataclasses
@@ -135,6 +135,8 @@ def parse_record(text: bytes) -> RunRecord:
 
 def note_cached_run(root: str, page: str) -> None:
     """Adds the current run to the list of runs that took all results from the cache.
+
+    The current time is noted as the end of the run.
 
     Args:
       root: path or URI of the pipeline root.

@@ -122,7 +122,7 @@ def _header(cells: Sequence[str]) -> list[str] | None:
 
 
 def _choose_columns(cells: Sequence[str]) -> tuple[str, str, str]:
-    """Returns the order of the columns in a file without a header.
+    """Returns the columns of a row, in their order, for a file without a header.
 
     In Vertex AI's import files, the split is the first column.
     """

@@ -34,7 +34,7 @@ class RecordImage(NamedTuple):
       offset: in an uncompressed TFRecord file, the position of the record's data, in bytes; in any
         other file, the index of the record.
       length: in an uncompressed TFRecord file, the length of the record's data, in bytes; 0 in any
-        other file, whose records are read by index.
+        other file.
       label: the value of the label feature; None if the example has no such feature.
       name: the value of the name feature; empty if the example has no such feature.
       size: the size of the encoded image, in bytes.

@@ -37,10 +37,9 @@ _GZIP = ".gz"
 class TfrecordSource(Source):
     """TFRecord files, with or without gzip, of tf.Examples with an encoded image and a label.
 
-    A label is a class name or a number. If the user gave class names, a label that is a number is
-    an index into these class names. If the user gave no class names, a label that is a number is
-    itself the class name. If the name of a file or of its folder contains the name of a split, the
-    images in the file belong to that split.
+    A label is a class name or a number. A number is an index into the class names that the user
+    gave, or, if the user gave no class names, the class name itself. If the name of a file or of
+    its folder contains the name of a split, the images in the file belong to that split.
     """
 
     def __init__(
