@@ -21,16 +21,16 @@ class ReportSettings:
       classes: the class names, in the order of the model's outputs.
       tune: the value of --tune, "full" or "head".
       recipe: name of the recipe.
-      training: a text with the origin of the recipe, the number of epochs or steps, the optimizer,
-        the batch size, the learning rate and the seed.
+      training: a text with the origin or purpose of the recipe, the number of epochs or steps, the
+        optimizer, the batch size, the learning rate and the seed.
       beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
         such as `train.epochs`, to the option's value and the recipe's value, as texts.
       lineage: a mapping from "images", "backbone", "training" and "code" to their fingerprints, and
-        from "champion" to the URI of the record of the champion. The champion is the blessed model
-        with which the new model is compared.
+        from "champion" to the URI of the record of the blessed model with which the new model is
+        compared, or to "none". Values that are not known are empty.
       command: the command that repeats the run.
-      options: a mapping from an option's name to its value as a text; it contains all training
-        options, and all other options that differ from their defaults.
+      options: a mapping from an option's name to its value as a text; it contains the model, the
+        dataset, all training options, and all other options that differ from their defaults.
     """
 
     name: str

@@ -32,7 +32,7 @@ def read_thumbnails(
 
 
 def make_thumbnail(encoded: bytes, side: int = SIDE) -> Thumbnail:
-    """Makes a thumbnail of `encoded`, an upright RGB JPEG from the examples."""
+    """Makes a thumbnail of an encoded image of ImageExampleGen, an upright RGB JPEG."""
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         # `draft` makes libjpeg decode the image at a fraction of its size, which is faster.
         image.draft("RGB", (side, side))

@@ -16,7 +16,7 @@ OUTPUTS = {
     "valid": "b",
     "accepted": "b",
 }
-_SUM = 1e-3  # the sum of the float32 probabilities of an image may differ from 1 by this value
+_SUM = 1e-3  # the sum of the float32 probabilities of an image may differ from 1 by at most this
 
 Outputs = Mapping[str, np.ndarray]
 

@@ -54,7 +54,7 @@ class ServingCheck:
     """Sends images to one exported model, and collects reasons to refuse the model.
 
     Attributes:
-      findings: the requests that were sent so far, and the reasons to refuse the model.
+      findings: what was found so far, such as times, and reasons to refuse the model.
     """
 
     def __init__(

@@ -28,9 +28,9 @@ class ServingCheck(base_component.BaseComponent):
     images to the model.
 
     ServingCheck replaces TFX's InfraValidator, which needs Docker or Kubernetes to start a server.
-    Instead of a server, ServingCheck starts a Python process that has TensorFlow but none of the
-    project's code. The output is an InfraBlessing artifact, which TFX's Pusher reads. The
-    InfraBlessing artifact also contains a JSON file with all requests, answers and times.
+    Instead of a server, ServingCheck starts a Python process that runs a script, which imports
+    TensorFlow and no other code of the project. The output is an InfraBlessing artifact, which
+    TFX's Pusher reads. The artifact also contains a JSON file with all requests, answers and times.
     """
 
     SPEC_CLASS = ServingCheckSpec

@@ -1,9 +1,9 @@
 """Deploys pushed models to an endpoint, promotes candidates, and rolls back.
 
 Each of the functions `deploy`, `promote` and `roll_back` reads the state of Vertex AI, and does
-only the steps that are still missing, so the user can repeat a command that failed.
-After a promotion, the previously served version stays deployed without requests, so that a rollback
-takes effect at once; older versions are removed from the endpoint.
+only the steps that are still missing, so the user can repeat a command that failed. After a
+promotion, the previously served version stays deployed without requests, so that a rollback takes
+effect at once; older versions are removed from the endpoint.
 """
 
 import dataclasses
@@ -122,8 +122,8 @@ def promote(settings: EndpointSettings) -> Outcome:
             f"--promote: {settings.pipeline} has no candidate in Vertex AI's registry; found "
             f"{_describe(versions)}; deploy a candidate with --endpoint {settings.endpoint} first"
         )
-    # The alias `candidate` is removed last. If an error ends `promote` earlier, the user can repeat
-    # it, because it still finds the candidate.
+    # The alias `candidate` is removed last, so that after an error, the same command still finds
+    # the candidate.
     _Traffic(endpoint, registry, settings).set_share(candidate.id, 100)
     if default and default.id != candidate.id:
         registry.move_alias(PREVIOUS, default.id)

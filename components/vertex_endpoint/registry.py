@@ -2,7 +2,7 @@
 
 The id of the model is the pipeline's name. An alias belongs to at most one version of the model:
 
-- `candidate` is a new version that gets only a part of the requests; --promote gives it the rest.
+- `candidate` is a new version that gets only a part of the requests; --promote gives it all.
 - `default` is the version that serves clients; Vertex AI gives this alias to the first version of a
   model.
 - `previous` is the version that served clients before `default`; --rollback makes it serve again.

@@ -14,7 +14,7 @@ from tfx.dsl.io import fileio
 from common.errors import InputError
 from common.file_records import list_graph_last
 
-_FOLDER = ".vertex"  # TensorFlow Serving ignores this folder of the serving directory
+_FOLDER = ".vertex"  # TensorFlow Serving ignores this folder, whose name is not a number
 _SCHEME = "gs://"
 
 
