@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfx.components import (  # isort: skip (tfx must be imported before TFDV)
+from tfx.components import (  # isort: skip (before TFDV: see _BEAM_PLUGIN in pipeline.py)
     SchemaGen,
     StatisticsGen,
 )
