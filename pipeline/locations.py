@@ -83,8 +83,7 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
-            # All buckets are on the server of Cloud Storage, so if this machine can reach one
-            # bucket, it can reach all buckets.
+            # One check is enough, because the server of Cloud Storage has all buckets.
             check_reachable(flag, place)
             return
 

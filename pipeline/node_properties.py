@@ -15,8 +15,7 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of the JSON files that list the images that earlier runs could not
-        read.
+      unread_notes: directory of JSON files, which list the images that earlier runs could not read.
       listing: path of the list of all images, which was written when the run began.
     """
 

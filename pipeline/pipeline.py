@@ -80,8 +80,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time. This time would be wasted on data that ExampleValidator
-    # refuses, so Transform starts only after ExampleValidator has accepted the data.
+    # Transform, which may take a long time, must not run on data that ExampleValidator refuses.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(

@@ -38,10 +38,9 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # TFX's Transform has two Beam steps that read the images: one for TFT's analyzers, and one
-        # for the transformation (`_RunBeamImpl` in tfx/components/transform/executor.py). This
-        # pipeline has no TFT analyzers, so this function ignores the first step, and counts the
-        # images only in the second step.
+        # Transform reads the images twice: for TFT's analyzers, and for the transformation
+        # (`_RunBeamImpl` in tfx/components/transform/executor.py). This pipeline has no analyzers,
+        # so only the second step counts the images.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())
