@@ -9,19 +9,17 @@ from common.errors import InputError
 from pipeline.options.config import Config
 from pipeline.recipes import RECIPES
 
-# `fit_batch` halves a recipe's batch size until it is at most 95 % of the number of training
-# images. If the run later quarantines up to 5 % of the training images, the rest is still enough
-# for a batch.
+# If the run later quarantines up to this share of the training images, the rest is still enough for
+# a batch.
 _QUARANTINED = 0.05
 
 
 def fit_batch(config: Config, train_images: int) -> Config:
     """Returns `config` with a batch size of at most `train_images`.
 
-    If the recipe's batch size is larger than the training split, this function halves the batch
-    size until the training split contains at least one batch. The batch size must be a multiple of
-    `train.accumulation`, so this function stops halving before the batch size would violate this
-    rule.
+    If the recipe's batch size is larger than 95 % of the training split, this function halves the
+    batch size until it fits, or until half of the batch size is no multiple of
+    `train.accumulation`.
 
     Args:
       config: the configuration.

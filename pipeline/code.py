@@ -73,7 +73,7 @@ def hash_nodes(source: Mapping[str, Any], layout: str, split_by: str = CONTENT) 
       source: the dataset, as the dictionary that
         `components.image_example_gen.sources.registry.make_source` takes. ImageExampleGen's
         fingerprint contains only the code that reads datasets of the kind `source["kind"]`, such as
-        "folder", and not the code for other kinds.
+        "folder".
       layout: the value of `pipeline.inputs.Inputs.backbone_layout`. The fingerprints of Tuner and
         Trainer contain `layout` instead of the code of the model catalogue, because training uses
         only the layout from the catalogue. The backbone itself has a separate fingerprint.

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfx.components import (  # isort: skip (tfx must be imported before TFDV)
+from tfx.components import (  # isort: skip (before TFDV: see _BEAM_PLUGIN in pipeline.py)
     SchemaGen,
     StatisticsGen,
 )
@@ -117,10 +117,9 @@ def make_data_nodes(config: Config, properties: Properties) -> DataNodes:
         library_fingerprint=properties.validation.library_fingerprint,
         code_fingerprint=properties.validation.check_fingerprint,
     ).with_id("ExampleValidator")
-    # After an update of TFX or TFDV, StatisticsGen and SchemaGen must run again instead of taking
-    # their outputs from the cache. TFX runs a node again if an execution property of the node
-    # changes. This loop adds the execution property `library_fingerprint`, which depends on the
-    # versions of TFX and TFDV, to StatisticsGen and SchemaGen.
+    # StatisticsGen and SchemaGen are TFX's own nodes and have no property for the versions of their
+    # libraries. This loop adds the execution property `library_fingerprint`, which makes these
+    # nodes run again after an update of TFX or TFDV.
     for node in (statistics, *([] if config.has_schema else [schema])):
         node.spec.exec_properties["library_fingerprint"] = properties.validation.library_fingerprint
     return DataNodes(
@@ -166,8 +165,6 @@ def make_data_check(
         transformed_examples=transformed_examples,
         input_range=config.backbone.input_range,
     )
-    # DataCheck takes a long time to compute the features of images. This time would be wasted on
-    # data that ExampleValidator refuses, so DataCheck starts only after ExampleValidator has
-    # accepted the data.
+    # DataCheck must not spend time on data that ExampleValidator refuses.
     check.add_upstream_node(data.validator)
     return [check.with_id("DataCheck")]

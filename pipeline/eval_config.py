@@ -11,9 +11,9 @@ def make_eval_config() -> config_pb2.EvalConfig:
 
     TFMA computes each metric once from all images, and once for each class from the images of the
     class. The accuracy on the images of a class is the recall of the class, so the EvalConfig has
-    no separate metric for recall. The EvalConfig has no thresholds, because TFMA's thresholds do
-    not take into account how many images a metric was computed from. The module
-    `components.model_evaluator.verdict` compares the metrics with the required values.
+    no separate metric for recall. The EvalConfig has no thresholds, because TFMA's thresholds
+    ignore the number of images. The module `components.model_evaluator.verdict` compares the
+    metrics with the required values.
     """
     return config_pb2.EvalConfig(
         model_specs=[

@@ -34,8 +34,8 @@ class FoundImages:
       unlabelled: number of images without a label.
       untrained: the classes that have images, but none of these images in the train split.
       splits: number of images by split.
-      is_estimate: whether the numbers in `splits` are estimates. The numbers are estimates if
-        ImageExampleGen will move near duplicates of each other into one split.
+      is_estimate: whether the numbers in `splits` are estimates, because ImageExampleGen will later
+        move near duplicates into one split.
       given: the splits whose images the dataset defines; the pipeline chooses the images of all
         other splits.
       left_out: folders whose images the run does not use, because `ingest.splits` does not name the
@@ -126,8 +126,8 @@ def find_images(source: Source, *, is_estimate: bool = False) -> FoundImages:
 
     Args:
       source: the dataset, after the caller has called `source.prepare`.
-      is_estimate: whether ImageExampleGen will later move near duplicates of each other into one
-        split, which changes the number of images in each split.
+      is_estimate: whether ImageExampleGen will later move near duplicates into one split, which
+        changes the number of images in each split.
     """
     images = source.images()
     copies = list(find_copies(images))

@@ -16,8 +16,8 @@ from pipeline.options.storage import is_in_launcher_store
 _ROOT, _SERVING, _DATASET, _MODEL = "--pipeline-root", "--serving-dir", "--dataset", "--model"
 _STATE = "cloud.state_dir"
 
-# Each row contains two options and a reason. The directory of the first option must not be in the
-# directory of the second option; the reason is for the error message.
+# Each row contains two options and a reason. The directory of the first option must neither be the
+# directory of the second option nor be inside it; the reason is for the error message.
 _APART = (
     (_ROOT, _DATASET, "artifacts would be taken for images"),
     (_SERVING, _DATASET, "pushed models would be taken for images"),
@@ -33,11 +33,11 @@ _APART = (
 
 
 def check_locations(config: Config) -> None:
-    """Checks that the directories of a run are separate, and that TensorFlow supports all URIs.
+    """Checks the nesting of the directories of a run, and the schemes of all URIs.
 
     Raises:
-      InputError: a directory is inside another directory that must not contain it, or TensorFlow
-        has no file system for a URI.
+      InputError: a directory is equal to, or inside, another directory that must not contain it; or
+        TensorFlow has no file system for a URI.
     """
     written = _written(config)
     for flag, place in written.items():
@@ -83,8 +83,7 @@ def check_buckets(config: Config) -> None:
         _SERVING: config.serving_dir,
     }.items():
         if place.startswith("gs://"):
-            # All buckets are on the server of Cloud Storage, so if this machine can reach one
-            # bucket, it can reach all buckets.
+            # One check is enough, because the server of Cloud Storage has all buckets.
             check_reachable(flag, place)
             return
 

@@ -15,9 +15,8 @@ class ExampleGenProperties:
       classes: the class names, as JSON.
       source_fingerprint: fingerprint of the images.
       code_fingerprint: fingerprint of the node's code.
-      unread_notes: directory of the JSON files that list the images that earlier runs could not
-        read.
-      listing: path of the file that lists all images.
+      unread_notes: directory of JSON files, which list the images that earlier runs could not read.
+      listing: path of the list of all images, which was written when the run began.
     """
 
     source: PropertyValue
@@ -35,8 +34,8 @@ class ValidationProperties:
     Attributes:
       library_fingerprint: fingerprint of the versions of TFX and TFDV.
       check_fingerprint: fingerprint of the code of ExampleValidator.
-      champion_counts: how many images of each class the last blessed model was trained on, as a
-        JSON list (see `components.example_check.component.ExampleCheck`).
+      champion_counts: the number of images of each class on which the champion was trained, as JSON
+        (see `components.example_check.component.ExampleCheck`).
     """
 
     library_fingerprint: PropertyValue

@@ -15,7 +15,7 @@ and `--tune head`, DataCheck also reads the features that Transform computes.
 
 from collections.abc import Sequence
 
-from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (must come first)
+from pipeline.data_nodes import make_data_check, make_data_nodes  # isort: skip (tfx before TFDV)
 from tfx.components import Trainer, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.importer import Importer
@@ -68,8 +68,8 @@ def create_pipeline(
     examples, schema = data.examples, data.schema.outputs["schema"]
     backbone, backbone_model = _backbone(config, inputs, properties)
     # With `--tune head`, Transform computes the features of each image once, so that Trainer does
-    # not run the backbone in every epoch. With `--tune full`, Transform does not read the images:
-    # Transform writes only the transform graph, which Trainer needs.
+    # not run the backbone in every epoch. With `--tune full`, Transform does not read the images,
+    # because it has nothing to analyse and writes only the transform graph.
     head_only = config.tune == "head"
     transform = BackboneTransform(
         examples=examples,
@@ -80,8 +80,7 @@ def create_pipeline(
         materialize=["train", "validation"] if head_only else [],
         custom_config=properties.transform.custom_config,
     ).with_id("Transform")
-    # Transform may take a long time. This time would be wasted on data that ExampleValidator
-    # refuses, so Transform starts only after ExampleValidator has accepted the data.
+    # Transform, which may take a long time, must not run on data that ExampleValidator refuses.
     transform.add_upstream_node(data.validator)
     features = transform.outputs["transformed_examples"] if head_only else None
     data_checks = make_data_check(

@@ -247,10 +247,8 @@ def _champion_counts(champion: Blessing | None, data: str) -> str:
     """Returns how many images of each class `champion` was trained on, as a JSON list.
 
     The result is "null" if `champion` is None, or if `champion` was trained on the same examples as
-    this run (`champion.data == data`). The result is an execution property of ExampleValidator, and
-    ExampleValidator runs again whenever the property changes. A first run, which has no champion,
-    and a second run on the same examples both have the result "null", so ExampleValidator does not
-    run again in the second run.
+    this run. Without the second rule, ExampleValidator, which has the result as an execution
+    property, would run again for each new champion, although the examples are the same.
     """
     if champion is None or champion.data == data:
         return "null"
@@ -262,8 +260,8 @@ def _tolerance(config: Config) -> float:
 
     ServingCheck sends an image to the model in several requests, and compares the predicted
     probabilities with each other and with Evaluator's predictions. The default tolerance is larger
-    for mixed precision than for float32, because rounding errors in mixed precision are larger and
-    depend on the other images in the batch.
+    for mixed precision than for float32, because rounding errors are larger in 16 bits, and the
+    order in which sums are rounded depends on the batch.
     """
     if config.serving_check.tolerance is not None:
         return config.serving_check.tolerance

@@ -69,7 +69,7 @@ _COLLECTION = "github.com/sayakpaul/ViT-jax2tf, fine_tune.ipynb"
 # The hyperparameters of the notebook that was published with the TF-Hub collection. The notebook
 # uses Keras's SGD without momentum. `clipnorm` is 1 and clips the gradient of each variable
 # separately. The learning rate rises from 0.006 to 0.03 in the first 10 steps, and then falls to 0
-# along a cosine curve.
+# along a cosine curve. `INCEPTION` is the notebook's augmentation: inception crop and flip.
 NOTEBOOK = Hyperparameters(
     epochs=8,
     batch_size=64,
@@ -116,13 +116,12 @@ HEAD = Hyperparameters(
 # large updates of all weights would degrade the head (Kumar et al., arXiv 2202.10054). The number
 # of epochs is large, so that the training has enough steps even with a small dataset.
 #
-# These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. The
-# test used 124 held-out images of tf_flowers: 72 images of the validation split and 52 images of
-# the test split. The tuned MobileNetV2 classified 112 of the 124 held-out images correctly with one
-# seed, and 111 with another seed. Two models that were tuned with 8 epochs, a learning rate of
-# 0.001 and a wider range of crop sizes than in the recipe `other_full` classified 109 and 108 of
-# the 124 held-out images correctly. For comparison, a linear probe on the frozen MobileNetV2,
-# without further training, classified 110 of the 124 held-out images correctly.
+# These hyperparameters were tested with a MobileNetV2 and 476 training images of tf_flowers. Of 124
+# held-out images (72 of the validation split and 52 of the test split), the tuned MobileNetV2
+# classified 112 correctly with one seed, and 111 with another seed. With 8 epochs, a learning rate
+# of 0.001 and a wider range of crop sizes than in the recipe `other_full`, two other MobileNetV2s
+# classified 109 and 108 images correctly. The linear probe without further training classified 110
+# images correctly.
 OTHER = Hyperparameters(
     epochs=20,
     batch_size=32,
@@ -224,6 +223,6 @@ RECIPES = {
 }
 
 # Maps the value of `--tune` to the recipe for backbones other than AugReg's Vision Transformers.
-# This recipe replaces the dataset's default recipe, which is meant for AugReg's Vision Transformers
-# if `--tune` is `full`.
+# This recipe replaces the dataset's default recipe, which was made for AugReg's Vision
+# Transformers.
 OTHER_BACKBONES = {"full": "other_full"}

@@ -1,10 +1,8 @@
 """Counts, in Beam's workers, the images that TFX's nodes read.
 
-This module imports no library except Beam, so that its import cannot cause an import deadlock. In
-an import deadlock, two threads each wait for a module that the other thread is importing. Python
-resolves an import deadlock by letting one thread use a partly loaded module. If this module
-imported TFX's libraries, a deadlock would be possible, because the threads of a Beam worker may
-import this module and TFX's libraries at the same time.
+This module imports no library except Beam, because the threads of a Beam worker may import this
+module and TFX's libraries at the same time. If two threads wait for each other's imports, Python
+lets one thread use a module that is not completely loaded.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,10 +38,9 @@ class _AndCount(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> beam.PCollection:
         profiled = records | self._original
-        # TFX's Transform has two Beam steps that read the images: one for TFT's analyzers, and one
-        # for the transformation (`_RunBeamImpl` in tfx/components/transform/executor.py). This
-        # pipeline has no TFT analyzers, so this function ignores the first step, and counts the
-        # images only in the second step.
+        # Transform reads the images twice: for TFT's analyzers, and for the transformation
+        # (`_RunBeamImpl` in tfx/components/transform/executor.py). This pipeline has no analyzers,
+        # so only the second step counts the images.
         if _ANALYSIS in records.pipeline.transforms_stack[-1].full_label:
             return profiled
         return profiled | "CountImages" >> beam.ParDo(_CountImages())

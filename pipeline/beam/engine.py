@@ -72,7 +72,7 @@ def selected_runner(options: PipelineOptions) -> str:
 
 
 def _environment(options: PipelineOptions) -> str:
-    """Returns where Beam's workers run, such as DOCKER; empty if they run in this process."""
+    """Returns Beam's `environment_type`, such as DOCKER; empty for workers in this process."""
     environment = options.view_as(PortableOptions).environment_type
     runner = selected_runner(options)
     if runner.endswith("DirectRunner"):

@@ -48,8 +48,8 @@ _FILES = (
 class _CloudOptions(GoogleCloudOptions):
     """Beam's Google Cloud options, whose validation sends no request to Cloud Storage.
 
-    Beam's own validation also reads the bucket of `--temp_location`. Reading the bucket needs
-    credentials, and without a network takes minutes, so this class does not read the bucket.
+    Beam's own validation sends requests about the buckets of `--temp_location` and
+    `--staging_location`. These requests need credentials, and take minutes without a network.
     """
 
     def validate(self, validator: PipelineOptionsValidator) -> list[str]:
@@ -166,8 +166,8 @@ def check_worker_storage(config: Config) -> None:
             "minio:// and s3:// URIs; expected gs://BUCKET/PATH, or leave out the --beam-arg "
             "that names the engine"
         )
-    # Evaluator's Beam workers read the last blessed model from the state directory. Only the steps
-    # mount the volumes of `cloud.volumes`, so the state directory must be in a bucket.
+    # Evaluator's Beam workers read the champion from the state directory. Only the steps mount the
+    # volumes of `cloud.volumes`, so the state directory must be in a bucket.
     state_dir = config.cloud.state_dir
     if state_dir and "://" not in state_dir:
         raise InputError(

@@ -25,24 +25,21 @@ from common.replace_attribute import replace_attribute
 def quick_pipelines() -> Iterator[None]:
     """A context in which Beam saves time by skipping work that does not affect the results.
 
-    - `PipelineOptions.view_as(cls)` returns the options as an object of the class `cls`, and parses
-      all flags again in each call. With `quick_pipelines`, a second call of `view_as` with the same
-      options and class returns the object from the first call. The object from the first call still
-      contains the current values of the options, because the objects of all classes share one
+    - `PipelineOptions.view_as(cls)` builds a parser and parses all flags in each call. In this
+      context, a second call with the same options and class returns the object from the first call,
+      which contains the current values of the options, because all these objects share one
       dictionary of option values.
     - Beam inspects the methods of each DoFn up to eight times, to find out whether the DoFn uses
-      states or timers (`userstate.get_dofn_specs`). With `quick_pipelines`, Beam inspects each DoFn
-      once and remembers the result.
+      states or timers (`userstate.get_dofn_specs`). In this context, Beam inspects each DoFn once.
     - To find the submodules that a pickled function uses, Beam compares the name of every imported
-      module with the names in the function's code (`_find_imported_submodules`). With
-      `quick_pipelines`, Beam searches `sys.modules` only for the names in the function's code.
-    - Beam compresses each pickled function with bzip2 in blocks of 900 kB. With `quick_pipelines`,
-      bzip2 uses blocks of 100 kB, and takes less time than with blocks of 900 kB.
+      module with the names in the function's code (`_find_imported_submodules`). In this context,
+      Beam looks up only the names in the function's code.
+    - Beam compresses each pickled function with bzip2 in blocks of 900 kB. In this context, bzip2
+      uses blocks of 100 kB, which takes less time.
     - Beam's in-process engine caches side inputs. To limit the size of the cache, the engine
       computes the size of each side input with the library objsize. The computation takes a long
-      time, because objsize first lists the global variables of all imported modules, which it does
-      not count as parts of a side input. With `quick_pipelines`, the cache is off, so the engine
-      does not compute these sizes.
+      time, because objsize first lists the global variables of all imported modules, to exclude
+      them from the size. In this context, the cache is off, so the engine computes no sizes.
     """
     quick_bz2 = types.SimpleNamespace(
         compress=lambda content, **_: bz2.compress(content, 1), decompress=bz2.decompress

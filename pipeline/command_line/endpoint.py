@@ -39,7 +39,7 @@ def deploy_served(settings: EndpointSettings, serving_dir: str) -> list[str]:
 
 
 def promote_candidate(settings: EndpointSettings) -> list[str]:
-    """Sends all requests of the endpoint to the candidate, the model that was deployed last.
+    """Sends all requests of the endpoint to the candidate.
 
     Returns:
       Lines for the console.
@@ -54,7 +54,8 @@ def promote_candidate(settings: EndpointSettings) -> list[str]:
 
 
 def roll_endpoint_back(settings: EndpointSettings) -> list[str]:
-    """Sends all requests of the endpoint back to the previous model version.
+    """Withdraws the candidate or, without a candidate, the default version of the endpoint. The
+    version that served before gets all requests.
 
     Returns:
       Lines for the console.

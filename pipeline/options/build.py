@@ -171,7 +171,7 @@ def build_serving_dir(settings: Mapping[str, Setting]) -> str:
 
     Args:
       settings: the settings that the user gave, in a dictionary by dotted key. The settings must
-        contain `name`, `pipeline_root`, `serving_dir` or `cloud.state_dir`.
+        contain at least one of `name`, `pipeline_root`, `serving_dir` and `cloud.state_dir`.
 
     Raises:
       InputError: a setting is wrong (see `build_config`), or `settings` contain neither the name of

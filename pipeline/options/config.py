@@ -120,8 +120,8 @@ class Config:
 
     @property
     def has_recipe_of_dataset(self) -> bool:
-        """Whether the run uses the dataset's default recipe. Options that do not affect the model
-        may differ from the recipe.
+        """Whether all options that affect the trained model have the values of the dataset's
+        default recipe.
         """
         recipe = RECIPES[self.recipe]
         operational = {name: getattr(self.train, name) for name in OPERATIONAL}

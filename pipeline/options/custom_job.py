@@ -21,9 +21,8 @@ _OLD_TPUS = ("TPU_V2:8", "TPU_V3:8")
 def custom_job(name: str, machine: TrainerMachine, cloud: Cloud) -> dict[str, Any]:
     """Returns the JSON of a google.cloud.aiplatform.v1.CustomJob that runs TFX's Trainer.
 
-    In addition to the fields of a CustomJob, the JSON contains the Google Cloud project. TFX reads
-    the project, and removes it from the JSON before TFX submits the job. TFX also adds to the JSON
-    the command that the containers run.
+    The JSON also contains the Google Cloud project, which TFX reads and removes before it submits
+    the job. TFX adds the command that the containers run.
 
     Args:
       name: name of the pipeline.

@@ -22,9 +22,8 @@ def default_recipe(dataset: Dataset, model: ModelReference, tune: str) -> str:
 def default_floor(recipe: Recipe, model: ModelReference, weights: str) -> float:
     """Returns the default of `gate.min_accuracy`.
 
-    If the model starts from AugReg's pretrained weights, the default of `gate.min_accuracy` is the
-    recipe's `min_accuracy`. If the model starts from any other weights, the default of
-    `gate.min_accuracy` is 0.5.
+    The default is the recipe's `min_accuracy` for AugReg's pretrained weights and for catalogue
+    models without pretrained weights, such as vit_mini, and 0.5 for any other weights.
     """
     has_augreg_weights = model.is_augreg and not (weights == "random" and model.has_weights)
     return recipe.min_accuracy if has_augreg_weights else Gate.min_accuracy

@@ -92,9 +92,9 @@ class TrainerMachine(Machine):
     """The machine of Trainer.
 
     With a `machine_type`, Trainer runs as a custom job of Vertex AI. The Trainer step of the
-    pipeline submits this custom job and waits until the job ends. If Trainer runs as a custom job,
-    the options `accelerator`, `disk_gb`, `spot` and `timeout_minutes` apply to the machines of the
-    job, and the option `retries` applies to the Trainer step.
+    pipeline submits this custom job and waits until the job ends. The options `accelerator`,
+    `disk_gb`, `spot` and `timeout_minutes` then apply to the machines of the job, and the option
+    `retries` to the Trainer step.
     """
 
     machine_type: str | None = option(

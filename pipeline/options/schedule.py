@@ -53,7 +53,7 @@ def for_vertex(text: str) -> str:
     """Converts a cron expression to the form that Vertex AI expects.
 
     Raises:
-      InputError: the seconds are not 0, but Vertex AI's schedules have no seconds.
+      InputError: the seconds are not 0 (Vertex AI's schedules have no seconds).
     """
     zone, fields = _split(text)
     if len(fields) == 6:
@@ -72,7 +72,7 @@ def for_kubeflow(text: str) -> str:
     """Converts a cron expression to the form that Kubeflow Pipelines expects.
 
     Raises:
-      InputError: the time zone is not UTC, but Kubeflow Pipelines' schedules are in UTC.
+      InputError: the time zone is not UTC (Kubeflow Pipelines' schedules are in UTC).
     """
     zone, fields = _split(text)
     if zone is not None and zone not in _UTC:

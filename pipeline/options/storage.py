@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from common.errors import InputError
 from common.options import Check
 
-# The URI schemes of object stores that neither TensorFlow nor Beam can read. Pipelines can keep
+# The URI schemes of object stores that neither TensorFlow nor Beam reads. Pipelines can keep
 # artifacts under minio:// and s3:// URIs, because the launcher of Kubeflow Pipelines copies
 # artifacts between the object store and the container's disk.
 LAUNCHER_SCHEMES = ("minio", "s3")

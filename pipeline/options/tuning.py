@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from common.errors import InputError
 from pipeline.recipes import RECIPES
 
-# The options of the group `train` that affect a linear probe. All other options of the group
-# `train` control training steps, but Trainer computes a linear probe without training steps.
+# The options of the group `train` that affect a linear probe. Trainer computes a linear probe
+# without training steps, so the other options of the group have no effect.
 _LINEAR_PROBE_OPTIONS = {"head", "class_weights", "seed", "deterministic", "precision"}
 
 

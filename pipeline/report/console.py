@@ -60,7 +60,7 @@ class Console:
         self._progress.begin(text)
 
     def line(self, text: str, style: str | None = None) -> None:
-        """Prints `text` in one line, and escapes line breaks, which file names may contain."""
+        """Prints `text` in one line; line breaks, such as in file names, are escaped."""
         self._out.print(rich.text.Text(escape_controls(text)), style=style)
 
     def keep_line(self, text: str) -> None:
@@ -241,7 +241,7 @@ class Console:
 
 
 class _Notices(logging.Handler):
-    """Prints each message of `common.notice.notice` on the console."""
+    """Prints each message of `common.notice.print_notice` on the console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
