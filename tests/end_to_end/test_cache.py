@@ -47,8 +47,7 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two image files with the same size and modification time. The files belong to
-    different classes, and their content is different."""
+    """Returns two image files of equal size and time, but of different classes and contents."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)

@@ -71,7 +71,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "bomb.bmp": (bmp[:18] + struct.pack("<ii", 2**30, 2**30) + bmp[26:], _LARGE),
         "animation.webp": (image_files.animation("WEBP"), WRITTEN),
         "half.webp": (webp[: len(webp) // 2], _DAMAGED),
-        # TIFF, ICO, PPM, JPEG 2000
+        # formats that Pillow decodes, not TensorFlow: TIFF, ICO, PPM, JPEG 2000
         "pages.tif": (
             encode(gradient(), "TIFF", save_all=True, append_images=[gradient()]),
             WRITTEN,
