@@ -42,7 +42,7 @@ _TRAINING = ("Trainer", "Tuner")
 def check_artifacts(
     pipeline_root: str, before_execution: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
+    """A context in which TFX's LocalDagRunner records, checks and never overwrites artifacts.
 
     If a cached artifact has changed since its node ended, the node runs again; if the node trains,
     the run ends with an error instead. This context does not check artifacts in a bucket, because

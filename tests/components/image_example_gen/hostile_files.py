@@ -85,7 +85,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "plain.ppm": (encode(gradient(), "PPM"), WRITTEN),
         "bomb.ppm": (b"P6 50000 50000 255\n" + bytes(100), _LARGE),
         "plain.jp2": (encode(gradient(), "JPEG2000"), WRITTEN),
-        # no images
+        # files that are not images
         "empty.jpg": (b"", Reason.EMPTY),
         "one_byte.jpg": (b"\xff", _FORMAT),
         "zeros.jpg": (bytes(100_000), _FORMAT),
