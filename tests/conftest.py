@@ -97,7 +97,9 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server_process() -> Iterator[ServingProcess]:
-    """Returns a process that loads exported models in a Session, as servers do."""
+    """Returns a process that loads exported models as servers do: in a Session, with TensorFlow
+    and no code of this project.
+    """
     with ServingProcess() as process:
         yield process
 

@@ -19,9 +19,8 @@ class Inspection:
     """The results of an inspection of the images.
 
     Attributes:
-      found: two lines. The first line contains the numbers of images (read, in each split, and
-        quarantined). The second line contains the number of issues of each kind that DataCheck
-        found.
+      found: a line with the numbers of images that were read, written to each split, and
+        quarantined; and a line with the number of issues of each kind that DataCheck found.
       refusals: the reasons why a run on these images would stop before the training, one line each.
       page: the path of the HTML report.
     """

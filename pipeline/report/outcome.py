@@ -39,7 +39,7 @@ class Report:
       interval: 95 % confidence interval of the accuracy.
       calibration: the metrics of `components.model_evaluator.calibration_metrics`, by name.
       worst_class: name, recall and number of images of the class with the lowest recall.
-      gate: whether the gate blesses the model, and if not, the reasons.
+      gate: the verdict of the gate, with the measured values, the reasons and the warnings.
       serving: the findings of ServingCheck.
       pushed_to: the directory of the pushed model, from which a model server loads the model; None
         if Pusher pushed no model.

@@ -60,8 +60,8 @@ def _describe_gate(verdict: Any) -> Iterator[str]:
     if verdict.top5 is not None:
         yield f"top-5 accuracy: {verdict.top5:.4f}"
     for limit in verdict.limits:
-        # This loop yields no lines about the recall of classes, because the verdict already names
-        # all classes whose recall is too low.
+        # This loop yields no lines about the recall of classes, because the reasons of the verdict,
+        # which the console also shows, name all classes whose recall is too low.
         if not limit.name.startswith("recall of "):
             yield f"gate: {limit.describe()}"
     if (comparison := verdict.comparison) is not None:

@@ -28,7 +28,7 @@ def report_stopped_run(
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: `components.report.settings.ReportSettings`, as JSON.
-      directory: the directory for the HTML file.
+      directory: the directory in which to write a new HTML file.
       error: the error that ended the run.
 
     Returns:
@@ -60,7 +60,7 @@ def write_data_report(
     Args:
       connection: the ML Metadata ConnectionConfig of the metadata store.
       settings: the settings of the report.
-      directory: the directory for the HTML file.
+      directory: the directory in which to write a new HTML file.
       stopped: the reason why the run stopped early; empty if the run did not stop early.
       is_inspection: whether the run is an inspection, whose report also shows some images of each
         class.

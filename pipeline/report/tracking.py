@@ -30,7 +30,7 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOU
 # The following environment variable keeps MLflow from printing the URL of the run, which may
 # contain a password.
 _SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-_LONGEST = 500  # the largest length of a parameter's value that older MLflow servers accept
+_LONGEST = 500  # the most characters in a parameter's value that older MLflow servers accept
 
 
 def track_run(config: Config, report: Report, console: Console) -> None:

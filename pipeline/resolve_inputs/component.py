@@ -30,7 +30,7 @@ class ResolveInputsSpec(types.ComponentSpec):
 
 
 class ResolveInputs(base_component.BaseComponent):
-    """Finds the data and the backbone, and outputs the execution properties of all other nodes.
+    """Finds the data and the backbone, and outputs the execution properties of the other nodes.
 
     The results of ResolveInputs must never be cached, because each run must look for new data.
     """

@@ -42,12 +42,11 @@ _TRAINING = ("Trainer", "Tuner")
 def check_artifacts(
     pipeline_root: str, before_execution: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """A context in which TFX's LocalDagRunner checks artifacts and never overwrites artifacts.
+    """A context in which TFX's LocalDagRunner records, checks and never overwrites artifacts.
 
-    If a cached artifact has changed since its node ended, the node runs again. If a cached artifact
-    of Trainer or Tuner has changed, the run ends with an error and does not run the node again,
-    because a training may take days. This context does not check artifacts in a bucket, because the
-    check would have to download the artifacts.
+    If a cached artifact has changed since its node ended, the node runs again; if the node trains,
+    the run ends with an error instead. This context does not check artifacts in a bucket, because
+    reading every new artifact back would double the traffic.
 
     Args:
       pipeline_root: the pipeline root.
@@ -182,9 +181,8 @@ def _flatten(artifacts: Mapping[str, Sequence[Artifact]]) -> list[Artifact]:
 def _choose_unused_uri(uri: str) -> str:
     """Returns `uri` if nothing exists at `uri`, and a new URI otherwise.
 
-    The new URI has a random suffix after the number of the execution. The number of the
-    execution is the last part of `uri` or, if the last part is the file name `value`, the
-    second-to-last part.
+    The new URI has a random suffix after the number of the execution. This number is the last part
+    of `uri` or, if the artifact is a value in a file named `value`, the second-to-last part.
     """
     if not tf.io.gfile.exists(uri):
         return uri

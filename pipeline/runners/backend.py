@@ -153,7 +153,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def schedules(self) -> list[Schedule]:
-        """Returns all schedules in the service."""
+        """Returns all schedules of pipelines in the project and region, or in the namespace."""
 
     @abc.abstractmethod
     def pause(self, schedule: str) -> None:

@@ -22,8 +22,8 @@ their entry point too, because Vertex AI and Kubeflow Pipelines run the same com
 
 TFX has no artifact class for the type `system.HTML`, so this module replaces the type with the
 import path of a class. The module also replaces the URI of an HTML output's directory with the URI
-of the HTML file, because the UI of Kubeflow Pipelines opens the output's URI in the browser. For
-each node, the module records the run time and the peak memory.
+of the HTML file, because the UI of Kubeflow Pipelines shows the file at the output's URI. For each
+node, the module records the run time and the peak memory.
 
 TFX cannot read Kubeflow Pipelines' own object store, so TFX reads copies of the artifacts on the
 container's disk: see `pipeline.runners.launcher_paths`.

@@ -43,11 +43,10 @@ def _retry_on_vertex(policy: Any, machine: Machine) -> None:
 def _retry_on_kubernetes(policy: Any, machine: Machine) -> None:
     """Sets the retry policy that Kubeflow Pipelines passes to Argo.
 
-    Kubeflow Pipelines passes `backoff_max_duration` to Argo as `maxDuration`. Argo starts no
-    attempt later than `maxDuration` after the beginning of the first attempt. The default of
-    `maxDuration` is 0, so Argo would start no second attempt if `backoff_max_duration` were not
-    set. On Vertex AI, `backoff_max_duration` limits each wait between attempts, not the time of all
-    attempts.
+    Kubeflow Pipelines passes `backoff_max_duration` to Argo as `maxDuration`. Unlike on Vertex AI,
+    this duration does not limit a single wait between attempts: Argo starts no attempt later than
+    `maxDuration` after the beginning of the first attempt. With the default, 0, Argo would start no
+    second attempt.
     """
     policy.max_retry_count = machine.retries
     policy.backoff_duration.seconds = 60

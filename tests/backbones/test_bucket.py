@@ -118,7 +118,7 @@ def test_a_copy_that_has_changed_since_its_download(model, tmp_path):
 
 
 def test_an_object_name_that_leads_outside_is_refused(model, tmp_path, monkeypatch):
-    """Cloud Storage allows names such as `a/../b`, which could lead out of the model cache.
+    """Cloud Storage allows `..` in the names of objects, so a name could lead out of the cache.
 
     Source: cloud.google.com/storage/docs/objects#naming.
     """

@@ -200,10 +200,8 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
     """
 
     class Model(tf.Module):
-        # tf.Module defines `variables` and `trainable_variables` as Python properties, which cannot
-        # be assigned, and which a SavedModel does not store. `Model` replaces the two properties
-        # with ordinary attributes, so that `save` can assign lists to `variables` and
-        # `trainable_variables`.
+        # tf.Module defines these attributes as Python properties, which can be neither assigned nor
+        # saved. Ordinary attributes can contain lists, which `save` assigns.
         variables = trainable_variables = None
 
         @tf.function(input_signature=[spec])

@@ -39,8 +39,8 @@ def test_using_an_entry_keeps_it_and_removes_old_entries(tmp_path):
 def test_an_entry_of_a_read_only_cache_is_used(tmp_path):
     """An entry is used even if `use_entry` cannot set its time of use.
 
-    In a read-only cache, `use_entry` cannot set the time of use. In this test, `use_entry` cannot
-    set the time because the entry does not exist.
+    In this test, the time cannot be set because the entry does not exist, and not because the cache
+    is read-only.
     """
     assert use_entry(tmp_path / "x" / "y") == tmp_path / "x" / "y"
 

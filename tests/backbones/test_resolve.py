@@ -60,7 +60,7 @@ def locations(server):
 
 @pytest.fixture(scope="module")
 def packed(tiny_backbone):
-    """Returns the archive of a SavedModel, with padding that makes a slow download take seconds."""
+    """Returns the archive of a SavedModel, large enough that a test can kill its download."""
     return archive(files_of(tiny_backbone) | {"assets/padding": random_bytes(300_000)})
 
 

@@ -15,7 +15,7 @@ def test_one_worker():
 
 
 def test_two_workers_with_unequal_parts():
-    """If each worker has its own core, the run ends when the worker with more images ends."""
+    """If each worker has its own core, the worker with more images determines the total rate."""
     workers = [Worker(600, 300, 0.6, 1), Worker(400, 200, 0.4, 1)]
     run = Ingestion(500, 1000, wall=7, cpu=10, written=0, workers=workers)
     assert run.cpu_rate == pytest.approx(500)

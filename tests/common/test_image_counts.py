@@ -33,8 +33,7 @@ def test_each_node_has_a_count_of_its_own(tmp_path, monkeypatch):
     first.mkdir()
     monkeypatch.setenv(image_counts.VARIABLE, str(first))
     count_images(3)
-    # The folder for the counts of a node exists only while the node runs. The folder `second` does
-    # not exist yet, so `count_images(1)` counts no image.
+    # The folder `second` does not exist, as after the end of a run, so this image is not counted.
     monkeypatch.setenv(image_counts.VARIABLE, str(second))
     count_images(1)
     second.mkdir()

@@ -16,7 +16,7 @@ def test_a_process_that_waits_for_a_lock_logs_the_reason(tmp_path, caplog):
 
     target = tmp_path / "model"
     with (tmp_path / ".model.lock").open("w") as other, caplog.at_level(logging.WARNING):
-        fcntl.flock(other, fcntl.LOCK_EX)  # makes `hold_lock` wait, even in the same process
+        fcntl.flock(other, fcntl.LOCK_EX)  # also blocks other open files of this process
         has_got_it = threading.Event()
 
         def wait():

@@ -267,7 +267,7 @@ class KubeflowPipelines(Backend):
 
     def _download(self, uri: str, local: Path) -> None:
         # In release 2.14.3, DownloadBlob (objectstore/object_store.go) copies all objects whose
-        # keys begin with the artifact's key: for the key `model`, for example, also the object
+        # keys begin with the artifact's key: for the key `model`, for example, also the objects of
         # `model_run`.
         target = self.path(uri)
         for file in target.parent.rglob("*"):

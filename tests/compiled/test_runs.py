@@ -39,9 +39,8 @@ class Kubeflow:
 
     Attributes:
       cluster: the stand-in for Kubeflow Pipelines.
-      arguments: the command-line arguments with which the pipeline of the third of the three runs
-        was compiled. The pipeline of the first and the second run was compiled with the additional
-        argument `--tuner`.
+      arguments: the command-line arguments that compiled the pipeline of the third run. For the
+        first two runs, the pipeline was compiled with `--tuner 2` in addition.
       state: the folder `cloud.state_dir`, in a volume.
       runs: the steps of each run. The second run repeats the first run. The third run trains for 40
         instead of 60 steps, and requires an accuracy of 1, which the model does not reach.

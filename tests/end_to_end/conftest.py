@@ -1,5 +1,4 @@
-"""Runs the whole pipeline in the process of the tests, because a new process would have to import
-TFX, which takes many seconds."""
+"""Runs the whole pipeline in the tests' process, because each import of TFX takes many seconds."""
 
 import dataclasses
 import os

@@ -47,8 +47,7 @@ WORDING = [
 
 
 def two_of_one_size(images: Path) -> list[str]:
-    """Returns two image files with the same size and modification time. The files belong to
-    different classes, and their content is different."""
+    """Returns two image files of equal size and time, but of different classes and contents."""
     seen: dict[int, Path] = {}
     for path in sorted(images.glob("*/*")):
         other = seen.setdefault(path.stat().st_size, path)
@@ -148,8 +147,7 @@ def test_the_first_run_runs_everything(results):
 
 
 def test_an_identical_second_run_computes_nothing(results):
-    """The first run's model is now the last blessed model. The second run does not compare this
-    model with itself, so no node runs again."""
+    """No node runs again, although the first run's model is now the last blessed model."""
     assert results["second"]["ran"] == set()
 
 
@@ -164,8 +162,7 @@ def test_a_cached_run_prints_the_same_results(results):
 
 
 def test_an_inspection_reads_no_image_again_and_trains_nothing(results, folder):
-    """`--inspect` changes the limits of ExampleValidator and DataCheck so that no data can stop the
-    run. `--inspect` changes no property of another node, so no other node runs again."""
+    """Two nodes run again, because `--inspect` gives them limits that stop nothing."""
     assert results["inspection"]["ran"] == {"ExampleValidator", "DataCheck"}
     assert results["inspection"]["status"] == 0
     # The inspection wrote the first report in this folder; later runs added more reports.

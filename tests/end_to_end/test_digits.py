@@ -174,8 +174,7 @@ def examples(run):
 
 @pytest.fixture(scope="module")
 def answers(served, server_process, examples):
-    """Returns the outputs of the pushed model for the test split. The model runs in a Session, as
-    in a model server."""
+    """Returns the outputs of the pushed model, in a Session as in servers, for the test split."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     images = list(tf.io.parse_example(examples, spec)["image"].numpy())
     return server_process.ask(

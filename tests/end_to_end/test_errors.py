@@ -99,8 +99,7 @@ def test_a_damaged_metadata_store(pipeline, tmp_path, tiny_backbone):
 
 
 def test_hostile_files(pipeline, tmp_path, tiny_backbone):
-    """Ingestion writes or quarantines every file; the run stops, because too many files are
-    quarantined.
+    """Every file is written or quarantined, and too many quarantined files stop the run.
 
     The next run allows enough quarantined files. This run completes, and reads no image again.
     """

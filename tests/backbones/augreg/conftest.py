@@ -1,4 +1,4 @@
-"""Fixtures that load the golden checkpoints and their expected outputs."""
+"""Fixtures of the golden checkpoints, and of the public implementation's outputs for them."""
 
 from pathlib import Path
 

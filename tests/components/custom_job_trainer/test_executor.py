@@ -180,9 +180,8 @@ class Running:
     """A job that runs until it is stopped, and can send SIGTERM to the client.
 
     SIGTERM arrives 0.2 s after a request for the job's state, while the client waits before its
-    next request. If the signal arrived during a request, the SystemExit of the signal handler could
-    interrupt gRPC while it holds a lock. If gRPC never released the lock, the service, which runs
-    in the same process as the client, would wait for it forever.
+    next request. During a request, the SystemExit of the signal handler could leave a lock of gRPC
+    locked, and the service, which runs in the same process as the client, would wait for this lock.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:

@@ -71,7 +71,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "bomb.bmp": (bmp[:18] + struct.pack("<ii", 2**30, 2**30) + bmp[26:], _LARGE),
         "animation.webp": (image_files.animation("WEBP"), WRITTEN),
         "half.webp": (webp[: len(webp) // 2], _DAMAGED),
-        # TIFF, ICO, PPM, JPEG 2000
+        # formats that Pillow decodes, not TensorFlow: TIFF, ICO, PPM, JPEG 2000
         "pages.tif": (
             encode(gradient(), "TIFF", save_all=True, append_images=[gradient()]),
             WRITTEN,
@@ -85,7 +85,7 @@ def hostile_files() -> dict[str, tuple[bytes, Reason | None]]:
         "plain.ppm": (encode(gradient(), "PPM"), WRITTEN),
         "bomb.ppm": (b"P6 50000 50000 255\n" + bytes(100), _LARGE),
         "plain.jp2": (encode(gradient(), "JPEG2000"), WRITTEN),
-        # no images
+        # files that are not images
         "empty.jpg": (b"", Reason.EMPTY),
         "one_byte.jpg": (b"\xff", _FORMAT),
         "zeros.jpg": (bytes(100_000), _FORMAT),

@@ -156,8 +156,8 @@ def divided_images(splits: dict[str, str]) -> int:
     """Returns how many images of `similar` have copies in more than one split."""
     of_image: dict[str, set[str]] = {}
     for name, split in splits.items():
-        # The file names of an image and its copies differ only in the last five characters: for
-        # example, a.jpg and b.png.
+        # The file names of an image and its copies differ only in the last five characters, which
+        # are a.jpg, b.png or c.jpg.
         of_image.setdefault(name[:-5], set()).add(split)
     return sum(len(found) > 1 for found in of_image.values())
 

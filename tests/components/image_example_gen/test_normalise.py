@@ -306,8 +306,7 @@ def test_white_of_16_bit_pngs(served, channels, significant, max_value, expected
 def test_the_peak_of_16_bits_is_known(peak):
     """`normalise` returns the largest value of a 16-bit image.
 
-    A 16-bit image whose largest value is below 4,096 may use only 12 bits, and white is then 4,095
-    instead of 65,535.
+    If the largest value is below 4,096, the image probably has only 12 bits.
     """
     values = np.zeros([9, 9], np.uint16)
     values[3, 3] = peak

@@ -27,8 +27,7 @@ def test_splits_have_80_10_and_10_percent():
 
 
 def test_the_assignment_to_splits_never_changes():
-    """Every version of the pipeline must assign an image to the same split, so the expected splits
-    are literals."""
+    """No version may assign an image to another split, so the expected splits are literals."""
     letters = {"train": "-", "validation": "v", "test": "t"}
     splits = [letters[split] for split in assign_splits([image(index) for index in range(60)])]
     assert "".join(splits) == "--------t-------------tt------------------v--tt-------------"

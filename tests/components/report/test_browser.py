@@ -111,9 +111,8 @@ def test_a_report_works_and_fits_the_window(report, width, tmp_path):
     findings = open_in_chromium(report, width, tmp_path)
     assert findings["shown"] == findings["ofClass"] > 0
     assert findings["grown"] == pytest.approx(1.25, abs=0.02)
-    # `maps` contains three numbers: the number of visible heat maps before a click on their
-    # control, the number of visible heat maps after the click, and the control's tabIndex. With
-    # tabIndex 0, the Tab key can reach the control.
+    # `maps` contains the number of visible heat maps before and after a click on their control, and
+    # the control's tabIndex, which is 0 if the Tab key can reach the control.
     assert findings["maps"] == [0, 2, 0]
     assert findings["moved"] < 1  # pixels between a thumbnail and its heat map
 

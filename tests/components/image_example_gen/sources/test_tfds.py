@@ -106,7 +106,7 @@ def flip_a_bit_of_one_image(index, example):
 
 
 def test_two_copies_have_one_fingerprint(data_dir, tmp_path, flowers_record):
-    """The fingerprint stays the same if TFDS prepares the data in another folder or process."""
+    """Time, folder and process of the preparation by TFDS do not change the fingerprint."""
     expected = TfdsSource("tf_flowers", data_dir).fingerprint()
     os.utime(flowers_record, ns=(1, 1))
     assert TfdsSource("tf_flowers", str(tmp_path)).fingerprint() == expected
@@ -156,7 +156,7 @@ def test_a_missing_record_file_is_named(tmp_path, flowers_record):
 
 
 def test_in_a_bucket_the_listing_is_the_fingerprint(data_dir, monkeypatch):
-    """In a bucket, a dataset's fingerprint depends on the sizes and modification times of files.
+    """In a bucket, a dataset's fingerprint depends on the names, sizes and times of the files.
 
     The test mocks the files.
     """
