@@ -36,7 +36,7 @@ class TransformGraph(tf.Module):
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
-        calls the backbone in a loop over chunks, because Beam passes a thousand images at a time.
+        calls the backbone in a loop over chunks, because Beam passes up to 1,000 images at a time.
         The loop cannot run in a Session, in which servers run models, so the exported model calls
         the backbone once for all images. The features are the same with and without the loop.
         """

@@ -97,7 +97,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # If the values in [-1, 0] were cut off, the mean would be lower.
+        # If the values in [-1, 0] were cut off, the mean would be below 40.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
