@@ -30,11 +30,9 @@ def build_wheel(project: Path, folder: Path) -> Path:
 def make_environment(project: Path, folder: Path) -> Path:
     """Makes a virtual environment with the project's wheel, as in the container image.
 
-    This function does not install the packages of requirements.lock. Instead, a .pth file adds the
-    site-packages of the environment that runs the tests. If that environment contains an editable
-    installation of the project, the installation consists of a second .pth file. Python ignores the
-    second .pth file, because another .pth file added its directory. The project's own modules
-    therefore always come from the wheel.
+    The packages of requirements.lock are not installed again: a .pth file adds the site-packages of
+    the environment that runs the tests. Python ignores .pth files in a directory that a .pth file
+    adds, so an editable installation of the project in that environment is not visible.
 
     Returns:
       The `bin` directory of the environment.

@@ -6,9 +6,8 @@ import tensorflow as tf
 class ReusableModule(tf.Module):
     """A model with one variable; subclasses add `__call__`."""
 
-    # tf.Module defines the Python properties `variables` and `trainable_variables`, and a
-    # SavedModel stores no Python properties. These class attributes override the properties, so
-    # that each instance can store lists as `variables` and `trainable_variables`.
+    # A SavedModel stores no Python properties, so these attributes override the properties of
+    # tf.Module; lists can be stored.
     variables = trainable_variables = None
 
     def __init__(self):

@@ -7,8 +7,8 @@ STEPS.json contains a list of steps. A step is
 `{"source": {…}, "shapes": […], "edits": [[file, old, new], …], "files": {name: text}}`:
 
 - source: the source of the images.
-- shapes: the shapes of the backbone's variables. The steps contain no names of variables, because
-  every variable in the models of the TF-Hub collection is named `Variable`.
+- shapes: the shapes of the backbone's variables, all of which are named `Variable`, as in the
+  models of the TF-Hub collection.
 - edits: replacements of text in files of the project.
 - files: new files.
 
@@ -27,9 +27,8 @@ HOLDING_DATA = ("backbones", "components")
 
 
 def hash_code(source, shapes):
-    # Python must import `pipeline`, `backbones` and `components` again, because `main` may have
-    # edited their files. `common.fingerprint` can stay loaded: it caches parsed modules by their
-    # content, so it parses an edited module again.
+    # These packages are imported again, because `main` may have edited their files.
+    # `common.fingerprint` stays loaded, because it caches parsed modules, by their content.
     for name in [n for n in sys.modules if n.split(".")[0] in ("pipeline", *HOLDING_DATA)]:
         del sys.modules[name]
     importlib.invalidate_caches()

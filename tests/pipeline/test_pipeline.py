@@ -46,8 +46,8 @@ CHAMPION = Blessing(
     (3, 4),
 )
 
-# If an input or a setting of Tuner or Trainer changes, a property of each node in `READERS`
-# changes.
+# The nodes with the fingerprint of the training as a property. The fingerprint changes with each
+# input and setting of Tuner and Trainer.
 READERS = {"Evaluator", "Pusher", "Report"}
 
 
@@ -139,8 +139,8 @@ def test_the_machines_of_a_training_do_not_change_its_properties(tmp_path):
     ],
 )
 def test_local_workers_read_the_backbone_from_the_model_cache(tmp_path, flags):
-    """Local workers can read the model cache, so the artifact of Backbone has the same URI in each
-    run: a path in the model cache. TFX therefore reuses the artifact of earlier runs."""
+    """Local workers can read the model cache, so the pipeline is the same as with Beam's default
+    runner, and TFX uses the cached training."""
     engine = {"run.runner": "beam", "run.beam_args": flags}
     assert nodes(tmp_path, **engine)["Backbone"].exec_properties["artifact_uri"] == INPUTS.backbone
 

@@ -44,8 +44,7 @@ LAST = "the run after the last fault"
 
 
 def _created(campaign: Campaign) -> list[str]:
-    """Returns the files that an undisturbed run creates, in the order of creation; fault.c logs
-    their names."""
+    """Returns the files that an undisturbed run creates, in order, as values of $FAULT_PATH."""
     log = campaign.workload.out.with_name("created.log")
     if not log.exists():
         campaign.workload.clear()

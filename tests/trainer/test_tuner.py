@@ -93,7 +93,7 @@ def test_shapes_are_read_once_for_all_trials(fn_args, monkeypatch):
 
 
 def test_trials_are_removed_from_the_global_state_of_keras(fn_args):
-    """Keras counts all models in a global state, and uses the counts in default names."""
+    """Keras counts layers and models in a global state, and uses the counts in default names."""
     keras.layers.Dense(1)
     result = tuner.tuner_fn(fn_args)
     result.tuner.search(**result.fit_kwargs)

@@ -1,7 +1,7 @@
 """Decodes BMP files without compression, of 1, 4, 8, 24 or 32 bits per pixel.
 
 The format is described at learn.microsoft.com/windows/win32/gdi/bitmap-storage. This module does
-not use TensorFlow's decoder, because TensorFlow's decoder reads palette indices as shades of grey.
+not use TensorFlow's decoder, which reads palette indices as shades of grey.
 """
 
 import tensorflow as tf
@@ -17,7 +17,7 @@ def read_header(file: FileBytes) -> Header:
     """Reads the header of a BMP file.
 
     The graph raises an error if the pixels are compressed, if the bit depth is not in `_DEPTHS`, or
-    if the header has fewer than 40 bytes (as in OS/2 files).
+    if the header has fewer than 40 bytes, as in files of OS/2 1.x.
     """
     fields = file.window(_FILE_HEADER, 20)
     depth = little_endian(fields[14:16])
@@ -68,9 +68,7 @@ def decode(file: FileBytes, header: Header) -> tf.Tensor:
 
 
 def _palette(file: FileBytes, fields: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
-    """Returns a palette of up to `most` colours, uint8 [4 n]: the four bytes blue, green, red and 0
-    for each colour.
-    """
+    """Returns a palette of up to `most` colours, uint8 [4 n]: blue, green, red and 0 for each."""
     used = little_endian(fields[32:36])
     count = tf.where((used > 0) & (used < most), used, most)
     return file.slice(_FILE_HEADER + little_endian(fields[0:4]), 4 * count)

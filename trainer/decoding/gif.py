@@ -17,7 +17,7 @@ _WHITE = b"\xff\xff\xff"
 
 
 def read_header(file: FileBytes) -> Header:
-    """Reads the header; returns the size of the canvas, enlarged to contain the first frame."""
+    """Reads the header; its size is that of the canvas, enlarged to contain the first frame."""
     width, height = (little_endian(file.window(position, 2)) for position in (6, 8))
     frame = file.window(_walk_to_frame(file)[0], 9)
     left, top, frame_width, frame_height = (little_endian(frame[i : i + 2]) for i in (1, 3, 5, 7))
@@ -106,8 +106,8 @@ def _skip_blocks(file: FileBytes, position: tf.Tensor) -> tf.Tensor:
     the sequence has no end.
 
     A sub-block consists of its length, 1 to 255, and that number of bytes. A length of 0 ends the
-    sequence. Most sub-blocks have 255 bytes, so each iteration of the loop skips all sub-blocks up
-    to the next sub-block of another length.
+    sequence. Most sub-blocks have 255 bytes, so the loop skips a run of such sub-blocks, and the
+    sub-block after the run, in one iteration.
     """
     end_of_file = tf.constant([0], tf.uint8)
 

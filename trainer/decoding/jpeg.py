@@ -108,16 +108,15 @@ def read_frame(file: FileBytes) -> Frame:
 def read_plain_frame(file: FileBytes) -> Frame:
     """Reads the frame header of a JPEG without EXIF and without bytes between segments.
 
-    This function has fewer ops than `read_frame`. The fields of the returned header are 0 if the
-    file is not a JPEG, contains EXIF, or contains bytes between segments.
+    This function has fewer ops than `read_frame`. For any other file, `height`, `width` and
+    `channels` are 0. `exif` is always -1.
     """
 
     def step(position: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         segment = file.window(position, 6)
         kind = _kind_of(segment[1])
         is_other = tf.not_equal(segment[0], 0xFF) | equals(segment[4:6], b"Ex")
-        # The loop ends at the frame header. There, `step` adds 0 to the position, so that the loop
-        # returns the position of the frame header.
+        # At the frame header, the loop ends, and must return the position of the frame header.
         length = tf.where(tf.equal(kind, _FRAME), 0, 2 + 256 * segment[2] + segment[3])
         return position + length, tf.where(is_other, _END, kind)
 

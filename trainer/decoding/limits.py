@@ -1,6 +1,6 @@
 """The limits for the sizes of images, and the pixel value of white.
 
-This module does not import TensorFlow, so that it can be imported without delay.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -28,6 +28,6 @@ class Limits:
     def max_bytes(self) -> int:
         """An upper bound for the file size of an image of `max_pixels`, in bytes.
 
-        The bound is the size of three uncompressed channels of 16 bits, plus 1 MiB for metadata.
+        The bound allows for three uncompressed channels of 16 bits, and for 1 MiB of metadata.
         """
         return 6 * self.max_pixels + 2**20

@@ -35,8 +35,8 @@ def read_header(file: FileBytes) -> Header:
 
 
 def _walk(file: FileBytes) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the positions of three chunks, int32 []: eXIf, ImageMagick's text chunk with EXIF,
-    and tRNS. The position of a missing chunk is -1."""
+    """Returns the positions of the contents of three chunks, int32 []: eXIf, ImageMagick's text
+    chunk with EXIF, and tRNS. The position is -1 if the chunk is missing."""
     mentions_exif = tf.strings.regex_full_match(file.encoded, _MENTIONS_EXIF)
 
     def step(
@@ -90,12 +90,12 @@ _BYTES = [bytes([value]) for value in range(256)]
 def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     """Returns the stored pixels, uint8 [h, w, 3], or [h, w, 4] if `header.has_alpha`.
 
-    If the file has 16 bits per channel, the function scales the values of the pixels to 8 bits, so
-    that white becomes 255. The value of white in the file is `max_value`, unless `max_value` is 0.
-    If `max_value` is 0, the chunk sBIT states n bits, and no value in the file exceeds 2^n - 1,
-    then white is 2^n - 1. Microscopes and scanners write n-bit values as measured, although the PNG
-    standard requires programs to scale the values to 16 bits. In every other file with 16 bits per
-    channel, white is 65535, and the result contains the 8 higher bits of each value.
+    If the file has 16 bits per channel, colours are scaled to 8 bits, so that white becomes 255.
+    The value of white in the file is `max_value`, unless `max_value` is 0. If `max_value` is 0, the
+    chunk sBIT states n bits, and no colour in the file exceeds 2^n - 1, then white is 2^n - 1:
+    microscopes and scanners write n-bit values as measured, although the PNG standard requires
+    programs to scale the values to 16 bits. Otherwise, white is 65535, and the result contains the
+    8 higher bits of each value.
 
     The function decodes an alpha channel only if pixels may be transparent. In an opaque file with
     1, 2 or 4 bits per channel, libpng would set the alpha channel to 1, 3 or 15 instead of 255.
@@ -103,8 +103,7 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     Args:
       file: the file.
       header: the header of the file.
-      max_value: the value of white in files with 16 bits per channel, or 0 to find this value from
-        the chunk sBIT. If the file has no chunk sBIT, 0 stands for 65535.
+      max_value: the value of white in files with 16 bits per channel; 0 for sBIT's value or 65535.
     """
 
     def decode_as(dtype: tf.DType) -> tf.Tensor:

@@ -3,26 +3,21 @@
 Attention rollout (Abnar and Zuidema, arXiv 2005.00928) multiplies the attention matrices of all
 layers. Rollout measures how much each patch contributes to the class token. The map from rollout
 depends neither on the class nor on the weights of the classification head. The maps of this module
-depend on the class, because they weight the attention by the gradient of the log odds of the class
-(Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679).
+depend on the class, because they weight the attention by the gradient of the class's output
+(Chefer, Gur and Wolf, arXiv 2012.09838 and 2103.15679), here of its log odds.
 
-Five ways to choose the most important patches of an image were compared on 150 test digits with the
-ViT of the demo. For each class, a fifth of the patches was covered: either those with the highest
-values in the heat map for this class, or random patches. The log odds of the class changed as
-follows:
+Measured on 150 test digits and the ViT of the demo: the fifth of an image's patches with the
+highest values in the map of a class was covered. The log odds of the class changed as follows, for
+the most probable and the second most probable class:
 
-- Covering the patches that rollout chose lowered the log odds of the most probable class by 5.3,
-  and raised those of the second most probable class by 1.1.
-- Covering the patches that this module chose lowered the log odds of the most probable class by
-  4.7, and those of the second most probable class by 0.2.
-- Covering the patches with the highest values in the maps of arXiv 2103.15679, which are not
-  normalised, lowered the log odds of the most probable class by 3.0, and did not change those of
-  the second most probable class (0.0).
-- Covering random patches lowered the log odds of the most probable class by 0.8, and raised those
-  of the second most probable class by 0.2.
-- Covering the patches that occlusion chose lowered the log odds of the most probable class by 5.7,
-  and those of the second most probable class by 0.9. Occlusion measures the fall of the log odds
-  directly, but needs 50 passes for an image, whereas this module needs two.
+- rollout: -5.3 and +1.1
+- this module: -4.7 and -0.2
+- the maps of arXiv 2103.15679, which are not normalised: -3.0 and 0.0
+- occlusion: -5.7 and -0.9
+- random patches instead of those of a map: -0.8 and +0.2
+
+Occlusion measures the fall of the log odds directly, but needs 50 passes for an image, whereas this
+module needs two.
 """
 
 from collections.abc import Sequence
@@ -47,9 +42,8 @@ class AttentionMaps:
           signature: the signature `from_pixels` of an exported model.
 
         Raises:
-          UnknownGraphError: the graph has no attention over a class token and a square grid of
-            patches. This attention would be a softmax of scores [B, heads, tokens, tokens], in
-            which tokens - 1 is a square number.
+          UnknownGraphError: the graph has no softmax of scores [B, heads, tokens, tokens] in which
+            tokens - 1, the number of patches, is a square number.
         """
         _, height, width, _ = signature.inputs[0].shape
 

@@ -85,7 +85,7 @@ def _choose(
 ) -> tuple[str, Callable[[np.ndarray, int], np.ndarray]]:
     """Returns the name of a method, and the function that makes heat maps with this method.
 
-    The method is attention if the model is a Vision Transformer, and occlusion otherwise.
+    The method is attention for a Vision Transformer with a class token, and occlusion otherwise.
     """
     try:
         return ATTENTION, AttentionMaps(signature)

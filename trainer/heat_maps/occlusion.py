@@ -36,9 +36,9 @@ class OcclusionMaps:
           answer: index of the predicted class.
 
         Returns:
-          float [8, 8], a value for each cell. If a window is covered with the image's mean colour,
-          the log odds of the class fall. The value of a cell is the mean of this fall over all
-          windows that contain the cell, or 0 if the mean is negative.
+          float [8, 8], a value for each cell: the fall of the log odds of the class if a window is
+          covered with the image's mean colour, as the mean over all windows that contain the cell,
+          or 0 if the mean is negative.
         """
         windows = [(y, x) for y in range(_CELLS - _WINDOW + 1) for x in range(_CELLS - _WINDOW + 1)]
         odds = np.array(

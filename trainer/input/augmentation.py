@@ -1,6 +1,6 @@
 """The settings of augmentation, which `trainer.input.augment` applies to training images.
 
-This module does not import TensorFlow, so that it can be imported without delay.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses
@@ -22,10 +22,9 @@ class Augmentation:
     Each field is an option of the pipeline. For example, `mixup` is the option `augment.mixup`.
 
     The defaults leave images as they are. AugReg (Steiner et al., https://arxiv.org/abs/2106.10270;
-    settings in big_vision/configs/vit_i1k.py) was trained with `crop_area` 0.05 and `flip`. AugReg
-    has six strengths of augmentation, from "light1" to "strong2", all of which use RandAugment with
-    2 layers. From "light1" to "strong2", the magnitudes of RandAugment are 0, 10, 15, 15, 20 and
-    20, and the values of `mixup` are 0, 0.2, 0.2, 0.5, 0.5 and 0.8. timm's usual strengths are
+    settings in big_vision/configs/vit_i1k.py) trained with `crop_area` 0.05 and `flip`. AugReg's
+    six strengths from "light1" to "strong2" use RandAugment with 2 layers at the magnitudes 0, 10,
+    15, 15, 20 and 20, and `mixup` 0, 0.2, 0.2, 0.5, 0.5 and 0.8. timm's usual strengths are
     `color_jitter` 0.4, `erasing` 0.25, `mixup` 0.8 and `cutmix` 1.
     """
 

@@ -15,20 +15,19 @@ from trainer.preprocessing import FEATURES, IMAGE, LABEL, PIXELS
 if TYPE_CHECKING:  # not at run time, because training must work without TensorFlow Transform
     from trainer.input.transform_graph import TransformGraph
 
-# The size of the shuffle buffer, in records. The buffer takes about 100 MB if the records contain
-# encoded photographs.
+# The size of the shuffle buffer, in records. Records contain encoded images or features, and no
+# decoded pixels, so the buffer takes about 100 MB for photographs.
 _SHUFFLE_BUFFER = 1024
-# `_INTERLEAVED` files are read in parallel, and their records are interleaved: `_TURN` records of
-# the first file are followed by `_TURN` records of the second file, and so on.
+# `_INTERLEAVED` files are read in parallel; `_TURN` records of a file are followed by `_TURN`
+# records of the next file.
 _INTERLEAVED, _TURN = 8, 4
-# If there are at least `_FILES_PER_WORKER` files for each worker, the files are divided among the
-# workers, and each worker reads only its own files. If there are fewer than `_FILES_PER_WORKER`
-# files for each worker, every worker reads all files, and skips the examples of the other workers.
-# Dividing so few files among the workers would give some workers many more examples than others.
+# The smallest number of files for each worker with which the files are divided among the workers.
+# With fewer files, or if the data are small (see `TrainingData.is_small`), every worker reads all
+# files and skips the examples of the other workers. Dividing few files among the workers would give
+# some workers many more examples than others.
 _FILES_PER_WORKER = 4
-# AutoGraph is turned off, because it is slow: for each function that a dataset calls, AutoGraph
-# would parse the whole module and rewrite the function. This module does not need AutoGraph,
-# because no function has a Python `if` or `for` over a tensor.
+# AutoGraph would parse this module anew to rewrite each function of a dataset. No function needs
+# AutoGraph, because none has a Python `if` or `for` over a tensor.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 _ENCODED = {IMAGE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
@@ -44,10 +43,10 @@ class TrainingData:
 
     - MixUp and CutMix mix only images that the same worker reads, so the number of workers
       determines which images can be mixed.
-    - If there are at least `_FILES_PER_WORKER` files for each worker, each worker reads only its
-      own files. The files are divided among the workers anew in each epoch. In an epoch, a worker
-      whose files contain fewer images than those of other workers reads a few images twice, and a
-      worker whose files contain more images leaves a few images out.
+    - If the data are not small (see `is_small`), and there are at least `_FILES_PER_WORKER` files
+      for each worker, the files are divided among the workers anew in each epoch. In an epoch, a
+      worker whose files contain fewer images than those of other workers reads a few images twice,
+      and a worker whose files contain more images leaves a few images out.
 
     Attributes:
       files: gzipped TFRecord files, which contain raw examples for tune "full", and transformed
@@ -112,16 +111,16 @@ class TrainingData:
             share = parts * batch_size
             whole = examples.batch(share, drop_remainder=True)
             batches = whole.map(
-                # The seed of `mix` is computed from the number of the training step, which is the
-                # same on all workers, so all workers draw the same random numbers.
+                # The seed of `mix` is computed from the number of the training step, so all workers
+                # draw the same random numbers.
                 lambda positions, *batch: self._mix(positions[0] // (share * workers), *batch),
                 num_parallel_calls=2,  # only 2, because each call holds a batch of pixels
             )
             if parts > 1:
                 batches = batches.unbatch().batch(batch_size, drop_remainder=True)
         else:
-            # One `map` parses each record and also drops the record's position, because a second
-            # `map` would take additional time for every image.
+            # The same `map` also drops the position, because a second `map` would take additional
+            # time for every image.
             examples = records.map(
                 lambda position, record: self._parse(position, record)[1:],
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -134,11 +133,9 @@ class TrainingData:
     def _records(self, start: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Returns the records of one worker from position `start` on, as pairs (position, record).
 
-        A position is the index of an example in the order of the repeated training split.
-
-        A worker reads the records at the positions `worker`, `worker + workers`, `worker + 2 *
-        workers` and so on. The inner function `first_turn` returns how many records this worker
-        reads before a given epoch.
+        A position is the index of an example in the order of the repeated training split. A worker
+        has the positions `worker`, `worker + workers`, and so on. The inner function `first_turn`
+        returns the number of these positions before an epoch.
         """
         names = _list_files(self.files)
         files = tf.data.Dataset.from_tensor_slices(names)
@@ -153,9 +150,8 @@ class TrainingData:
 
         def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             # `flat_map` traces `read_epoch` into a separate graph, so `set_seed` changes only the
-            # seed of that graph, and not TensorFlow's global seed. To avoid `set_seed(0)`, 1 is
-            # added to `self.seed`: after `set_seed(0)`, `shuffle` would fail, because TensorFlow
-            # would use the symbolic tensor `epoch` in a Python condition.
+            # seed of that graph, and not TensorFlow's global seed. The seed must not be 0, because
+            # `shuffle` would then use the symbolic tensor `epoch` in a Python condition, and fail.
             tf.random.set_seed(self.seed + 1)
             records = cached
             if records is None:
@@ -194,9 +190,7 @@ class TrainingData:
     def _mix(
         self, step: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        # The seeds for augmenting images are computed from positions, which are 0 or more. The
-        # seeds for mixing images are computed from negative numbers, so the seeds for mixing and
-        # for augmenting always differ.
+        # Negative, so that the seed differs from the seeds of images, which are positions.
         seed = self._seed(-1 - step)
         return mix(
             images,

@@ -1,6 +1,6 @@
-"""The preprocessing graph that Transform wrote, for use in Trainer and Tuner.
+"""Loads and runs the graph that Transform wrote, in Trainer and Tuner.
 
-If only the head is tuned, the exported model contains the backbone from the preprocessing graph.
+If only the head is tuned, the exported model contains the backbone from this graph.
 """
 
 import os
@@ -36,9 +36,9 @@ class TransformGraph(tf.Module):
         """The backbone of the graph, a `trainer.preprocessing.FrozenBackbone`.
 
         The graph contains a backbone only if Transform computed features (`--tune head`). The graph
-        calls the backbone in a loop over chunks of images. Servers run models in a Session, in
-        which a loop over chunks fails, so the exported model calls the backbone once for all
-        images. The features are the same with and without the loop.
+        calls the backbone in a loop over chunks, because Beam passes up to 1,000 images at a time.
+        The loop cannot run in a Session, in which servers run models, so the exported model calls
+        the backbone once for all images. The features are the same with and without the loop.
         """
         return self._loaded.frozen_backbone
 

@@ -93,27 +93,24 @@ def _call(
 ) -> list[tf.Tensor]:
     """Calls a cuDNN kernel through an XLA custom call.
 
-    JAX, too, calls the cuDNN kernels through XLA custom calls: see
-    `_dot_product_attention_fwd_cuda_lowering` and `_dot_product_attention_bwd_cuda_lowering` in
-    jax/_src/cudnn/fused_attention_stablehlo.py.
+    JAX calls the same custom-call targets: `_dot_product_attention_fwd_cuda_lowering` and
+    `_dot_product_attention_bwd_cuda_lowering` in jax/_src/cudnn/fused_attention_stablehlo.py.
 
     Args:
       target: the name of the custom-call target.
       inputs: the operands of the custom call.
-      transposed: the shape, [B, N, T, H], and the type of each attention output. The attention
-        outputs are the first results of the custom call. Although their shape is [B, N, T, H], the
-        kernel writes the attention outputs to memory in the order [B, T, N, H].
-      more: the shapes and types of the results that follow the attention outputs, without cuDNN's
-        workspace.
+      transposed: the shapes, [B, N, T, H], and types of the first results: the attended values, or
+        the gradients of queries, keys and values. In memory, these results have the order
+        [B, T, N, H].
+      more: the shapes and types of the other results, without cuDNN's workspace.
       scale: the factor by which attention scores are multiplied before the softmax.
-      dimensions: the dimension numbers of each matrix product, by the name of the product. The
-        dimension numbers are three pairs: the contracting dimensions of the left and the right
-        operand, the two batch dimensions of the left operand, and the two batch dimensions of the
-        right operand.
+      dimensions: for each matrix product, by name, three pairs: the contracting dimensions of the
+        left and the right operand, the two batch dimensions of the left operand, and the two batch
+        dimensions of the right operand.
 
     Returns:
-      The results of the custom call, without cuDNN's workspace. The attention outputs have the
-      shape [B, T, N, H].
+      The results of the custom call, without cuDNN's workspace. The results with the specs
+      `transposed` are transposed to [B, T, N, H].
     """
     inputs = list(inputs)
     types = [_type(tensor) for tensor in inputs]
@@ -184,8 +181,7 @@ def _backend_config(
 ) -> dict[str, Any]:
     """Returns the backend configuration of the custom call, as a dictionary of JSON values.
 
-    The fields are those of the protocol buffer GpuBackendConfig in
-    xla/service/gpu/backend_configs.proto.
+    Its form is the message GpuBackendConfig of xla/service/gpu/backend_configs.proto.
     """
     batch, heads = output.shape[:2]
     return {

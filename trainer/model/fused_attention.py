@@ -1,12 +1,11 @@
 """Replaces the attention operations of a backbone with cuDNN's fused kernels.
 
-The fused kernels save memory, because they do not store the matrix of attention scores.
+The fused kernels do not store the matrix of attention scores.
 
 The half-precision backbones of `backbones.augreg` compute attention with three standard operations,
 which run on every device: a matrix product, a softmax and another matrix product. In the training
-graph that XLA compiles for a GPU, `fuse_attention` replaces the two matrix products, the softmax
-and their gradients with cuDNN's kernels. The exported model keeps the two matrix products and the
-softmax, because the exported model must also run without a GPU.
+graph that XLA compiles for a GPU, `fuse_attention` replaces these operations and their gradients
+with cuDNN's kernels. The graph of the exported model stays as it is.
 """
 
 from typing import Any, NamedTuple

@@ -11,8 +11,7 @@ from pipeline.beam.engine import beam_arguments
 
 
 class Read(beam.PTransform):
-    """Creates five serialized records, and reports telemetry like `RawRecordBeamSource` of
-    tfx_bsl."""
+    """Creates five records, and reports telemetry like `RawRecordBeamSource` of tfx_bsl."""
 
     def expand(self, root):
         from tfx_bsl.tfxio import telemetry

@@ -1,4 +1,4 @@
-"""Tests that wrong flags for Beam are refused, and that the error message has one line."""
+"""Tests that wrong flags for Beam are refused in one line, also by Beam's own checks."""
 
 import logging
 

@@ -115,7 +115,7 @@ def test_a_candidate_is_promoted_and_rolled_back(command, vertex, push):
 def test_a_rollback_that_is_repeated_after_an_error_goes_back_by_one_version(
     command, vertex, push, number
 ):
-    """The server carries out all requests of the first `--rollback`, but one response is lost.
+    """The server executes each request, but one response to the first `--rollback` is lost.
 
     `number` is the index of the lost response among the responses to POST and PATCH requests.
     """

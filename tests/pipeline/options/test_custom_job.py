@@ -1,4 +1,4 @@
-"""Tests of the options for Trainer's custom job on Vertex AI."""
+"""Tests of the specification of Trainer's custom job, and of options that are refused."""
 
 import json
 

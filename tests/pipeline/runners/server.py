@@ -107,7 +107,7 @@ class Api:
         self.url = ""
 
     def fail(self, method: str, end: str, status: int, times: int = 1) -> None:
-        """Fails the next `times` requests whose path ends with `end`.
+        """Fails the next `times` requests that use `method` and whose path ends with `end`.
 
         The server responds with the HTTP status `status`. If `status` is 0, the server closes the
         connection without a response.

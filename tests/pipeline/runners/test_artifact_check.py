@@ -1,4 +1,4 @@
-"""Tests of the check that finds damaged files in artifacts.
+"""Tests of the records of artifacts' files, and of the check that finds damaged files.
 
 tests/end_to_end/test_cache.py tests whole runs with damaged artifacts.
 """

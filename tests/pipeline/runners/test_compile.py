@@ -324,8 +324,8 @@ def test_downloaded_weights_are_kept_in_the_volume_of_the_state_directory():
 
 
 def test_a_run_in_the_object_store_needs_a_state_directory():
-    """The pipeline is compiled without a pipeline root. Each run sets a pipeline root as a
-    parameter, and the node ResolveInputs checks this parameter."""
+    """If a run sets the pipeline root as a parameter, ResolveInputs refuses a root in the object
+    store without cloud.state_dir."""
     config = config_of(run__runner="kubeflow", pipeline_root=None)
     root = {"pipeline_root": STORE["pipeline_root"]}
     with pytest.raises(InputError, match=r"^--pipeline-root minio://.*: found no cloud.state_dir"):

@@ -20,7 +20,7 @@ SPEC = json_format.ParseDict(
 
 
 def complete_input(type_, outputs=(), declared=()):
-    """Calls `complete_executor_input` with a model of type `type_`; returns the result."""
+    """Completes an ExecutorInput whose input is a model of type `type_`; returns it as a dict."""
     model = {"name": "7", "uri": "gs://bucket/model"} | ({"type": type_} if type_ else {})
     content = {
         "inputs": {"artifacts": {"model": {"artifacts": [model]}}},
@@ -74,8 +74,8 @@ def test_a_report_is_an_html_file_with_a_class_of_tfx():
 
 
 def test_flags_for_beam_are_not_abbreviations_of_the_entry_points_flags(monkeypatch):
-    """The entry point must not read Beam's flag `--exec=1` as an abbreviation of
-    `--executor_class_path=1`."""
+    """The entry point passes Beam's flag `--exec=1` on unchanged, and does not read it as an
+    abbreviation of `--executor_class_path=1`."""
     given = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", given.append)
     sent = {"outputs": {"artifacts": {"executor-logs": {"artifacts": [{"uri": "logs"}]}}}}

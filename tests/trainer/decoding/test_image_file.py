@@ -73,9 +73,8 @@ def test_files_of_the_suite(decode, path):
 def test_all_orientations_look_the_same(decode, shape):
     images = [decode((SUITE / "exif" / f"{shape}_{i}.jpg").read_bytes())[0] for i in range(1, 9)]
     for image in images:
-        assert (
-            difference(image, images[0]) < 8
-        )  # not 0, because each file was compressed separately
+        # not 0, because each file was compressed separately
+        assert difference(image, images[0]) < 8
 
 
 CARRIERS = {

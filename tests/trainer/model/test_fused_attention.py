@@ -2,8 +2,8 @@
 
 On the CPU, a stand-in replaces the kernels. The stand-in computes what the kernels compute
 according to the source code of JAX, which calls the same kernels
-(jax/_src/cudnn/fused_attention_stablehlo.py). One test compares the kernel calls in two compiled
-programs: one from TensorFlow, and one from JAX 0.9.0.
+(jax/_src/cudnn/fused_attention_stablehlo.py). One test compares the kernel calls in the compiled
+program with those of JAX 0.9.0.
 """
 
 import json
@@ -191,7 +191,7 @@ def test_calls_are_those_of_jax(backbones):
 
 
 def test_training_continues_without_the_kernels(backbones, monkeypatch, caplog):
-    """A CPU cannot run cuDNN's kernels, so the training continues without these kernels."""
+    """A CPU cannot run cuDNN's kernels, so the training falls back to the plain step."""
     ways = {True: [train_step._FUSED, train_step._PLAIN], False: [train_step._PLAIN]}
     monkeypatch.setattr(train_step, "_variants", lambda given: list(ways[given.fused_attention]))
     losses = {}

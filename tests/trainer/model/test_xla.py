@@ -142,9 +142,8 @@ def _write_branching_model(directory):
     scale = tf.Variable([1.0, 2.0, 3.0])
 
     class Branching(tf.Module):
-        # tf.Module defines the Python properties `variables` and `trainable_variables`, and a
-        # SavedModel stores no Python properties. These class attributes override the properties, so
-        # that each instance can store lists as `variables` and `trainable_variables`.
+        # A SavedModel stores no Python properties, so these attributes override the properties of
+        # tf.Module; lists can be stored.
         variables: list[tf.Variable] = []  # noqa: RUF012
         trainable_variables: list[tf.Variable] = []  # noqa: RUF012
 

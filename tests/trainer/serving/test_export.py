@@ -26,8 +26,8 @@ from trainer.preprocessing import CHUNK, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-# Transform decodes `CHUNK` images at a time, but the exported model decodes all images of a request
-# at once. The tests use more than `CHUNK` images, so that this difference could show.
+# More images than the `CHUNK` that Transform's graph processes at a time; the exported model
+# processes all images of a request at once.
 IMAGES = [encode(gradient(20 + i, 30), ("JPEG", "PNG")[i % 2]) for i in range(CHUNK + 3)]
 
 

@@ -194,8 +194,8 @@ def test_one_process_for_many_requests(server_process, complete_model, tmp_path)
 
 
 def test_a_crash_of_the_process_is_an_error(tmp_path):
-    """The first process ends at its start, because it cannot import TensorFlow. The second and
-    the third process end during a request."""
+    """The first process ends at its start, as without TensorFlow. The second and the third process
+    end during a request."""
     python = tmp_path / "python"
     ready = "import pickle; pickle.dump([], sys.stdout.buffer); sys.stdout.flush(); input()"
     for code, message in [

@@ -24,9 +24,8 @@ def forecast(caplog):
 
 
 def test_full_tuning_on_a_cpu(forecast):
-    # With --tune full, the backbone processes 23,488 images at 2 images/s, because each epoch
-    # processes all images again. With --tune head, the backbone processes each of the 2,350 images
-    # only once, at 6 images/s.
+    # With --tune full, the training goes through the remaining 23,424 images at 2 images/s. With
+    # --tune head, the backbone processes each of the 2,350 images only once, at 6 images/s.
     (line,) = forecast([16.0, 16.0, 16.0, 16.0])
     assert line == (
         "training takes about 3 h 15 min on 2 CPU cores: 23,424 images at 2 images/s; without a "

@@ -97,8 +97,7 @@ def test_inputs_are_shown_at_the_start_and_after_resuming(tiny_backbone, tmp_pat
         assert [s for s, _ in shown] == [step]
         width, height, *images = tf.make_ndarray(shown[0][1].tensor)
         assert (width, height, len(images)) == (b"16", b"16", 6)
-        # The model's inputs are in [-1, 1]. If TensorBoard showed all negative values as black,
-        # the mean would be below 40.
+        # If the values in [-1, 0] were cut off, the mean would be below 40.
         assert 40 < np.mean([tf.io.decode_png(image) for image in images]) < 160
 
 
@@ -272,8 +271,7 @@ def test_the_average_of_the_weights_is_exported(fit_head, tmp_path):
 
 
 def test_with_class_weights_rare_classes_are_predicted_more_often(fit_head, tmp_path):
-    """Without class weights, the model predicts the frequent class more often than with class
-    weights."""
+    """With class weights, the model predicts the frequent class less often."""
     from tests.trainer.small_training import FEATURES, LABEL, write_records
 
     generator = np.random.default_rng(0)

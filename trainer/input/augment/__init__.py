@@ -3,11 +3,10 @@ augmentation.
 
 Every random op takes a `seed`, int32 or int64 [2]. The result of an op depends on nothing but the
 image and the seed, so a resumed training gets the same augmented images as a training without an
-interruption. This package does not use Keras's layers (RandAugment, MixUp, CutMix, RandomErasing,
-RandomColorJitter). Keras's layers draw from a SeedGenerator, whose state depends on the number and
-the order of the previous images. Keras's RandAugment is also slower than the RandAugment of this
-package, because Keras's RandAugment computes all operations for each image, and keeps the result of
-only one.
+interruption. Keras's layers (RandAugment, MixUp, CutMix, RandomErasing, RandomColorJitter) are not
+used, because they draw from a SeedGenerator, whose state depends on the number and the order of the
+previous images. Keras's RandAugment also computes all operations for each image, and keeps the
+result of one.
 
 Images are float32 [H, W, 3] in [0, 255] until `trainer.preprocessing.value_range` maps them to
 [-1, 1].

@@ -21,8 +21,8 @@ def inception_crop(encoded: tf.Tensor, seed: tf.Tensor, area: float) -> tf.Tenso
       area: the smallest area of the window, as a fraction of the image's area, in (0, 1].
 
     Returns:
-      uint8 [h, w, 3], with w / h between 3/4 and 4/3. If 100 attempts find no window with this
-      ratio in the image, the function returns the whole image.
+      uint8 [h, w, 3], with w / h between 3/4 and 4/3. If 100 attempts find no window of an
+      allowed ratio and area in the image, the function returns the whole image.
     """
 
     def crop_jpeg() -> tf.Tensor:

@@ -15,10 +15,10 @@ _ASPECT_RATIO = (0.3, 3.3)
 def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
     """With the given probability, replaces a random rectangle with noise.
 
-    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of
-    the rectangle's height to its width is between 0.3 and 3.3. The logarithm of this ratio is drawn
-    uniformly. The rectangle is never higher or wider than the image. The noise is uniform, which
-    Zhang et al. found to be the best choice ("RE-R").
+    The area of the rectangle is drawn uniformly from 2 % to 33 % of the image. The ratio of the
+    rectangle's height to its width is between 0.3 and 3.3, and its logarithm is drawn uniformly.
+    The rectangle is never higher or wider than the image. The noise is uniform, which Zhong et al.
+    found to be the best choice ("RE-R").
 
     Args:
       image: float32 [H, W, 3] in [-1, 1]; H and W are static.

@@ -44,8 +44,8 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
     """Blends each image with the next image of the batch, and also blends the labels of the two
     images.
 
-    The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, a single
-    blending weight is drawn from Beta(alpha, alpha) for the whole batch.
+    The source is Zhang et al., https://arxiv.org/abs/1710.09412. As in big_vision, one weight is
+    drawn from Beta(alpha, alpha) for the whole batch, and the partner is the next image.
     """
     weight = sample_beta(seed, alpha)
     return _interpolate(images, weight), _interpolate(labels, weight)
@@ -56,10 +56,9 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
     the two images.
 
     As in Yun et al., https://arxiv.org/abs/1905.04899, a weight is drawn from Beta(alpha, alpha).
-    The rectangle has the aspect ratio of the image. Its area is 1 - weight times the area of the
-    image. The centre of the rectangle is drawn uniformly from the image. Only the part of the
-    rectangle that lies within the image is pasted. The weight of the next image's label is the
-    share of the area that was replaced.
+    The rectangle has the aspect ratio of the image; its share of the image's area is 1 - weight.
+    The centre of the rectangle is drawn uniformly from the image. Only the part of the rectangle
+    within the image is pasted, and the share of this part is the weight of the next image's label.
     """
     weight_seed, centre_seed = tf.unstack(tf.random.split(seed, 2))
     size = tf.shape(images)[1:3]

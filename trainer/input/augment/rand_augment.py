@@ -20,7 +20,7 @@ Operation = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `layers` randomly drawn operations.
+    """Applies `layers` randomly drawn operations. Only the drawn operations are computed.
 
     Args:
       image: float32 [H, W, 3] in [0, 255].
@@ -43,14 +43,13 @@ def rand_augment(image: tf.Tensor, seed: tf.Tensor, *, layers: int, magnitude: f
 def operations(magnitude: float, sign: tf.Tensor | float) -> dict[str, Operation]:
     """Returns the operations at one magnitude.
 
-    The operations and their strengths are those of big_vision/pp/autoaugment.py,
-    `distort_image_with_randaugment`. The models of EfficientNet, AugReg and big_vision were trained
-    with `distort_image_with_randaugment`, so a magnitude from publications about these models means
-    the same here. Magnitudes range from 0 to 10 in AutoAugment, and from 0 to 30 in `operations`. A
-    greater magnitude does not always mean a stronger change: Posterize and Solarize change an image
-    most at magnitude 0. At magnitude 0, Posterize keeps only the highest bit of each value. Color,
-    Contrast, Brightness and Sharpness reduce colour, contrast, brightness or sharpness at
-    magnitudes below 5, leave the image unchanged at 5, and increase the same property above 5.
+    The operations and their strengths are those of the code with which EfficientNet, AugReg and
+    big_vision were trained (`distort_image_with_randaugment` in big_vision/pp/autoaugment.py), so a
+    magnitude from publications about these models means the same here. AutoAugment's magnitudes end
+    at 10; here, they go on to 30. Some operations do not grow stronger with the magnitude:
+    Posterize (which keeps at least one bit) and Solarize are strongest at 0. Color, Contrast,
+    Brightness and Sharpness reduce the property at magnitudes below 5, change nothing at 5, and
+    increase the property above 5.
 
     There are three differences from big_vision's code:
 
