@@ -46,7 +46,7 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
     (2017), section 4.2. Unlike the paper, this function gives the logarithm of the temperature a
     standard normal prior, with the weight of one image. Without the prior, the best temperature
-    would be 0 if all of a few images are classified correctly.
+    would be 0 if all images are classified correctly, as a small number of images may be.
     """
     import scipy.optimize
 

@@ -70,7 +70,7 @@ class Validation:
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
         """Saves the weights if they are better than all earlier weights."""
-        # Weights with a higher accuracy are better; at equal accuracy, weights with a lower loss.
+        # Weights with a higher accuracy are better; at equal accuracy, the lower loss decides.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0
