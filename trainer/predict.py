@@ -14,10 +14,11 @@ table (.csv, .jsonl or .parquet). --beam-arg passes a flag to Beam: for example,
 --beam-arg=--runner=FlinkRunner makes Beam run the pipeline on Flink. If a command with --output was
 interrupted, run the same command again to classify the remaining images. The table has a row for
 each image; if an image cannot be classified, the row contains the reason. OUTPUT.quarantine.jsonl
-lists all images that cannot be classified.
+lists all images that cannot be classified, with the reasons.
 
-Exit status: 0 if all images were classified; 1 if some images could not be classified, with a
-message on stderr; 2 if an option is wrong or there is no such classifier.
+Exit status: 0 if all images were classified; 1 if some images could not be classified (stderr names
+them, or, with --output, the first of them, with the reason); 2 if an option is wrong or there is no
+such classifier.
 """
 
 import argparse
@@ -165,8 +166,8 @@ def load_classifier(parser: Parser, options: argparse.Namespace) -> tuple[str, "
       The directory of the classifier, and the classifier.
 
     Raises:
-      InputError: there is no such classifier. In most cases, the function raises the InputError
-        before it imports TensorFlow, so that users do not wait for the import, which takes seconds.
+      InputError: there is no such classifier, or it needs --trust-model. Most of these errors are
+        raised before TensorFlow is imported, which takes seconds.
     """
     check_model(options.model, options.weights, task="classification")
     if parse_model(options.model).is_untrained(options.weights):

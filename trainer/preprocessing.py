@@ -25,9 +25,8 @@ FEATURES = "features"
 # from which image a transformed example was computed.
 IMAGE_HASH = "image_hash"
 
-# The number of images that the graph processes at once in Transform and Evaluator. Beam passes
-# batches of up to 1,000 images to Evaluator. The pixels of a batch of 1,000 images would take 600
-# MB, so the graph divides batches into chunks.
+# The number of images that Transform and Evaluator process at once. Larger batches are divided into
+# chunks: Beam passes batches of up to 1,000 images to Evaluator, whose pixels would take 600 MB.
 CHUNK = 32
 
 
@@ -78,9 +77,9 @@ def decode_images(encoded: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an image that ImageExampleGen wrote, string [], to uint8 [h, w, 3].
+    """Decodes a JPEG that ImageExampleGen wrote, string [], to uint8 [h, w, 3].
 
-    The format of the image may be JPEG, PNG or GIF.
+    The TensorFlow op also decodes PNG and GIF.
     """
     image = tf.io.decode_jpeg(encoded, channels=3, dct_method=DCT_METHOD)
     return tf.ensure_shape(image, [None, None, 3])
@@ -139,7 +138,8 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
     The FrozenBackbone is saved in the SavedModel of the transform graph, as the attribute
     `frozen_backbone`.
     """
-    # This import is inside the function, because only this function needs TensorFlow Transform.
+    # This import is inside the function, so that the training loop and `trainer.predict` can import
+    # this module without TensorFlow Transform.
     import tensorflow_transform as tft
 
     def make() -> FrozenBackbone:
@@ -154,8 +154,7 @@ def _frozen_features(encoded: tf.Tensor, directory: str, input_range: str) -> tf
 
 
 def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Pads `images` with grey images to a batch of `CHUNK` images, and calls `function` on the
-    batch.
+    """Calls `function` on `images`, padded with grey images to a batch of `CHUNK` images.
 
     Beam forms batches of any size, but the features of an image must not depend on the size of its
     batch. On CPUs, the batch size determines the order in which a matrix product adds numbers, and
@@ -171,8 +170,7 @@ def _with_full_batch(function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tens
     """
     batch = tf.shape(images)[0]
     # `tf.pad` would add no grey images: TensorFlow 2.21 merges `tf.pad` with a following
-    # convolution into oneDNN's PadWithConv2D, which pads only the height and the width. `tf.concat`
-    # is used instead of `tf.pad`.
+    # convolution into oneDNN's PadWithConv2D, which pads only the height and the width.
     grey = tf.zeros([CHUNK - batch, *images.shape[1:]])
     return function(tf.ensure_shape(tf.concat([images, grey], 0), [CHUNK, *images.shape[1:]]))[
         :batch

@@ -24,8 +24,8 @@ def run_fn(fn_args: Any) -> None:
     Args:
       fn_args: `tfx.components.FnArgs`. With tune "full", `train_files` and `eval_files` contain raw
         examples; with tune "head", they contain transformed examples. `transform_graph_path` is the
-        directory of the transform graph. `base_model` is the directory of the backbone; see
-        `backbone_directory`. `hyperparameters` contains the options that Tuner has found, if the
+        directory of the transform graph. `base_model` is the path from which `backbone_directory`
+        finds the backbone. `hyperparameters` contains the options that Tuner has found, if the
         pipeline has a Tuner. `custom_config` has the fields of
         `trainer.training.settings.TrainerSettings`.
 

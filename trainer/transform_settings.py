@@ -3,8 +3,8 @@
 This module does not import TensorFlow, so that importing the module is fast.
 
 TFX's cache key for Transform contains a fingerprint of all code that Transform imports. If this
-module imported the settings of Trainer, Transform would therefore run again after every change to
-Trainer's options.
+module imported the settings of Trainer, Transform would run again after every change to their code,
+such as a new option of training.
 """
 
 import dataclasses

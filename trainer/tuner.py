@@ -23,8 +23,7 @@ OBJECTIVE = "val_accuracy"
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-    """Returns the tuner, which runs `TrainingJob.fit` in each trial, and chooses the options of the
-    trials by Bayesian optimisation.
+    """Returns the tuner, which runs trials of `TrainingJob.fit` with Bayesian optimisation.
 
     Args:
       fn_args: `tfx.components.FnArgs`, as for `trainer.train.run_fn`, but the `custom_config` has

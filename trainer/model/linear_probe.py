@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # The strengths of L2 regularisation (scikit-learn's 1 / C) to try, from strong to weak.
 _STRENGTHS = tuple(10.0**exponent for exponent in (2, 1.5, 1, 0.5, 0, -0.5, -1, -2, -3))
 _ITERATIONS = 1000
-_ABSENT_LOGIT = -20.0  # logit for classes without examples, which makes their probability < 2.1e-9
+_ABSENT_LOGIT = -20.0  # the logit of classes without examples: their probability is below 2.1e-9
 
 
 def fit_linear_probe(
@@ -29,19 +29,16 @@ def fit_linear_probe(
 ) -> None:
     """Fits the weights of `head` by logistic regression.
 
-    The function tries several strengths of regularisation, and uses the strength with the best
-    validation accuracy.
-
-    Logistic regression is fitted to standardised features. `fit_linear_probe` then converts the
-    fitted coefficients into weights for features that are not standardised. Classes without
-    examples get a probability of almost 0.
+    Of several strengths of regularisation, the function uses the one with the best validation
+    accuracy. It fits standardised features, and then converts the coefficients into weights for
+    features that are not standardised. Classes without examples get a probability of almost 0.
 
     Args:
       head: the head of a model that `trainer.model.classifier` built.
       train: features, float32 [N, D], and labels, int64 [N]. The standardised features overwrite
-        the original features, because the original features may take half of the memory, which
-        leaves no room for a copy.
-      validation: features and labels of the validation split, shaped as in `train`.
+        the original features, because the features may take half of the memory, which leaves no
+        room for a copy.
+      validation: features and labels of the validation split, shaped and overwritten as in `train`.
       balanced: whether to weight examples so that all classes have the same total weight.
       log_dir: the directory of `linear_probe.json`, which lists the regularisation strengths that
         were tried.
@@ -84,11 +81,10 @@ def _set_head(
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     # The logits of the classes with examples are shifted so that their mean is 0, which does not
-    # change the softmax over these classes. The greatest shifted logit is at least 0, which is far
-    # above `_ABSENT_LOGIT`, the logit of the classes without examples. Without the shift, the
-    # logits of all classes with examples could be far above `_ABSENT_LOGIT`, and the loss with
-    # label smoothing would be large, because a smoothed label gives a share to each class without
-    # examples.
+    # change the softmax over these classes. Their greatest logit is then at least 0, and thus above
+    # `_ABSENT_LOGIT`, the logit of the classes without examples. The distance to `_ABSENT_LOGIT`
+    # stays moderate, which keeps the loss small, although label smoothing gives each class without
+    # examples a share of each label.
     coefficients = coefficients - coefficients.mean(0)
     intercepts = intercepts - intercepts.mean()
     bias[:] = _ABSENT_LOGIT

@@ -18,7 +18,7 @@ class ReadFile:
       position: position of the file in the list of all files.
       name: path or URI of the file.
       content: the bytes of the file; empty if the file cannot be read.
-      error: the reason why the file cannot be read; empty if the file was read.
+      error: the reason why the file cannot be read; otherwise empty.
     """
 
     position: int

@@ -88,8 +88,8 @@ def run_bulk(
         the number of all images.
 
     Returns:
-      The images that cannot be classified: the name of each image, and the reason. Images that
-      cannot be classified are also listed in `OUTPUT.quarantine.jsonl`.
+      The name of each image that cannot be classified, and the reason. `OUTPUT.quarantine.jsonl`
+      lists the same images and reasons.
 
     Raises:
       InputError: the output folder is not writable.
@@ -183,8 +183,7 @@ class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
 
 
 class _WriteShards(beam.DoFn):
-    """Writes the predictions of a shard to a file, as soon as all predictions of the shard have
-    arrived.
+    """Writes the file of a shard as soon as all predictions of the shard have arrived.
 
     Beam fuses the pipeline's steps from reading to writing, so all predictions of a shard arrive in
     the same bundle.

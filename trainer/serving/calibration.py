@@ -44,10 +44,9 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Returns the temperature that minimizes the negative log likelihood of the labels.
 
     The method is temperature scaling: Guo et al., "On Calibration of Modern Neural Networks"
-    (2017), section 4.2. Unlike the paper, this function uses a prior: the logarithm of the
-    temperature has a standard normal distribution. The prior has the same weight as one image.
-    Without a prior, the likelihood would be highest at temperature 0 if all images of the
-    validation split are classified correctly, which often happens with a small validation split.
+    (2017), section 4.2. Unlike the paper, this function gives the logarithm of the temperature a
+    standard normal prior, with the weight of one image. Without the prior, the best temperature
+    would be 0 if all images are classified correctly, as a small number of images may be.
     """
     import scipy.optimize
 
@@ -62,18 +61,16 @@ def find_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def find_threshold(confidences: np.ndarray, is_right: np.ndarray, precision: float) -> float:
-    """Returns the lowest threshold for which a share of at least `precision` of the accepted
-    predictions is correct.
+    """Returns the lowest threshold with the required share of correct accepted predictions.
 
     Args:
       confidences: probability of each prediction, [N].
       is_right: whether each prediction is correct, [N].
-      precision: the required share of correct predictions.
+      precision: the required share of correct predictions among the accepted predictions.
 
     Returns:
       The mean of the lowest accepted and the highest rejected probability; 0 if all predictions are
-      accepted; `NOTHING_ACCEPTED` if the share of correct predictions is too low for every
-      threshold.
+      accepted; `NOTHING_ACCEPTED` if no threshold reaches `precision`.
     """
     order = np.argsort(-confidences, kind="stable")
     sorted_confidences = confidences[order]

@@ -82,17 +82,17 @@ class Classifier:
           `accepted`, bool [B]: whether an exported model accepts the prediction.
         """
         outputs = self._from_bytes(encoded)
-        # Early versions of the pipeline exported models without the outputs `valid` and `accepted`.
-        # For a model without `valid` and `accepted`, every image counts as valid and accepted.
+        # Models that early versions of the pipeline exported lack the outputs `valid` and
+        # `accepted`: all their images count as valid and accepted. Off-the-shelf classifiers lack
+        # `accepted`: all their valid images count as accepted.
         is_valid = outputs.get("valid", np.ones(len(encoded), bool))
         return {"valid": is_valid, "accepted": is_valid} | dict(outputs)
 
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The attribute `_backbone` keeps the backbone's variables alive. A traced function has no
-        # reference to the backbone, so without `_backbone`, Python would delete the backbone's
-        # variables.
+        # The attribute `_backbone` keeps the backbone's variables alive, which traced functions do
+        # not.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))

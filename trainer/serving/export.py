@@ -46,7 +46,7 @@ class ServedClassifier:
           classes: the class names, in the order of the logits.
           image_shape: height and width of the model's input images, H and W.
           limits: the limits for large images, the same as in ImageExampleGen.
-          calibration: the temperature and the threshold of the calibration.
+          calibration: the temperature and the threshold.
         """
         self._to_features = to_features
         self._head = head
@@ -119,8 +119,7 @@ class ServedClassifier:
 
 
 def collect_state(module: tf.Module) -> list[Any]:
-    """Returns the variables, tables and files of a module and its submodules, without their
-    functions.
+    """Returns the variables, tables and files of a module and of its parts, without functions.
 
     If the module itself were saved, the SavedModel would contain all functions of the module, such
     as the training graph of a backbone, which can be larger than the inference graph. If this list

@@ -97,9 +97,8 @@ class ServingProcess:
     def _exchange(self, directory: str | Path, inputs: Any) -> Any:
         assert self._process.stdin is not None
         with Watchdog(self._process, self._bounds) as watchdog:
-            # If the process has ended, writing to its stdin raises BrokenPipeError. BrokenPipeError
-            # is ignored here, because `_receive` then raises an InputError that says why the
-            # process has ended.
+            # If the process has ended, writing raises BrokenPipeError, which is ignored, because
+            # `_receive` then raises an InputError that says why the process has ended.
             with contextlib.suppress(BrokenPipeError):
                 pickle.dump((str(directory), inputs), self._process.stdin)
                 self._process.stdin.flush()
@@ -181,7 +180,7 @@ def serving_process_ahead() -> Iterator[Callable[[], None]]:
 def _start(python: str | Path, on_cpu: bool) -> _Started:
     log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (until the end)
     process = subprocess.Popen(
-        # With -I, Python ignores PYTHONPATH and the current directory, so the process cannot import
+        # With -I, Python ignores PYTHONPATH and the script's folder, so the process cannot import
         # code of this project by accident.
         [python, "-I", _SCRIPT, "--requests"],
         stdin=subprocess.PIPE,

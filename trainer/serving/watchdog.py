@@ -28,7 +28,7 @@ class Bounds:
 
 
 class Watchdog:
-    """A context manager that kills a process as soon as the process exceeds its limits.
+    """A context manager that kills a process if it exceeds its limits within the context.
 
     Attributes:
       reason: why the process was killed, in words; empty if the process was not killed.

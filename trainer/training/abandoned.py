@@ -19,8 +19,8 @@ def remove_abandoned(root: str, current: str, *, now: float | None = None) -> No
 
     A training that reaches its end removes its own checkpoints after the export of the model. An
     interrupted training leaves its checkpoints, so that a later run with the same settings and data
-    can resume the training. Without `remove_abandoned`, the checkpoints of an interrupted training
-    would remain forever if no later run resumes the training.
+    can resume the training. If the settings or data change before that, only this function removes
+    the checkpoints.
 
     Args:
       root: the directory that contains the checkpoints of all trainings, on this machine or in a

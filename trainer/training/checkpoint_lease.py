@@ -49,9 +49,8 @@ def lease_directory(
       preferred: the path that `trainer.training.checkpoints.checkpoint_directory` returned. If a
         different run has leased the directory `preferred`, this run leases a directory whose path
         is `preferred` with a number at the end, such as `preferred-1`.
-      strategy: the strategy of the training. The chief takes the lease, and sends the number at the
-        end of the leased directory's name to the other workers, so that all workers use the same
-        directory.
+      strategy: the strategy of the training. The chief takes the lease, and tells the other workers
+        the number of the directory, so that all workers use the same directory.
       timing: how often a lease in a bucket is renewed, and when it expires; see `common.lease`.
     """
     number, lease = 0, None
@@ -103,10 +102,8 @@ def _take(preferred: str, timing: Timing) -> tuple[int, Lease]:
 def _list_existing_numbers(preferred: str) -> list[int]:
     """Returns the numbers of the existing directories for the checkpoints of this training.
 
-    The directory `preferred` has the number 0, and `preferred-1` has the number 1.
-
-    To save requests to a bucket, the function lists the parent directory, instead of checking
-    whether each of the possible directories exists.
+    The directory `preferred` has the number 0, and `preferred-1` has the number 1. To save requests
+    to a bucket, the function lists the parent directory, instead of looking for each directory.
     """
     parent, _ = os.path.split(preferred)
     if not tf.io.gfile.isdir(parent):

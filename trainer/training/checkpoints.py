@@ -54,8 +54,7 @@ class _Notes(tf.train.experimental.PythonState):
         return self.text
 
     def _copy_trackable_to_cpu(self, object_map: dict[Any, Any]) -> None:
-        """Makes TensorFlow's background thread save the notes themselves, and not a copy of the
-        notes.
+        """Makes TensorFlow's background thread save the notes themselves instead of a copy.
 
         No copy is needed, because `Checkpoints.save` waits for the background thread before it
         changes the notes.
@@ -141,8 +140,8 @@ class Checkpoints:
           notes: JSON values to store in the checkpoint; `restore` returns them.
 
         Raises:
-          InputError: this checkpoint or the previous checkpoint cannot be written, or a different
-            run took over the directory. Checkpoints that were complete before the error remain.
+          InputError: this checkpoint or the previous one cannot be written (the last complete
+            checkpoint remains), or a different run took over the directory.
         """
         # `sync` waits until the background thread has written the previous checkpoint. If
         # `self._notes` changed earlier, the previous checkpoint could contain the notes of the new
@@ -204,10 +203,9 @@ class Checkpoints:
     def _end_thread(self) -> None:
         """Ends the thread that writes checkpoints, and frees the thread's copy of the variables.
 
-        Without this method, TensorFlow 2.21 would keep the thread and the copy of the variables
-        until the process ends, even while the process runs an evaluation or further trainings.
-        If the thread failed to write its last checkpoint, TensorFlow would, without this method,
-        also print a traceback when the process ends.
+        TensorFlow 2.21 would keep the thread and the copy until the process ends, even while the
+        process runs an evaluation or further trainings. If the thread failed to write its last
+        checkpoint, TensorFlow would also print a traceback when the process ends.
         """
         helper = self._all._async_checkpointer_impl
         if helper is None:

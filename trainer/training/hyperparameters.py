@@ -159,10 +159,7 @@ class Hyperparameters:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether to export the weights with the best validation score.
-
-        If `keeps_best` is false, the last weights are exported.
-        """
+        """Whether to export the weights with the best validation score, not the last weights."""
         return self.keep == "best" or self.early_stopping is not None
 
     def total_steps(self, examples: int) -> int:
@@ -170,9 +167,7 @@ class Hyperparameters:
         return self.steps or round(self.epochs * examples / self.batch_size)
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Returns the number of optimizer steps in one epoch over `examples` images, rounded to an
-        integer.
-        """
+        """Returns the number of optimizer steps of one epoch over `examples` images, rounded."""
         return round(examples / self.batch_size)
 
     def warmup(self, examples: int) -> int:

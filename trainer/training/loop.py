@@ -108,8 +108,7 @@ def fit(
         kept=hyperparameters.checkpoints_kept,
         writes=worker == 0,
         lease=lease,
-        # Checkpoints are saved in the background only if there is a single worker. Several workers
-        # must save checkpoints after the same step.
+        # Several workers must save at the same step, so they do not save in the background.
         in_background=workers == 1,
     )
     loop = Loop(
@@ -202,9 +201,8 @@ class Loop:
             lambda _: validation, self._input_options
         )
         if train.tune == "head" and train.is_small:
-            # For a small dataset, all batches of the validation split are kept in memory. Starting
-            # a `tf.data.Dataset` in each validation would take several times as long as the
-            # validation of the small dataset itself.
+            # The batches are kept in memory, because starting the dataset again for each validation
+            # takes several times as long as the validation of a small number of features.
             batches = list(batches)
         self._validation = Validation(
             stepper,
@@ -315,9 +313,9 @@ class Loop:
     def _is_checkpoint_due(self, ends_epoch: bool) -> bool:
         """Returns whether to save a checkpoint after this step; all workers get the same result.
 
-        A checkpoint is saved every `checkpoint_steps` steps, after the last step, and at the end of
-        an epoch if the last checkpoint is at least 30 seconds old. If epochs are short, writing a
-        checkpoint after every epoch could take longer than the training.
+        A checkpoint is saved every `checkpoint_steps` steps, after the last step, before an early
+        stop, and at the end of an epoch if the last checkpoint is at least 30 seconds old: writing
+        a checkpoint may take longer than training an epoch.
         """
         if self._step % self._hyperparameters.checkpoint_steps == 0 or self._step == self._total:
             return True
@@ -338,10 +336,9 @@ class Loop:
     def _end_epoch(self, preemption: Preemption) -> None:
         """Validates the model after an epoch.
 
-        If there is only one worker, and its process receives a signal to end, the validation is
-        abandoned. After an abandoned validation, the next run validates the model before it
-        continues the training. If there are several workers, they finish the validation even after
-        a signal, because all workers must take part in each validation step.
+        A single worker abandons the validation if its process receives a signal to end; the next
+        run then repeats the validation before it continues the training. Several workers finish the
+        validation even after a signal, because all workers must take part in each validation step.
         """
 
         def is_stopped() -> bool:
@@ -355,9 +352,8 @@ class Loop:
         self._metrics.restart_clock()
 
     def _save(self) -> None:
-        # `StepMetrics.read` raises an error if the loss of a step is not finite. Calling `read`
-        # before each checkpoint ensures that no checkpoint contains weights from a step whose loss
-        # is not finite.
+        # Reading the metrics raises an error if the loss of a step is not finite, so that no
+        # checkpoint contains weights from such a step.
         self._metrics.read(self._step)
         self._checkpoints.save(
             self._step,

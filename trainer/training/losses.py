@@ -34,9 +34,7 @@ def cross_entropy(
 def balanced_class_weights(counts: Sequence[int]) -> list[float]:
     """Returns class weights that give the same total weight in the loss to all classes with images.
 
-    A class without images has the weight 0.
-
-    The mean of the weights over all images is 1.
+    A class without images has the weight 0. The mean of the weights over all images is 1.
 
     Args:
       counts: number of images of each class.

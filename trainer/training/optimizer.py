@@ -56,9 +56,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 class _PerVariable:
     """Adds to a Keras optimizer a separate learning rate and weight decay for each variable.
 
-    `Stepper` sums gradients over all replicas and clips the sums before it calls the optimizer.
-    This class prevents the Keras optimizer from summing the gradients over the replicas a second
-    time.
+    `Stepper` sums gradients over all replicas before it calls the optimizer, because clipping needs
+    the sums. This class prevents the Keras optimizer from summing the gradients a second time.
     """
 
     _rates: Sequence[float] = ()
@@ -142,13 +141,12 @@ def make_optimizer(
 def layer_rates(names: Sequence[str], decay: float) -> list[float]:
     """Returns the factor for the learning rate of each variable of a backbone.
 
-    Lower blocks have smaller factors: the factor of a block is `decay` times the factor of the next
-    higher block. Blocks are recognised by the names of their variables (`encoderblock_3`,
-    `block_12_expand`, `layer4`). If the names of two blocks differ only in the number, such as
-    `layer1` and `layer2`, the block with the smaller number is the lower block. If the names of two
-    blocks differ in the text before the number, the block whose variables come first in `names` is
-    the lower block. A variable that comes between two blocks in `names` has the factor of the lower
-    block. Variables that come after the highest block in `names` have the factor 1.
+    The factor of a block is `decay` times the factor of the next higher block. Blocks are
+    recognised by the names of their variables (`encoderblock_3`, `block_12_expand`, `layer4`), and
+    ordered, from the lowest, by the first appearance in `names` of the text before the number, and
+    then by the number. Variables between two blocks in `names` have the factor of the lower block;
+    variables before all blocks count as one more block below the lowest; variables after all blocks
+    have the factor 1.
 
     Args:
       names: names of the variables, in the order of the forward pass.
@@ -182,11 +180,10 @@ def is_decayed(name: str, shape: tuple[int, ...]) -> bool:
 
     Weight decay does not apply to biases, norms, tokens or position embeddings.
 
-    Variables without weight decay are recognised by their names. If the name of a variable is
-    unknown, the shape of the variable decides: weight decay does not apply to vectors, to the group
-    norms of AugReg's ResNets ([1, 1, 1, C]), or to tokens and embeddings ([1, N, D]). The shape
-    alone would not be enough, because the attention biases of AugReg are matrices ([heads, D /
-    heads]), as are many kernels.
+    The name of the variable decides first. If the name does not decide, the shape does: weight
+    decay does not apply to vectors, to the group norms of AugReg's ResNets ([1, 1, 1, C]), or to
+    tokens and embeddings ([1, N, D]). The shape alone would not be enough, because the attention
+    biases of AugReg are matrices ([heads, D / heads]), as are many kernels.
 
     Args:
       name: name of the variable, such as `block_1/kernel`.

@@ -61,28 +61,24 @@ def end_at_once() -> Iterator[None]:
     """A context in which a signal ends the process immediately, without a checkpoint.
 
     The context has an effect only if the pipeline runs on this machine, and not, for example, if it
-    runs in the cloud.
-
-    Use this context for a training that cannot be resumed, such as a trial of a search.
+    runs in the cloud. Use this context for a training that cannot be resumed, such as a trial of a
+    search.
     """
     if not termination.ends_on_signals():
         yield
         return
-    # A new `Preemption` has no unsaved steps, so `postpone_end` lets a signal end the process
-    # immediately.
+    # Of nested contexts, only the outermost has an effect, and this `Preemption` never has unsaved
+    # steps, so a signal ends the process immediately.
     with termination.postpone_end(Preemption()):
         yield
 
 
 @contextmanager
 def catch_termination_signals() -> Iterator[Preemption]:
-    """A context in which a `Preemption` records SIGTERM and SIGINT, so that the training can be
-    saved before the process ends.
+    """A context in which a `Preemption` records SIGTERM and SIGINT, so that training can be saved.
 
-    In a run of the pipeline on this machine, `common.termination` handles the signals. If the
-    `Preemption` has no unsaved steps, `common.termination` ends the process as soon as a signal
-    arrives. If the `Preemption` has unsaved steps when a signal arrives, `common.termination` waits
-    for the end of this context, so that the training can be saved, and then ends the process.
+    In a run of the pipeline on this machine, `common.termination` handles the signals: a signal
+    ends the process at once, or, if the `Preemption` has unsaved steps, at the end of this context.
 
     Outside a run of the pipeline on this machine, for example in the cloud, this function installs
     signal handlers. Only the main thread can install signal handlers, so no signals are recorded if

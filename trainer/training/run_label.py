@@ -7,16 +7,14 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-_LONGEST = 150  # the largest length of a folder name, in characters
+_LONGEST = 150  # the largest length of a folder name, in characters; file systems allow 255 bytes
 
 Value = bool | int | float | str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunLabel:
-    """The name of a run, and the options whose values differ from those in the run's recipe.
-
-    `pipeline.recipes` contains the recipes.
+    """The name of a run, and the options whose values differ from the recipe (`pipeline.recipes`).
 
     Attributes:
       name: the pipeline's name.

@@ -36,8 +36,7 @@ class Result:
     Attributes:
       loss: mean loss of the batch's images.
       accuracy: share of the batch's images that were classified correctly.
-      preempted: number of replicas on workers that have received a signal to end; 0 if no worker
-        has received a signal.
+      preempted: number of replicas on workers that have received a signal to end.
       gradient_norm: global norm of the gradients before clipping.
     """
 
@@ -118,8 +117,8 @@ class Stepper:
             except _NOT_COMPILED as error:
                 if not self._variants:
                     raise
-                # The step can be computed again, because the compilation failed before any variable
-                # was changed.
+                # The step can be computed again: no variable has been changed yet, because
+                # gradients are computed first.
                 variant = self._variants.pop(0)
                 logger.warning(
                     "The training step cannot be compiled %s; training continues %s: %s",
@@ -133,11 +132,7 @@ class Stepper:
                 return result
 
     def test(self, batch: Any) -> tf.Tensor:
-        """Returns the sum of the losses, the number of correct predictions and the number of
-        images.
-
-        The result is one tensor, float32 [3].
-        """
+        """Returns float32 [3]: summed loss, number of correct predictions, number of images."""
         return self._test(batch)
 
     def swap_averages(self) -> None:
@@ -214,8 +209,8 @@ class Stepper:
     def _part(self, inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         """Computes the loss, the accuracy and the scaled loss's gradients for a part of the batch.
 
-        The loss and the accuracy of each image are divided by the size of the whole batch, so that
-        the sums over all parts are the mean loss and the accuracy of the batch.
+        All values are divided by the size of the whole batch, so that the sums over all parts are
+        the mean loss, the accuracy and the gradients of the batch.
         """
         hyperparameters = self._hyperparameters
         variables = [v.value for v in self.model.trainable_variables]
@@ -238,9 +233,7 @@ class Stepper:
 
     @contextlib.contextmanager
     def _fused_attention(self) -> Iterator[None]:
-        """A context in which the backbone uses cuDNN's kernels, if the current variant of the
-        training step uses these kernels.
-        """
+        """A context in which the backbone uses cuDNN's kernels if the current variant does."""
         layers = [layer for layer in self.model.layers if isinstance(layer, BackboneLayer)]
         for layer in layers:
             layer.fuses_attention = self._variant.fuses_attention
@@ -287,8 +280,8 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
         has_xla = bool(hyperparameters.jit_compile)
     wanted = hyperparameters.fused_attention
     if wanted is None:
-        # A deterministic training does not use cuDNN's kernels, because they add gradients in an
-        # order that changes from run to run.
+        # By default, a deterministic training does not use cuDNN's kernels, because they add
+        # gradients in an order that changes from run to run.
         wanted = not hyperparameters.deterministic
     fuses = wanted and has_xla and has_kernels()
     if hyperparameters.fused_attention and not fuses:
@@ -301,6 +294,6 @@ def _variants(hyperparameters: Hyperparameters) -> list[_Variant]:
 def _correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Returns 1 for each correctly classified image and 0 for each other image, float32 [B].
 
-    A smoothed or mixed label counts as its most probable class.
+    A mixed label counts as its most probable class.
     """
     return tf.cast(tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1)), tf.float32)

@@ -57,7 +57,7 @@ class TrainingJob:
     label: RunLabel
 
     def make_model(self) -> keras.Model:
-        """Builds the model with an untrained head; call `make_model` in the scope of the strategy.
+        """Builds the model with an untrained head, in the scope of the current strategy.
 
         The outputs of the model are logits.
         """
@@ -175,9 +175,8 @@ class TrainingJob:
         if self.settings.tune == "head":
             frozen = self.graph.frozen_backbone
             to_features = frozen.from_pixels
-            # The exported model contains `frozen.backbone` instead of `frozen`, because `frozen`
-            # also contains a function that decodes images, and the exported model has its own
-            # decoder.
+            # The exported model contains `frozen.backbone` instead of `frozen`, which also decodes
+            # images: the exported model has its own decoder.
             backbone = frozen.backbone
         else:
             to_features = plain.get_layer("backbone")
@@ -216,8 +215,7 @@ def backbone_directory(base_model: str) -> str:
 
     TFX expects the SavedModel of a Model artifact in a subfolder of the artifact's directory, and
     passes the path of this subfolder as `base_model`. In a Backbone artifact, the SavedModel lies
-    directly in the artifact's directory. If the artifact's directory contains a SavedModel,
-    `backbone_directory` returns the artifact's directory, and otherwise `base_model`.
+    directly in the artifact's directory, which is then the result.
     """
     own = os.path.dirname(base_model)
     return own if tf.io.gfile.exists(os.path.join(own, GRAPH_FILE)) else base_model

@@ -11,8 +11,7 @@ from trainer.training.train_step import Stepper
 class Validation:
     """Validates the model, and saves the best weights.
 
-    If the training computes moving averages of the weights, the model is validated with the
-    averages.
+    If the training computes moving averages of the weights, the averages are validated and saved.
     """
 
     def __init__(
@@ -71,8 +70,7 @@ class Validation:
 
     def _judge(self, step: int, metrics: Mapping[str, float]) -> None:
         """Saves the weights if they are better than all earlier weights."""
-        # The weights with the highest validation accuracy are the best. Of weights with equal
-        # accuracies, those with the lowest validation loss are the best.
+        # Weights with a higher accuracy are better; at equal accuracy, the lower loss decides.
         score = [metrics["val_accuracy"], -metrics["val_loss"]]
         if self.best is None or score > self.best:
             self.best, self.stale = score, 0
