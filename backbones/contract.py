@@ -87,7 +87,7 @@ def read_shapes(directory: str | Path) -> Shapes:
         f"{_format_spec(images)} -> {_format_spec(features)}" for images, features in signatures
     )
     raise InputError(
-        f"{directory}: this SavedModel maps {', '.join(found) or 'no tensor to another tensor'}; "
+        f"{directory}: the functions of this SavedModel map {', '.join(found) or 'no tensor'}; "
         "expected images, float32 (None, H, W, 3) with fixed H and W and any batch size -> "
         "features, float32 (None, D)"
     )

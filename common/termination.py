@@ -76,7 +76,7 @@ class Termination:
         # `_stderr` remains the original stderr when a run redirects descriptor 2 to its log.
         self._stderr = os.dup(2)
         self._lock = threading.RLock()
-        self._work: list[InterruptibleTraining] = []
+        self._trainings: list[InterruptibleTraining] = []
         self._callbacks: list[Callable[[], None]] = []
         self._number: int | None = None
         self._since = 0.0
@@ -117,8 +117,8 @@ class Termination:
             self._number = number
             if is_first:
                 self._since = time.monotonic()
-                if self._work and self._work[0].has_unsaved_steps:
-                    self._work[0].request_stop(number, None)
+                if self._trainings and self._trainings[0].has_unsaved_steps:
+                    self._trainings[0].request_stop(number, None)
                     self._print_and_log(
                         "the training is being saved; a second Ctrl-C ends it at once"
                     )
@@ -126,10 +126,10 @@ class Termination:
             self._end(number)
 
     @contextmanager
-    def postpone_end(self, work: InterruptibleTraining) -> Iterator[None]:
+    def postpone_end(self, training: InterruptibleTraining) -> Iterator[None]:
         """See the function `postpone_end` of this module."""
         with self._lock:
-            self._work.append(work)
+            self._trainings.append(training)
         why = ""
         try:
             yield
@@ -138,8 +138,8 @@ class Termination:
             raise
         finally:
             with self._lock:
-                self._work.remove(work)
-                if self._number is not None and not self._work:
+                self._trainings.remove(training)
+                if self._number is not None and not self._trainings:
                     self._end(self._number, why)
 
     @contextmanager
@@ -154,7 +154,7 @@ class Termination:
     def stop_here(self) -> None:
         """See the function `stop_here` of this module."""
         with self._lock:  # if another thread is already ending the process, wait here
-            if self._number is not None and not self._work:
+            if self._number is not None and not self._trainings:
                 self._end(self._number)
 
     def _end(self, number: int, why: str = "") -> NoReturn:
@@ -252,17 +252,18 @@ def ends_on_signals() -> bool:
 
 
 @contextmanager
-def postpone_end(work: InterruptibleTraining) -> Iterator[None]:
+def postpone_end(training: InterruptibleTraining) -> Iterator[None]:
     """A context that lets a training job save a checkpoint before a signal ends the process.
 
-    If the training job `work` has unsaved steps when a signal arrives, this module calls
-    `work.request_stop`, and ends the process at the end of the context. If `work` has no unsaved
-    steps, the signal ends the process immediately. If an exception is raised in the context after
-    the signal, the process prints the message of the exception before exiting. A second signal ends
-    the process immediately. If contexts are nested, only the outermost context has an effect.
+    If the training job `training` has unsaved steps when a signal arrives, this module calls
+    `training.request_stop`, and ends the process at the end of the context. If `training` has no
+    unsaved steps, the signal ends the process immediately. If an exception is raised in the context
+    after the signal, the process prints the message of the exception before exiting. A second
+    signal ends the process immediately. If contexts are nested, only the outermost context has an
+    effect.
     """
     assert _current is not None, "end_on_signals was not called"
-    with _current.postpone_end(work):
+    with _current.postpone_end(training):
         yield
 
 

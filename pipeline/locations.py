@@ -53,7 +53,7 @@ def check_locations(config: Config) -> None:
         if inner in places and outer in places and _is_within(places[inner], places[outer]):
             is_same = _parts(places[inner]) == _parts(places[outer])
             raise InputError(
-                f"{inner} {places[inner]}: {'is' if is_same else 'lies in'} {outer} "
+                f"{inner} {places[inner]}: {'is' if is_same else 'is in'} {outer} "
                 f"{places[outer]}, where {why}; expected another {inner} or {outer}"
             )
 

@@ -133,7 +133,7 @@ def make_properties(config: Config, inputs: Inputs) -> Properties:
         check_input_range=not parse_model(config.model).is_augreg,
         code_fingerprint=code.transform,
     )
-    label = RunLabel(name=config.name, options=config.options_beside_recipe())
+    label = RunLabel(name=config.name, options=config.options_that_differ_from_recipe())
     tuner_settings = TunerSettings(
         training=training, label=label, trials=config.tuner, code_fingerprint=code.tuner
     )

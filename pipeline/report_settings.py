@@ -44,9 +44,9 @@ def make_report_settings(
         tune=config.tune,
         recipe=config.recipe,
         training=f"{recipe.about}. {config.training_in_words}",
-        beside_recipe={
+        differs_from_recipe={
             key: (str(value), str(usual[key]))
-            for key, value in config.options_beside_recipe().items()
+            for key, value in config.options_that_differ_from_recipe().items()
         },
         lineage={
             "images": inputs.source_fingerprint,

@@ -71,7 +71,7 @@ def _classify(
     if find_class_names(classifier) is None:
         parser.complain(
             f"{options.model} has {classifier.classes} outputs, not ImageNet's {len(NAMES)}: "
-            "indices are printed instead of class names (the outputs of a feature extractor are "
+            "indices are given instead of class names (the outputs of a feature extractor are "
             "not classes)"
         )
     if options.output:

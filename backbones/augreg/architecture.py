@@ -59,8 +59,9 @@ class Architecture:
                 raise InputError(f"{size} {getattr(self, size)}: expected at least 1")
         if self.image_size < 1 or self.image_size % self.stride:
             raise InputError(
-                f"image size {self.image_size}: expected a positive multiple of the patch size, "
-                f"{self.stride}, for example {self._nearest_image_size}"
+                f"image size {self.image_size}: expected a positive multiple of "
+                f"{self.stride} pixels, the distance between patches, for example "
+                f"{self._nearest_image_size}"
             )
         if self.width % self.heads:
             raise InputError(f"{self.heads} attention heads do not divide a width of {self.width}")

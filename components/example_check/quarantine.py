@@ -45,7 +45,7 @@ def check_quarantine(examples: str, classes: Sequence[str], max_quarantined: flo
             f"{quarantined} of {read} images are quarantined "
             f"({', '.join(f'{reason}: {count}' for reason, count in reasons)})"
             f"{', among them ' if named else ''}{named}; expected at most {max_quarantined:.1%}: "
-            f"see {examples}/{QUARANTINE_FILE}, and mend or remove these images, or allow more "
+            f"see {examples}/{QUARANTINE_FILE}, and repair or remove these images, or allow more "
             "with ingest.max_quarantined"
         )
     if named:
@@ -72,7 +72,7 @@ def find_dark_images(examples: str) -> Iterator[Finding]:
     if dark > _MOST * deep:
         yield Finding(
             "nearly black images",
-            "images of 16 bits a channel",
+            "images with 16 bits per channel",
             "values up to 65535, which is white",
             f"{dark} of {deep} have no value above 4095: give the value of white, such as "
             "ingest.max_value=4095 (or 65535 if the images are really this dark)",

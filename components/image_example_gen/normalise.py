@@ -67,7 +67,7 @@ def normalise(encoded: bytes, limits: Limits) -> Normalised:
             tf.io.decode_jpeg(content, channels=3, ratio=8)
             return Normalised(encoded)
         if found.name == "JPEG" and has_many_scans(encoded):
-            raise UnusableError(Reason.TOO_LARGE, "a JPEG of more than 100 scans")
+            raise UnusableError(Reason.TOO_LARGE, "a JPEG with more than 100 scans")
         decoded = decoder_of(found, limits)(content)
     except tf.errors.OpError as error:
         if found.name in _PARTLY_BY_PILLOW:

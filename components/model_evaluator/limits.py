@@ -81,7 +81,7 @@ class Limit:
         )
         needed = self.images_needed
         if needed is None:
-            return f"{text} (no number of images is enough for 1.0; gate.confidence=0 compares 1.0)"
+            return f"{text} (no number of images is enough for 1.0; see gate.confidence)"
         if needed > self.images:
             return f"{text} (even if all answers are right, at least {needed} images are needed)"
         return text

@@ -75,8 +75,10 @@ class Blessing:
                 str(values.get("data", "")),
                 tuple(map(int, values.get("class_counts", ()))),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
             raise ValueError(f"the field {error} is missing") from error
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a field has the wrong type: {error}") from error
         if found.class_counts and len(found.class_counts) != len(found.classes):
             raise ValueError(f"{len(found.class_counts)} counts for {len(found.classes)} classes")
         return found

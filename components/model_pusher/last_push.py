@@ -80,8 +80,9 @@ class Serving:
             damage = find_damage(push.version, push.contents, trust_times=True)
         if damage:
             print_notice(
-                f"{damage}: the served model is damaged, or was changed in place; it is pushed "
-                "again if this run's model is blessed; if not, restore it or remove its directory"
+                f"{damage}: the served model is damaged, or was changed in place; if the gate "
+                "blesses this run's model, it replaces the served model; if not, restore the "
+                "served model or remove its directory"
             )
         return cls(state, push, damage)
 

@@ -100,8 +100,8 @@ def _choose(
         earlier = [n for n in others if n < current and identities[n] not in withdrawn]
         if not earlier:
             raise InputError(
-                f"--rollback: {base_directory} has no earlier version that differs from the "
-                f"served one and was not withdrawn; found only version {current}"
+                f"--rollback: {base_directory} has no version before {current}, the served one, "
+                "that is a different model and was not withdrawn"
             )
         return earlier[-1]
     if version not in identities:

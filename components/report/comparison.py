@@ -62,7 +62,7 @@ class Comparison:
     """The comparison of two runs.
 
     Attributes:
-      sides: the two runs that are compared.
+      runs: the two runs that are compared.
       options: maps the name of each option or fingerprint that differs between the two runs to its
         two values.
       results: maps the name of each result, such as accuracy, to two texts with the results of the
@@ -77,7 +77,7 @@ class Comparison:
         only one model classifies correctly come first.
     """
 
-    sides: tuple[ComparedRun, ComparedRun]
+    runs: tuple[ComparedRun, ComparedRun]
     options: Mapping[str, tuple[str, str]]
     results: Mapping[str, tuple[str, str]]
     common: int
@@ -93,7 +93,7 @@ class Comparison:
         """Returns the result of McNemar's test in words."""
         if self.p is None:
             return "The runs have no test image in common, so their models cannot be compared."
-        first, second = (side.name for side in self.sides)
+        first, second = (run.name for run in self.runs)
         counts = (
             f"On {self.common} common test images, only {first} is right on {self.first}, only "
             f"{second} on {self.second}; McNemar's exact test: {describe_p(self.p)}."
@@ -113,7 +113,7 @@ def compare_runs(first: ComparedRun, second: ComparedRun) -> Comparison:
     right_a, right_b = one.is_right[a], other.is_right[b]
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return Comparison(
-        sides=(first, second),
+        runs=(first, second),
         options=_different(first.record, second.record),
         results=dict(_results(first, second)),
         common=len(pairs),
@@ -150,11 +150,11 @@ def _describe_input(name: str, value: str) -> tuple[str, str]:
     return (f"fingerprint of {name}", value[:12]) if is_fingerprint else (name, value)
 
 
-def _results(*sides: ComparedRun) -> Iterator[tuple[str, tuple[str, str]]]:
+def _results(*runs: ComparedRun) -> Iterator[tuple[str, tuple[str, str]]]:
     def both(name: str, values: Sequence[str]) -> tuple[str, tuple[str, str]]:
         return name, (values[0], values[1])
 
-    records, answers = [side.record for side in sides], [side.answers for side in sides]
+    records, answers = [run.record for run in runs], [run.answers for run in runs]
     yield both("ended", [record.ended for record in records])
     yield both("verdict", [record.verdict for record in records])
     yield both(

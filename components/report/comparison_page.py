@@ -13,7 +13,7 @@ def make_comparison_page(comparison: Comparison) -> str:
     """Makes the HTML page of a comparison. HTML markup in the names of classes and images is
     escaped.
     """
-    first, second = comparison.sides
+    first, second = comparison.runs
     groups = [
         (f"Only {first.name} is right", (True, False)),
         (f"Only {second.name} is right", (False, True)),
@@ -38,5 +38,5 @@ def make_comparison_page(comparison: Comparison) -> str:
 
 
 def _with_thumbnail(image: DifferingImage, comparison: Comparison) -> dict[str, Any]:
-    images = [side.images[image.file] for side in comparison.sides if image.file in side.images]
+    images = [run.images[image.file] for run in comparison.runs if image.file in run.images]
     return dataclasses.asdict(image) | {"jpeg": images[0] if images else ""}

@@ -23,8 +23,8 @@ class ReportSettings:
       recipe: name of the recipe.
       training: a text with the origin or purpose of the recipe, the number of epochs or steps, the
         optimizer, the batch size, the learning rate and the seed.
-      beside_recipe: the options that differ from the recipe, as a mapping from the option's name,
-        such as `train.epochs`, to the option's value and the recipe's value, as texts.
+      differs_from_recipe: the options that differ from the recipe, as a mapping from the option's
+        name, such as `train.epochs`, to the option's value and the recipe's value, as texts.
       lineage: a mapping from "images", "backbone", "training" and "code" to their fingerprints, and
         from "champion" to the URI of the record of the blessed model with which the new model is
         compared, or to "none". Values that are not known are empty.
@@ -42,7 +42,7 @@ class ReportSettings:
     tune: str
     recipe: str
     training: str
-    beside_recipe: dict[str, tuple[str, str]]
+    differs_from_recipe: dict[str, tuple[str, str]]
     lineage: dict[str, str]
     command: str
     options: dict[str, str]

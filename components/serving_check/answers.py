@@ -51,7 +51,7 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
         label_id, valid = int(outputs["label_id"][index]), bool(outputs["valid"][index])
         row, top = probabilities[index], float(outputs["probability"][index])
         if not -1 <= label_id < len(classes) or label != names[label_id]:
-            yield f"the label is {label!r}, but the label id {label_id} is that of another class"
+            yield f"the label is {label!r}, but the label id is {label_id}, which is not its class"
         elif valid != (label_id >= 0):
             yield f"valid is {valid}, but the label is {label!r}"
         elif valid and abs(float(row.sum()) - 1) > _SUM:
@@ -74,10 +74,7 @@ def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -
       tolerance: the greatest allowed difference of probabilities.
     """
     if bool(one["valid"]) != bool(other["valid"]):
-        return (
-            f"{name}: valid is {bool(one['valid'])} in one request and {bool(other['valid'])} in "
-            "another"
-        )
+        return f"{name}: valid is {bool(one['valid'])}, but {bool(other['valid'])} when sent alone"
     difference = float(np.abs(one["probabilities"] - other["probabilities"]).max())
     if difference > tolerance:
         return f"{name}: a probability differs by {difference:.6f}"

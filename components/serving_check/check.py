@@ -237,7 +237,7 @@ class ServingCheck:
                 name, answer_for(outputs, index), alone[name], self._settings.tolerance
             )
             if difference:
-                self._note(f"{difference} in a batch of {len(batch)} images")
+                self._note(f"in a batch of {len(batch)} images: {difference}")
 
     def _note(self, reason: str) -> None:
         self.findings.reasons.append(reason)

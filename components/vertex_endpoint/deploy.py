@@ -77,7 +77,7 @@ def deploy(
                 endpoint.name if endpoint else settings.endpoint,
                 known.id,
                 0,
-                f"not deployed, this model is version {known.id} of {settings.pipeline} in Vertex "
+                f"not deployed: this model is version {known.id} of {settings.pipeline} in Vertex "
                 "AI's registry and was withdrawn by a rollback; train another model, or deploy it "
                 f"again by --name {settings.pipeline} --endpoint {settings.endpoint}",
             )

@@ -46,7 +46,7 @@ def compare(names: Sequence[str], roots: Sequence[str], folder: Path) -> str:
     # If two runs in different pipeline roots have the same name, the comparison names the runs by
     # the paths of their reports.
     if first.name == second.name:
-        first, second = (dataclasses.replace(side, name=side.page) for side in (first, second))
+        first, second = (dataclasses.replace(run, name=run.page) for run in (first, second))
     comparison = compare_runs(first, second)
     file = folder / f"{_file_name(first.name)}-and-{_file_name(second.name)}.html"
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _read_compared_run(name: str, roots: Sequence[str]) -> ComparedRun:
     if answers is None:
         raise InputError(
             f"--compare {name}: {folder} has no {ANSWERS}, since an earlier version of the "
-            "pipeline wrote this report; run the pipeline again, which runs only Report"
+            "pipeline wrote this report; run the pipeline again (only Report runs)"
         )
     try:
         return ComparedRun(
@@ -102,7 +102,7 @@ def _find_run(name: str, roots: Sequence[str]) -> tuple[str, str]:
 
 
 def _describe(comparison: Comparison) -> Iterator[str]:
-    first, second = (side.name for side in comparison.sides)
+    first, second = (run.name for run in comparison.runs)
     rows = [("", first, second)]
     rows += [(name, *values) for name, values in comparison.results.items()]
     rows += [("", "", ""), ("OPTIONS THAT DIFFER", "", "")]

@@ -170,7 +170,7 @@ def check_submission(runner: str, cloud: Cloud, pipeline_root: str) -> None:
     stores = _STORES[runner]
     if not pipeline_root.startswith(stores):
         raise InputError(
-            f"--pipeline-root {pipeline_root}: expected {_list_schemes(stores)}, for --runner "
+            f"--pipeline-root {pipeline_root}: expected {_list_example_uris(stores)}, for --runner "
             f"{runner}"
         )
 
@@ -235,7 +235,7 @@ def check_reachable(
     if pipeline_root is not None and not pipeline_root.startswith((*stores, "/")):
         raise InputError(
             f"--pipeline-root {pipeline_root}: expected a directory that all containers can reach, "
-            f"such as {_list_schemes(stores)}"
+            f"such as {_list_example_uris(stores)}"
         )
     for flag, place in {"--model": model, "--dataset": dataset}.items():
         if is_in_launcher_store(place):
@@ -261,7 +261,7 @@ def check_reachable(
         raise InputError(f"--schema {schema}: expected gs://… or an absolute path in the image")
 
 
-def _list_schemes(schemes: Sequence[str]) -> str:
+def _list_example_uris(schemes: Sequence[str]) -> str:
     return " or ".join(f"{scheme}BUCKET/PATH" for scheme in schemes)
 
 

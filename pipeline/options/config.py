@@ -131,7 +131,7 @@ class Config:
             and self.train == dataclasses.replace(recipe.hyperparameters, **operational)
         )
 
-    def options_beside_recipe(self) -> dict[str, Any]:
+    def options_that_differ_from_recipe(self) -> dict[str, Any]:
         """Returns the training options that differ from the recipe, as a dictionary by key."""
         return {
             key: self.value(key)

@@ -36,13 +36,13 @@ def default_name(dataset: str, model: str, tune: str) -> str:
     command `--inspect` allows, the default name is `dataset-inspect`.
     """
     if not model:
-        return f"{_make_pipeline_name(dataset)}-inspect"
+        return f"{_make_name_part(dataset)}-inspect"
     public = remove_secrets(model).partition("?")[0]
     # The last part of a TF-Hub URL may be a version number, as in `…/vit_b16_fe/1`. The default
     # name does not contain the version number.
     segments = [part for part in public.split("/") if not part.isdecimal()]
     stem = next(filter(None, reversed(segments)), model)
-    return "-".join(map(_make_pipeline_name, (dataset, stem.removesuffix(".npz"), tune)))
+    return "-".join(map(_make_name_part, (dataset, stem.removesuffix(".npz"), tune)))
 
 
 def default_root(name: str) -> Path:
@@ -59,7 +59,7 @@ def default_serving_dir(state_dir: str) -> str:
     return f"{state_dir}/serving" if state_dir else ""
 
 
-def _make_pipeline_name(text: str) -> str:
+def _make_name_part(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return slug or hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -87,7 +87,7 @@ class Console:
                 "dataset": config.dataset,
                 "tune": "the whole backbone" if config.tune == "full" else "a head on its features",
                 "recipe": f"{config.recipe}: {config.training_in_words}",
-                **_read_published_accuracy(config),
+                **_find_published_accuracy(config),
                 "gate": f"accuracy at least {gate.min_accuracy:g}"
                 + (f", recall of each class at least {recall:g}" if recall is not None else "")
                 + (f", with {100 * gate.confidence:g} % confidence" if gate.confidence else "")
@@ -124,7 +124,7 @@ class Console:
         if after != before:
             self.warn(
                 f"The batch size is {after} instead of the recipe's {before}: a batch of that size "
-                "would be larger than the training split."
+                "could be larger than the training split after quarantine."
             )
 
     def warn(self, text: str) -> None:
@@ -251,7 +251,7 @@ class _Notices(logging.Handler):
         self._console.warn(record.getMessage())
 
 
-def _read_published_accuracy(config: Config) -> dict[str, str]:
+def _find_published_accuracy(config: Config) -> dict[str, str]:
     """Returns the accuracy that was published for this recipe and this model.
 
     The result has the single key "published", which the console prints in front of the accuracy and

@@ -226,7 +226,7 @@ def _follow_run(backend: Backend, run: str, page: str, console: Console, seconds
         try:
             now = backend.run_state(run)
         except InputError as error:
-            raise InputError(f"{error}; the run is still in progress: see {page}") from error
+            raise InputError(f"{error}; the run may still be in progress: see {page}") from error
         for task, state in now.tasks.items():
             if seen.get(task) != state:
                 console.line(f"{task}: {state.lower()}")

@@ -229,7 +229,7 @@ def save(directory, *, function=means, spec=IMAGES, **lists):
             r"uint8 \(None, 8, 8, 3\) -> float32 \(None, 3\)",
         ),
         (lambda x: tf.cast(means(x), tf.float16), IMAGES, r"-> float16 \(None, 3\)"),
-        (lambda x: {"features": means(x)}, IMAGES, "no tensor to another tensor"),
+        (lambda x: {"features": means(x)}, IMAGES, "SavedModel map no tensor"),
     ],
     ids=["no images", "no fixed size", "no vectors", "bytes", "half precision", "a dictionary"],
 )

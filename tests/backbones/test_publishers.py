@@ -97,7 +97,7 @@ def test_the_cache_directory_of_tensorflow_hub(monkeypatch, tmp_path):
     assert str(hub_cache_directory(handle)) == _module_dir(handle)
 
 
-def test_slugs():
+def test_file_names():
     assert make_file_name(ARCHIVE).startswith("vision-transformer-tensorflow2-vit-b16-fe-1-")
     assert make_file_name("https://e.com/x.tar.gz") != make_file_name("https://f.com/x.tar.gz")
     assert make_file_name("https://e.com/").startswith("model-")

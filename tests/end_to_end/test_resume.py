@@ -76,7 +76,7 @@ def runs(pipeline, root, model):
     arguments += ["--set", "train.checkpoint_steps=4", "--set", "report.heat_map_seconds=0"]
     save = Loop._save
 
-    def save_and_be_asked(self):
+    def save_and_get_signal(self):
         save(self)
         # Tuner also trains models, but writes no checkpoints to this folder, so a checkpoint here
         # comes from Trainer.
@@ -84,7 +84,7 @@ def runs(pipeline, root, model):
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "_save", save_and_be_asked)
+        patch.setattr(Loop, "_save", save_and_get_signal)
         stopped = pipeline(root, *arguments)
     checkpoints = list((root / "checkpoints").glob("*/newest/*.index"))
     return Runs(stopped, checkpoints, pipeline(root, *arguments))
@@ -93,7 +93,7 @@ def runs(pipeline, root, model):
 def test_a_training_that_is_terminated_is_saved(runs):
     assert runs.stopped.status == 1
     assert {"Tuner", "Trainer"} & runs.stopped.ran == {"Tuner"}
-    assert "got a signal to end after step 4 of 6" in runs.stopped.err
+    assert "received a signal, and ended after step 4 of 6" in runs.stopped.err
     assert "step-4.index" in {path.name for path in runs.checkpoints}
 
 

@@ -101,23 +101,23 @@ class _Chain:
         files from before the previous run.
         """
         self._workload.put_back(self._now)
-        was_running, status = self._run(file)
-        if not was_running and status and self._last:
+        fault_occurred, status = self._run(file)
+        if not fault_occurred and status and self._last:
             # The run failed before its disturbance, so the previous run must have left damaged
             # files. The repeated run starts with the files from before the previous run.
             yield (*self._last, status, [f"the next run: {self.said}"])
             self._workload.put_back(self._before)
             self._workload.keep(self._now)
             self._last = None
-            was_running, status = self._run(file)
-        if not was_running and status == 0:
+            fault_occurred, status = self._run(file)
+        if not fault_occurred and status == 0:
             # The run reused files of the previous runs, and therefore did not create `file`. The
             # repeated run starts with an empty pipeline root, so it must create every file.
             self._workload.clear()
             self._workload.keep(self._now)
             self._last = None
-            was_running, status = self._run(file)
-        wrong = [] if was_running else [f"not met: {self.said}"]
+            fault_occurred, status = self._run(file)
+        wrong = [] if fault_occurred else [f"the fault did not occur: {self.said}"]
         text = self._workload.out.read_text(errors="replace")
         if self._fault == "ENOSPC" and status and "Traceback" in text:
             wrong.append("a traceback")
@@ -125,7 +125,7 @@ class _Chain:
             wrong += self._campaign.compare(status)
         node = node_of(self._workload)
         yield file, node, status, wrong
-        if status == 0 or not was_running:
+        if status == 0 or not fault_occurred:
             # `self._now` stays unchanged, so the next run starts with the same files as this run.
             self._last = None
         else:

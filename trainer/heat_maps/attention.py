@@ -117,7 +117,7 @@ def _find_attentions(operations: Sequence[tf.Operation]) -> list[tf.Tensor]:
     shapes = {operation.outputs[0].shape[-1] for operation in found}
     if len(shapes) != 1:
         raise UnknownGraphError(
-            f"found attention layers with {len(shapes)} different numbers of tokens; expected one"
+            f"found {len(shapes)} different numbers of tokens in the attention layers; expected one"
         )
     depths = _depths(found)
     found.sort(key=lambda operation: depths[operation])

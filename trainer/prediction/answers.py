@@ -11,7 +11,7 @@ NOT_DECODED = "does not decode; expected a JPEG, PNG, GIF, BMP or still WebP ima
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadFile:
+class ImageFile:
     """The content of an image file, or the reason why the file cannot be read.
 
     Attributes:
@@ -49,15 +49,15 @@ class Answer:
     error: str = ""
 
 
-def read_image(position: int, name: str) -> ReadFile:
+def read_image(position: int, name: str) -> ImageFile:
     """Reads an image file."""
     try:
-        return ReadFile(position, name, read_file(name))
+        return ImageFile(position, name, read_file(name))
     except OSError as error:
-        return ReadFile(position, name, b"", f"cannot be read ({error.strerror or error})")
+        return ImageFile(position, name, b"", f"cannot be read ({error.strerror or error})")
 
 
-def answer_batch(classifier: Classifier, batch: Sequence[ReadFile], top: int) -> Iterator[Answer]:
+def answer_batch(classifier: Classifier, batch: Sequence[ImageFile], top: int) -> Iterator[Answer]:
     """Classifies a batch of images; yields the predictions in the order of the images.
 
     An image that cannot be decoded does not affect the predictions for other images.

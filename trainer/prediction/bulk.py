@@ -23,7 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.windowed_value import WindowedValue
 
 from common.errors import InputError
-from trainer.prediction.answers import Answer, ReadFile, answer_batch, read_image, to_row
+from trainer.prediction.answers import Answer, ImageFile, answer_batch, read_image, to_row
 from trainer.prediction.tables import open_table
 from trainer.serving.classifier import Classifier
 
@@ -146,7 +146,7 @@ def _run(job: BulkJob, shards: Sequence[int], beam_arguments: Sequence[str]) -> 
         )
 
 
-def _read_shard(shard: int, file_list: str) -> Iterator[ReadFile]:
+def _read_shard(shard: int, file_list: str) -> Iterator[ImageFile]:
     with tf.io.gfile.GFile(file_list) as file:
         names = json.load(file)
     for position in _positions(shard, len(names)):
@@ -157,7 +157,7 @@ def _positions(shard: int, count: int) -> range:
     return range(shard * SHARD, min((shard + 1) * SHARD, count))
 
 
-class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
+class _Handler(ModelHandler[ImageFile, Answer, Classifier]):
     """Tells RunInference how to load and to call the classifier."""
 
     def __init__(self, model: str, batch_size: int, top: int) -> None:
@@ -169,7 +169,7 @@ class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
 
     def run_inference(
         self,
-        batch: Sequence[ReadFile],
+        batch: Sequence[ImageFile],
         model: Classifier,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[Answer]:
@@ -178,7 +178,7 @@ class _Handler(ModelHandler[ReadFile, Answer, Classifier]):
     def batch_elements_kwargs(self) -> dict[str, int]:
         return {"min_batch_size": self._batch_size, "max_batch_size": self._batch_size}
 
-    def get_num_bytes(self, batch: Sequence[ReadFile]) -> int:
+    def get_num_bytes(self, batch: Sequence[ImageFile]) -> int:
         return sum(len(image.content) for image in batch)
 
 

@@ -71,7 +71,7 @@ class SessionModel:
             self.close()
             raise SessionError(
                 f"{directory}: cannot be loaded in a Session ({_line(error)})"
-            ) from (error)
+            ) from error
         if missing:
             self.close()
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

@@ -137,8 +137,7 @@ class Hyperparameters:
     )
     fused_attention: bool | None = option(
         "compute attention with cuDNN's kernels, which store no attention scores; by default on a "
-        "GPU "
-        "of compute capability 8.0 or higher, with XLA and mixed precision, unless "
+        "GPU of compute capability 8.0 or higher, with XLA and mixed precision, unless "
         "train.deterministic is given",
         default=None,
     )

@@ -188,7 +188,7 @@ class Loop:
             per_epoch=self._per_epoch,
             begun=self._step,
             sums=notes.get("sums", [0.0, 0.0]),
-            leaves_out_overflows=stepper.leaves_out_overflows,
+            skips_overflows=stepper.skips_overflows,
             forecaster=Forecaster(
                 tune=train.tune,
                 examples=train.examples,
@@ -331,7 +331,9 @@ class Loop:
         if self._step == self._total:
             after = "the last step"
             goes_on = "and the model is exported when the same command is given again"
-        preemption.end(f"got a signal to end after {after}; the training is saved {goes_on}")
+        preemption.end(
+            f"received a signal, and ended after {after}; the training is saved {goes_on}"
+        )
 
     def _end_epoch(self, preemption: Preemption) -> None:
         """Validates the model after an epoch.

@@ -47,7 +47,7 @@ class StepMetrics:
         per_epoch: int,
         begun: int,
         sums: list[float],
-        leaves_out_overflows: bool,
+        skips_overflows: bool,
         forecaster: Forecaster,
     ) -> None:
         """
@@ -59,7 +59,7 @@ class StepMetrics:
           per_epoch: number of steps in each epoch.
           begun: number of the step from which the training resumes; 0 for a new training.
           sums: the sums of loss and accuracy over the finished steps of the current epoch.
-          leaves_out_overflows: whether the optimizer skips steps whose gradients overflow.
+          skips_overflows: whether the optimizer skips steps whose gradients overflow.
           forecaster: estimates the duration of the training from the durations of steps.
         """
         self._history = history
@@ -68,7 +68,7 @@ class StepMetrics:
         self._batch_size = batch_size
         self._total = total
         self._per_epoch = per_epoch
-        self._allowed_overflows = _OVERFLOWS if leaves_out_overflows else 0
+        self._allowed_overflows = _OVERFLOWS if skips_overflows else 0
         self._overflows = 0  # number of consecutive steps whose gradients overflowed
         self._first = begun + 1  # the first step is slow, because it traces the graph
         self._pending: list[Result] = []

@@ -92,7 +92,7 @@ class Stepper:
         return [v.value for v in (*self.model.variables, *self.optimizer.variables)]
 
     @property
-    def leaves_out_overflows(self) -> bool:
+    def skips_overflows(self) -> bool:
         """Whether the optimizer skips steps whose gradients are not finite.
 
         If the gradients are not finite, a LossScaleOptimizer skips the update of the weights and
@@ -140,7 +140,7 @@ class Stepper:
 
         A second call of `swap_averages` restores the original weights.
         """
-        optimizer = self.optimizer.inner_optimizer if self.leaves_out_overflows else self.optimizer
+        optimizer = self.optimizer.inner_optimizer if self.skips_overflows else self.optimizer
         averages = optimizer._model_variables_moving_average
         for variable, average in zip(self.model.trainable_variables, averages, strict=True):
             value = variable.numpy()

@@ -202,9 +202,8 @@ class TrainingJob:
         logger.info("%s on %d validation images", calibration, len(labels))
         if calibration.threshold == NOTHING_ACCEPTED:
             logger.warning(
-                "For every probability threshold, less than a share of %g of the accepted "
-                "predictions is correct on the validation split: the model will accept no "
-                "prediction. Lower serve.precision.",
+                "No probability threshold reaches serve.precision %g on the validation split: the "
+                "model will accept no prediction. Lower serve.precision.",
                 precision,
             )
         return calibration

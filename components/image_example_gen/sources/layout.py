@@ -90,7 +90,7 @@ def find_layout(
     elif loose:
         problem = f", but {list_first(loose)} {_has_or_have(loose)} images outside of class folders"
     elif len(set(splits.values())) < len(splits):
-        problem = ", two of them for the same split"
+        problem = ", but two of them are for the same split"
     if not splits:
         raise InputError(
             f"{where}: found the folders {list_first(folders.tops) or '(none)'}, of which none is "
@@ -99,7 +99,7 @@ def find_layout(
     if problem:
         taken = list_first([f"{top} ({split})" for top, split in splits.items()])
         raise InputError(
-            f"{where}: the folders {taken} look like splits{problem}; "
+            f"{where}: some folders look like splits ({taken}){problem}; "
             f"{_describe_expected_folders(splits)}"
         )
     return Layout({folders.descend(top, split): split for top, split in splits.items()})
@@ -120,7 +120,7 @@ def check_classes(classes: Mapping[str, Collection[str]], where: str) -> None:
         missing = [name for name in every if name not in names]
         if missing:
             raise InputError(
-                f"{where}: the folders {list_first(list(classes))} look like splits, but "
+                f"{where}: the folders look like the splits {list_first(list(classes))}, but "
                 f"{split} has {len(names)} of {len(every)} classes, {list_first(missing)} missing; "
                 "expected the same classes in each split; use --layout splits to allow different "
                 "classes, or --layout classes if each folder is a class"

@@ -135,7 +135,7 @@ class TfrecordSource(Source):
             self._features,
             lambda file: tf.data.TFRecordDataset(file, "GZIP" if is_compressed else ""),
             can_seek=not is_compressed,
-            expected="TFRecords of tf.Examples: write it again",
+            expected="TFRecords of tf.Examples: write the file again",
         )
 
     @functools.cached_property

@@ -438,5 +438,5 @@ def test_a_pushed_model_is_deployed_to_an_endpoint(tmp_path, serving, vertex):
     refused = push(models[1], serving, tmp_path / "4", endpoint=endpoint)
     assert refused.get_int_custom_property("pushed") == 0
     reason = refused.get_string_custom_property("reason")
-    assert reason.startswith("not deployed, this model is version 2 of flowers in Vertex AI's")
+    assert reason.startswith("not deployed: this model is version 2 of flowers in Vertex AI's")
     assert vertex.traffic() == {"1": 100}

@@ -59,7 +59,7 @@ def test_two_rollbacks_go_two_models_back(serving, models):
     roll_back(str(serving), None)
     done = roll_back(str(serving), None)
     assert (done.copy_of, done.withdrawn) == (1, 4)
-    with pytest.raises(InputError, match="no earlier version that differs from the served one"):
+    with pytest.raises(InputError, match="that is a different model and was not withdrawn"):
         roll_back(str(serving), None)
     assert read_identities(serving)[-1] == identity(models[0])
 

@@ -29,7 +29,7 @@ def make_settings(classes) -> ReportSettings:
         tune="head",
         recipe="default_head",
         training="a linear head on frozen features. 30 epochs of adamw",
-        beside_recipe={"train.epochs": ("30", "20")},
+        differs_from_recipe={"train.epochs": ("30", "20")},
         lineage={"images": "0" * 64},
         options={"train.epochs": "30"},
         command="python pipeline_runner.py --model vit_b16_fe --dataset flowers --tune head",

@@ -44,10 +44,10 @@ def test_correct_outputs_have_no_fault():
         ),
         (
             {"label": [b"daisy", b""]},
-            "the label is 'daisy', but the label id 1 is that of another class",
+            "the label is 'daisy', but the label id is 1, which is not its class",
         ),
-        ({"label": [b"tulips", b""]}, "the label is 'tulips', but the label id 1"),
-        ({"label_id": [2, -1]}, "the label is 'roses', but the label id 2"),
+        ({"label": [b"tulips", b""]}, "the label is 'tulips', but the label id is 1"),
+        ({"label_id": [2, -1]}, "the label is 'roses', but the label id is 2"),
         ({"label": [b"roses", b"roses"], "label_id": [1, 1]}, "valid is False, but the label is"),
         ({"valid": [True, True]}, "valid is True, but the label is ''"),
         ({"accepted": [True, True]}, "an image that is not valid has a probability, or is acc"),
@@ -72,5 +72,5 @@ def test_answers_to_the_same_image():
     assert find_difference("a.jpg", one, other, 3e-4) == ""
     assert find_difference("a.jpg", one, other, 1e-4) == "a.jpg: a probability differs by 0.000200"
     assert find_difference("a.jpg", one, garbage, 1) == (
-        "a.jpg: valid is True in one request and False in another"
+        "a.jpg: valid is True, but False when sent alone"
     )

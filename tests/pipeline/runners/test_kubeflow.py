@@ -454,7 +454,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, kubeflow, status, expec
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert f"the run is still in progress: see {kubeflow.url}/#/runs/details/r0" in err
+    assert f"the run may still be in progress: see {kubeflow.url}/#/runs/details/r0" in err
     assert len(err.splitlines()) == 1
 
 

@@ -324,7 +324,7 @@ def test_a_wait_that_cannot_go_on_names_the_run(command, vertex, status, expecte
     exit_status, _, err = command(*PIPELINE, "--wait")
     assert exit_status == 1
     assert f"looking at the run: {expected}" in err
-    assert "the run is still in progress: see https://console.cloud.google.com" in err
+    assert "the run may still be in progress: see https://console.cloud.google.com" in err
     assert len(err.splitlines()) == 1
 
 

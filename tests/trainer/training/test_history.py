@@ -14,7 +14,7 @@ def test_tensorboard_has_the_name_and_the_options_beside_the_recipe(tmp_path):
     given = {"model": "vit_mini_fe", "dataset": "digits", "train.epochs": 3, "augment.mixup": 0.2}
     given |= {"train.clip_norm": None, "name": "mine", "train.seed": 0}
     config = build_config({key: Setting(value, key) for key, value in given.items()})
-    options = config.options_beside_recipe()
+    options = config.options_that_differ_from_recipe()
     assert options == {"train.epochs": 3, "train.clip_norm": None, "augment.mixup": 0.2}
 
     label = RunLabel(name=config.name, options=options)

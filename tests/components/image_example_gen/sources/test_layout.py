@@ -60,17 +60,18 @@ def test_a_class_with_the_name_of_a_split():
 @pytest.mark.parametrize(
     ("paths", "found"),
     [
-        ((*SPLIT_CLASSES, "pred/1.jpg"), r"test \(test\), train \(train\) look like splits, but "
+        ((*SPLIT_CLASSES, "pred/1.jpg"), r"test \(test\), train \(train\)\), but "
          "pred is not named like a split"),
         ((*SPLIT_CLASSES, "daisy/1.jpg", "roses/1.jpg"), "roses are not named like a split"),
         ((*SPLIT_CLASSES, "train/3.JPG"), "but train has images outside of class folders"),
         (("train/1.jpg", "test/1.jpg"), "but test, train have images outside of class folders"),
-        ((*SPLIT_CLASSES, "eval/daisy/1.jpg"), "two of them for the same split"),
+        ((*SPLIT_CLASSES, "eval/daisy/1.jpg"), "two of them are for the same split"),
     ],
 )  # fmt: skip
 def test_a_mixture_of_layouts_is_refused_and_explained(paths, found):
     with pytest.raises(
-        InputError, match=f"^data: the folders .*{found}; expected .*--layout classes"
+        InputError,
+        match=f"^data: some folders look like splits .*{found}; expected .*--layout classes",
     ):
         layout_of(*paths)
     assert not layout_of(*paths, layout="classes").splits
