@@ -11,7 +11,7 @@ from backbones.program import check_operations
 
 
 def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and loads it once.
+    """Checks that the SavedModel in `directory` satisfies the contract, and loads it once.
 
     When TensorFlow loads a SavedModel, it verifies the checksums of the variables. A damaged or
     incomplete SavedModel is therefore refused before a run starts, and before a downloaded archive
@@ -23,7 +23,7 @@ def check_backbone(directory: str | Path, *, trusted: bool = False) -> Shapes:
         network or Python (see `backbones.program`).
 
     Raises:
-      InputError: the SavedModel does not keep the contract, its graph contains forbidden
+      InputError: the SavedModel does not satisfy the contract, its graph contains forbidden
         operations, or it cannot be loaded.
     """
     shapes = read_shapes(directory)

@@ -46,14 +46,15 @@ class Shapes:
 
 
 def read_shapes(directory: str | Path) -> Shapes:
-    """Checks that the SavedModel in `directory` keeps the contract, and returns its shapes.
+    """Checks that the SavedModel in `directory` satisfies the contract, and returns its shapes.
 
     The function only reads `saved_model.pb`, and does not load the backbone, because
     `preprocessing_fn` calls this function: a backbone that is loaded inside `preprocessing_fn`
     would become part of the transform graph.
 
     Raises:
-      InputError: the directory is not a SavedModel, or the SavedModel does not keep the contract.
+      InputError: the directory is not a SavedModel, or the SavedModel does not satisfy the
+        contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -118,7 +119,7 @@ def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
     The function reads only `saved_model.pb`, and does not load the values of the variables.
 
     Args:
-      directory: the directory of a SavedModel that keeps the contract.
+      directory: the directory of a SavedModel that satisfies the contract.
     """
     graph = _read_object_graph(directory)
     children = {child.local_name: child.node_id for child in graph.nodes[0].children}
@@ -129,7 +130,7 @@ def read_variables(directory: str | Path) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def load_backbone(directory: str | Path) -> Any:
-    """Loads the SavedModel in `directory`, which must keep the contract.
+    """Loads the SavedModel in `directory`, which must satisfy the contract.
 
     Raises:
       InputError: the SavedModel cannot be loaded.
@@ -148,7 +149,7 @@ def call_backbone(backbone: Any, images: tf.Tensor, *, training: bool = False) -
     """Computes features, float32 [B, D], of images.
 
     Args:
-      backbone: a restored object that keeps the contract.
+      backbone: a restored object that satisfies the contract.
       images: float32 [B, H, W, 3] in [-1, 1].
       training: whether batch normalisation and dropout, if the backbone has them, work as in
         training.

@@ -1,4 +1,4 @@
-"""Turns the value of `--model` into a SavedModel directory that keeps the backbone contract."""
+"""Turns the value of `--model` into a SavedModel directory that satisfies the backbone contract."""
 
 import functools
 import os

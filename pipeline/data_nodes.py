@@ -60,9 +60,7 @@ class DataNodes:
         return [self.example_gen, self.statistics, self.schema, self.validator]
 
     def artifacts(self) -> dict[str, BaseChannel]:
-        """Returns the outputs of these nodes that the node Report reads, in a dictionary by the
-        name of Report's input.
-        """
+        """Returns the inputs that Report takes from these nodes, as a dictionary by input name."""
         return {
             "examples": self.examples,
             "statistics": self.statistics.outputs["statistics"],

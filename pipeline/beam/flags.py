@@ -142,7 +142,8 @@ def _check_files(options: PipelineOptions, *, in_image: bool) -> None:
             if in_image and not file.startswith("/"):
                 raise InputError(
                     f"--beam-arg=--{name}={file}: the file is read in a container, which does not "
-                    "have it; expected a URL or an absolute path in the image"
+                    "have it; expected a URL or an absolute path in the container "
+                    "image"
                 )
             if not in_image and not Path(file).exists():
                 raise InputError(

@@ -246,7 +246,7 @@ def check_reachable(
     if model not in MODELS and not _is_absolute(model):
         raise InputError(
             f"--model {model}: expected a name from --list-models, a URL, "
-            "gs://… or an absolute path in the image"
+            "gs://… or an absolute path in the container image"
         )
     if remove_secrets(model) != model:
         raise InputError(
@@ -255,10 +255,13 @@ def check_reachable(
         )
     if PurePosixPath(dataset).name != dataset and not _is_absolute(dataset):
         raise InputError(
-            f"--dataset {dataset}: expected a name, gs://… or an absolute path in the image"
+            f"--dataset {dataset}: expected a name, gs://… or an absolute path in the "
+            "container image"
         )
     if schema is not None and not _is_absolute(schema):
-        raise InputError(f"--schema {schema}: expected gs://… or an absolute path in the image")
+        raise InputError(
+            f"--schema {schema}: expected gs://… or an absolute path in the container image"
+        )
 
 
 def _list_example_uris(schemes: Sequence[str]) -> str:

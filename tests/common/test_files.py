@@ -55,7 +55,7 @@ def test_the_first_text_is_kept(path, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert read_or_write(path, "one") == "one"
     assert read_or_write(path, "two") == "one"
-    assert caplog.text == ""
+    assert "damaged" not in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\0\0\0", b"o\xffe"])
@@ -70,7 +70,7 @@ def test_damaged_json_is_named_and_ignored(tmp_path, caplog):
     assert read_json(tmp_path / "note", "a list") is None
     (tmp_path / "note").write_text("[1, 2]")
     assert read_json(tmp_path / "note", "a list") == [1, 2]
-    assert caplog.text == ""
+    assert "damaged" not in caplog.text
     (tmp_path / "note").write_text("[1, 2")
     assert read_json(tmp_path / "note", "a list") is None
     assert f"{tmp_path / 'note'}: the file is damaged" in caplog.text

@@ -47,7 +47,7 @@ def test_a_killed_process_leaves_no_lock_and_nothing_half_written(tmp_path, proj
     code = f"""
 import os, signal
 from pathlib import Path
-from common.lock import hold_lock, logger
+from common.lock import hold_lock
 target = Path({str(tmp_path)!r}, "model")
 with hold_lock(target):
     (target.parent / ".model.half").mkdir()
@@ -65,7 +65,7 @@ def test_one_process_at_a_time_holds_the_lock(tmp_path, project):
     """Four processes add 1 to the same number; without the lock, additions would be lost."""
     code = f"""
 from pathlib import Path
-from common.lock import hold_lock, logger
+from common.lock import hold_lock
 number = Path({str(tmp_path)!r}, "number")
 for _ in range(200):
     with hold_lock(number):

@@ -67,7 +67,7 @@ def backbone(request, project, folder, tmp_path_factory):
     return directory / "mine"
 
 
-def test_the_backbone_keeps_the_contract_and_returns_the_features_of_the_model(backbone, model):
+def test_the_backbone_satisfies_the_contract_and_returns_the_features_of_the_model(backbone, model):
     shapes = check_backbone(backbone)
     assert (shapes.height, shapes.width, shapes.features) == (SIZE, SIZE, 8)
     check_tunable(backbone)

@@ -69,7 +69,7 @@ RESUMED = "full_plain"
 
 
 def graph_directory(folder: Path, name: str) -> Path:
-    """Returns the directory of the transform graph for the kind `name`."""
+    """Returns the directory of the transform graph for the entry `name` of `KINDS`."""
     backbone, tune, _ = KINDS[name]
     return folder / f"graph-{backbone}-{tune}"
 

@@ -66,7 +66,8 @@ def big_endian(digits: tf.Tensor) -> tf.Tensor:
 def little_endian(digits: tf.Tensor) -> tf.Tensor:
     """Converts up to 4 bytes to a number. The last byte is the most significant.
 
-    The shapes are those of `big_endian`, and a number of 2^31 or more also becomes 2^31 - 1.
+    As in `big_endian`, the input is int32 [n], the result is int32 [], and a number of 2^31 or more
+    becomes 2^31 - 1.
     """
     return big_endian(tf.reverse(digits, [0]))
 

@@ -97,8 +97,9 @@ def decode(file: FileBytes, header: Header, max_value: int = 0) -> tf.Tensor:
     programs to scale the values to 16 bits. Otherwise, white is 65535, and the result contains the
     8 higher bits of each value.
 
-    The function decodes an alpha channel only if pixels may be transparent. In an opaque file with
-    1, 2 or 4 bits per channel, libpng would set the alpha channel to 1, 3 or 15 instead of 255.
+    The function decodes an alpha channel only if the file has alpha values or the chunk tRNS. For
+    any other file with 1, 2 or 4 bits per channel, libpng would set the alpha channel to 1, 3 or 15
+    instead of 255.
 
     Args:
       file: the file.

@@ -80,8 +80,8 @@ def catch_termination_signals() -> Iterator[Preemption]:
     In a run of the pipeline on this machine, `common.termination` handles the signals: a signal
     ends the process at once, or, if the `Preemption` has unsaved steps, at the end of this context.
 
-    Outside a run of the pipeline on this machine, for example in the cloud, this function installs
-    signal handlers. Only the main thread can install signal handlers, so no signals are recorded if
+    If the pipeline runs elsewhere, for example in the cloud, this function installs signal
+    handlers. Only the main thread can install signal handlers, so no signals are recorded if
     this function is called in a different thread.
     """
     preemption = Preemption()

@@ -149,7 +149,8 @@ class TfdsSource(Source):
             Features(),
             lambda file: adapter.make_tf_data(epath.Path(file)),
             can_seek=file_format == file_adapters.FileFormat.TFRECORD,
-            expected=f"the files of TFDS: delete {self._builder.data_dir} and prepare it again",
+            expected=f"the files of TFDS; delete {self._builder.data_dir} and prepare the dataset "
+            "again",
         )
 
     def _splits(self) -> tuple[str, ...]:
@@ -194,5 +195,5 @@ class TfdsSource(Source):
         except FileNotFoundError as error:
             raise InputError(
                 f"--dataset tfds:{self._name}: {file} is missing; expected the files of "
-                f"TFDS: delete {file.parent} and prepare it again"
+                f"TFDS; delete {file.parent} and prepare the dataset again"
             ) from error

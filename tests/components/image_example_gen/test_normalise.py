@@ -344,7 +344,7 @@ def test_a_jpeg_of_many_scans_is_not_decoded():
     """Decoding a small progressive JPEG with thousands of scans would take minutes."""
     encoded = encode(gradient(), "JPEG", progressive=True)
     scan = encoded[encoded.rindex(b"\xff\xda") : -2]
-    with pytest.raises(UnusableError, match="a JPEG of more than 100 scans") as error:
+    with pytest.raises(UnusableError, match="a JPEG with more than 100 scans") as error:
         convert_image(encoded[:-2] + scan * 100 + encoded[-2:], limits(100))
     assert error.value.reason == Reason.TOO_LARGE
 

@@ -109,7 +109,9 @@ def test_a_compiled_pipeline_needs_a_region(monkeypatch):
     ],
 )
 def test_a_file_of_this_machine_is_not_in_the_image(flag):
-    with pytest.raises(InputError, match="expected a URL or an absolute path in the image"):
+    with pytest.raises(
+        InputError, match="expected a URL or an absolute path in the container image"
+    ):
         check(*DATAFLOW, flag, **COMPILED)
 
 

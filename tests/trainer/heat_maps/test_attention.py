@@ -65,7 +65,7 @@ def test_the_patch_is_coldest_for_the_other_class(signature):
 
 def test_a_graph_without_attention_is_not_taken(signature):
     kernel = tf.random.stateless_normal([3, 5], [0, 0])
-    with pytest.raises(UnknownGraphError, match="0 different numbers of tokens of tokens"):
+    with pytest.raises(UnknownGraphError, match="0 different numbers of tokens"):
         AttentionMaps(make_signature(lambda images: tf.reduce_mean(images, [1, 2]) @ kernel))
 
 
