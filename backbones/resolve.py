@@ -91,8 +91,15 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
     if not is_saved_model(path):
         raise InputError(
             f"--model {model}: no SavedModel (there is no saved_model.pb in it); expected a "
-            "directory that tf.saved_model.save wrote"
+            "directory that tf.saved_model.save wrote" + _mean_version(path)
         )
+
+
+def _mean_version(path: Path) -> str:
+    """Returns a hint at the newest version if `path` is a serving directory; otherwise empty."""
+    folders = [folder for folder in path.glob("[0-9]*") if folder.name.isdigit()]
+    newest = max(filter(is_saved_model, folders), key=lambda folder: int(folder.name), default=None)
+    return f"; did you mean {newest}?" if newest else ""
 
 
 def resolve(

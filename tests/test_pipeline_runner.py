@@ -14,7 +14,7 @@ from backbones.catalogue import MODELS
 from common.errors import RefusedError
 from pipeline.command_line.exit_status import REFUSED
 from pipeline.command_line.logged_job import run_with_log
-from pipeline.command_line.run import print_plan, warn_of_similar_names
+from pipeline.command_line.run import print_plan, warn_of_few_test_images, warn_of_similar_names
 from pipeline.command_line.tables import list_models
 from pipeline.datasets import DATASETS
 from pipeline.options.build import build_config
@@ -225,6 +225,24 @@ def test_without_a_network_a_bucket_is_an_error_of_one_line(project, tmp_path):
         done.stderr,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("images", "gate", "expected"),
+    [
+        (24, {"min_accuracy": 0.9}, "at least 25 test images at gate.confidence=0.95, and there"),
+        (25, {"min_accuracy": 0.9}, ""),
+        (1, {"min_accuracy": 0.9, "confidence": 0.0}, ""),
+        (9, {"min_accuracy": 1.0}, ""),  # no number of images is enough; the verdict says so
+    ],
+)
+def test_too_few_test_images_for_any_model_give_a_warning(images, gate, expected):
+    out = io.StringIO()
+    given = {f"gate.{key}": Setting(value, key) for key, value in gate.items()}
+    config = build_config({"model": Setting("vit_mini_fe", "--model")} | given)
+    warn_of_few_test_images(images, config, Console(out, io.StringIO()))
+    assert expected in out.getvalue()
+    assert bool(out.getvalue()) == bool(expected)
 
 
 def test_similar_class_names_give_a_warning():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from backbones.reference import parse_model
 from common.files import write_whole
 from common.heavy_imports import heavy_imports
+from common.interval import images_needed
+from components.image_example_gen.sources.base import TEST
 from components.image_example_gen.sources.similar_names import similar_names
 from pipeline.batch import fit_batch
 from pipeline.command_line.exit_status import DONE, PUSHED, REFUSED
@@ -95,6 +97,7 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
         inputs = resolve_inputs(config, with_backbone=with_backbone)
     console.print_found_images(inputs.found)
     inputs.found.check()
+    warn_of_few_test_images(inputs.found.splits[TEST], config, console)
     warn_of_similar_names(inputs.classes, console)
     return inputs
 
@@ -107,6 +110,17 @@ def print_plan(config: Config, log: Path, console: Console) -> None:
         console.warn("The model is UNTRAINED: its weights are random.")
     if config.train.precision != "float32" and reference.keeps_its_graph:
         console.warn("--precision has no effect: the graph of this SavedModel computes in float32.")
+
+
+def warn_of_few_test_images(images: int, config: Config, console: Console) -> None:
+    """Warns if the gate refuses even a model that classifies all test images correctly."""
+    gate = config.gate
+    needed = images_needed(gate.min_accuracy, gate.confidence)
+    if needed is not None and images < needed:
+        console.warn(
+            f"The gate cannot bless a model: --min-accuracy {gate.min_accuracy:g} needs at least "
+            f"{needed} test images at gate.confidence={gate.confidence:g}, and there are {images}."
+        )
 
 
 def warn_of_similar_names(classes: Iterable[str], console: Console) -> None:

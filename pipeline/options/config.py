@@ -46,8 +46,8 @@ class Config:
     """The configuration of a run: the values of all options."""
 
     model: str = option(
-        "catalogue name, SavedModel directory, URL, or AugReg .npz; a SavedModel that accesses "
-        "files, the network or Python also needs --trust-model",
+        "catalogue name, SavedModel directory (also gs://), Kaggle handle, URL, or AugReg .npz; a "
+        "SavedModel that accesses files, the network or Python also needs --trust-model",
         is_path=True,
     )
     trust_model: bool = option(

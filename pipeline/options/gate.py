@@ -14,8 +14,8 @@ class Gate:
     """The conditions that a model must meet on the test split to be blessed."""
 
     min_accuracy: float = option(
-        "required accuracy; see gate.confidence (default: the recipe's for AugReg's weights, else "
-        "0.5)",
+        "required accuracy; see gate.confidence (default: the recipe's for AugReg's weights and "
+        "for vit_mini, else 0.5)",
         default=0.5,
         check=FRACTION,
     )

@@ -134,7 +134,8 @@ _HEADER = ("flag", "key", "meaning", "values", "default")
 _RECIPES_HEADER = ("recipe", "for", "meaning", "required accuracy")
 _RECIPES = """\
 `--recipe` names one of these recipes. The required accuracy is the default of `--min-accuracy` for
-AugReg's pretrained weights, for which the recipes were made; for other weights the default is 0.5.
+AugReg's pretrained weights, for which the recipes were made, and for vit_mini, which has none. For
+other weights, the default is 0.5.
 """
 _DIFFERENCES = """\
 The options in which the recipes differ:"""

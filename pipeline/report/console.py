@@ -123,8 +123,8 @@ class Console:
         before, after = config.train.batch_size, fitted.train.batch_size
         if after != before:
             self.warn(
-                f"The batch size is {after} instead of the recipe's {before}: a batch of that size "
-                "could be larger than the training split after quarantine."
+                f"The batch size is {after} instead of the recipe's {before}: the training split "
+                f"has too few images for a batch of {before}."
             )
 
     def warn(self, text: str) -> None:

@@ -533,6 +533,14 @@ def test_unknown_models_are_refused_before_a_download(model, weights, expected):
         check_model(model, weights)
 
 
+def test_the_message_about_a_serving_directory_names_its_newest_version(tmp_path, tiny_backbone):
+    for version in ("9", "10"):
+        shutil.copytree(tiny_backbone, tmp_path / version)
+    (tmp_path / "11").mkdir()
+    with pytest.raises(InputError, match=rf"did you mean {tmp_path}/10\?$"):
+        check_model(str(tmp_path), "pretrained")
+
+
 def test_an_address_may_be_longer_than_a_file_name(server, locations, tmp_path, packed):
     url = server.answer(f"/m.tar.gz?X-Goog-Signature={'a' * 300}", Answer(body=packed))
     assert resolve_model(url, tmp_path, locations=locations).parent == tmp_path / "downloaded"
