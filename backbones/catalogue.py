@@ -1,6 +1,6 @@
 """The catalogue of models.
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 
 For each variant, which is an architecture with one set of weights, the catalogue contains a feature
 extractor (`…_fe`), which the pipeline tunes, and a classifier (`…_classification`). The variant

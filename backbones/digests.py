@@ -1,6 +1,6 @@
 """Checks the digests of downloaded models (trust on first use).
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 
 The SHA-256 of the first download of a model is stored next to the model, in `<name>.sha256`.
 Before the pipeline uses a downloaded model, or when it downloads the model again, it compares the

@@ -1,6 +1,6 @@
 """Recognises models in Keras 3's formats, so that errors can say how to convert such a model.
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Iterable

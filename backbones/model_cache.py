@@ -1,6 +1,6 @@
 """Removes old entries from the cache of models.
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 
 In the cache directory, the folders `converted`, `random` and `remote` hold SavedModels that can be
 created or copied again. These folders would grow without limit, because the pipeline adds a

@@ -1,6 +1,6 @@
 """Parses the value of `--model`.
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Checks whether the scheme of a URL is supported, and whether Google Cloud Storage answers.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import os

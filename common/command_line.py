@@ -1,6 +1,6 @@
 """Helpers for the command-line programs of this project.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import argparse

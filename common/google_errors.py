@@ -1,6 +1,6 @@
 """One-line messages for errors from Google Cloud's client libraries.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import re

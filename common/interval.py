@@ -4,7 +4,7 @@ E. B. Wilson, "Probable inference, the law of succession, and statistical infere
 American Statistical Association 22 (1927). The results of this module agree with
 `scipy.stats.binomtest(hits, images).proportion_ci(method="wilson")`.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import math

@@ -1,6 +1,6 @@
 """One-line messages for errors from clients of web services.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Callable, Iterator, Mapping

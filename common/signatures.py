@@ -1,6 +1,6 @@
 """The names of the signatures of an exported model, and the names of their inputs.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 # The names of the signatures of an exported model. The name of each constant states the input of

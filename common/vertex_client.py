@@ -1,6 +1,6 @@
 """Finds Google Cloud credentials, and initialises the client library of Vertex AI.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from typing import Any

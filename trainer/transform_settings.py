@@ -1,6 +1,6 @@
 """The settings that the pipeline passes to Transform.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 TFX's cache key for Transform contains a fingerprint of all code that Transform imports. If this
 module imported the settings of Trainer, Transform would run again after every change to their code,

@@ -1,6 +1,6 @@
 """Shows on the console how downloads progress, and which file this process is waiting for.
 
-This module does not import TensorFlow, because the command line imports it and must start quickly.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import logging

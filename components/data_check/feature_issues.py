@@ -1,6 +1,6 @@
 """Uses the features of a backbone to find wrong labels and outliers.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Findings (values in the data that are not as expected), and a table that shows them.
 
-This module loads quickly, because it does not import TensorFlow.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Iterator, Sequence

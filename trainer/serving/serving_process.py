@@ -1,6 +1,6 @@
 """Runs a SavedModel in a separate process, which loads the model as a server would.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Kills a process that runs too long or uses too much memory.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """The hyperparameters of a training.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """The name of a training in TensorBoard.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 """
 
 import dataclasses

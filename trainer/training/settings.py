@@ -1,6 +1,6 @@
 """The settings that the pipeline passes to Trainer and Tuner.
 
-This module does not import TensorFlow, so that importing the module is fast.
+This module does not import TensorFlow, which takes seconds to import.
 
 `common.custom_config` converts the settings to TFX's `custom_config`, and back.
 """
