@@ -130,7 +130,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    """Splits a path or URI at each `/`. In a path, this function first resolves symbolic links."""
+    """Splits a path or URI at each `/`, after resolving the symbolic links of a path."""
     if "://" in place:
         scheme, _, path = place.partition("://")
         return (f"{scheme}://", *PurePosixPath(path).parts)

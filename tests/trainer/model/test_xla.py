@@ -101,8 +101,8 @@ def test_a_batch_norm_in_training_changes_its_averages_once(normalizing_model):
         normalizing_model.moving_mean.assign(before)
         np.testing.assert_allclose(compiled(batch), expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(normalizing_model.moving_mean, changed, rtol=1e-4, atol=1e-6)
-        # The second batch contains each image twice, so it has the same mean and variance as the
-        # first batch.
+        # The second batch contains each image of the first batch twice, so the mean and variance of
+        # both batches are the same.
         batch = tf.concat([batch, batch], 0)
         expected = 2 * expected
 

@@ -74,7 +74,10 @@ def cut_mix(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 
 def sample_beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
-    """Draws from Beta(alpha, alpha), float32 []: X / (X + Y), with X and Y from Gamma(alpha)."""
+    """Draws a number, float32 [], from Beta(alpha, alpha).
+
+    The number is X / (X + Y), where X and Y are drawn from Gamma(alpha).
+    """
     # With a small alpha, the two numbers from the Gamma distribution may be too small for float32.
     # If both numbers are too small even for float64, both become 0, and the result is 0, not NaN.
     first, second = tf.unstack(tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64))
