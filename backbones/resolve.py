@@ -1,5 +1,6 @@
 """Turns the value of `--model` into a SavedModel directory that satisfies the backbone contract."""
 
+import contextlib
 import functools
 import os
 import zipfile
@@ -97,9 +98,11 @@ def check_model(model: str, weights: str, *, task: Task = "fe") -> None:
 
 def _mean_version(path: Path) -> str:
     """Returns a hint at the newest version if `path` is a serving directory; otherwise empty."""
-    folders = [folder for folder in path.glob("[0-9]*") if folder.name.isdigit()]
-    newest = max(filter(is_saved_model, folders), key=lambda folder: int(folder.name), default=None)
-    return f"; did you mean {newest}?" if newest else ""
+    folders = (f for f in path.glob("[0-9]*") if f.name.isascii() and f.name.isdecimal())
+    with contextlib.suppress(OSError):  # a folder without read permission gives no hint
+        if versions := [folder for folder in folders if is_saved_model(folder)]:
+            return f"; did you mean {max(versions, key=lambda folder: int(folder.name))}?"
+    return ""
 
 
 def resolve(

@@ -230,10 +230,14 @@ def test_without_a_network_a_bucket_is_an_error_of_one_line(project, tmp_path):
 @pytest.mark.parametrize(
     ("images", "gate", "expected"),
     [
-        (24, {"min_accuracy": 0.9}, "at least 25 test images at gate.confidence=0.95, and there"),
+        (
+            24,
+            {"min_accuracy": 0.9},
+            "fewer than 25 test images cannot show an accuracy of 0.9 with",
+        ),
         (25, {"min_accuracy": 0.9}, ""),
         (1, {"min_accuracy": 0.9, "confidence": 0.0}, ""),
-        (9, {"min_accuracy": 1.0}, ""),  # no number of images is enough; the verdict says so
+        (9, {"min_accuracy": 1.0}, "any number of test images cannot show an accuracy of 1 with"),
     ],
 )
 def test_too_few_test_images_for_any_model_give_a_warning(images, gate, expected):

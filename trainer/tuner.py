@@ -142,7 +142,7 @@ class Search(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(str(error)) from error
         except (PreemptedError, KeyboardInterrupt) as error:
             message = (
-                f"received a signal in trial {trial.trial_id}; the search starts from the "
+                f"ended by a signal in trial {trial.trial_id}; the search starts from the "
                 "beginning when the same command is given again"
             )
             if isinstance(error, KeyboardInterrupt):

@@ -73,8 +73,8 @@ def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
     packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
     if unpacked > _LARGEST_RATIO * packed + _SLACK:
         raise CheckpointError(
-            f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB, which is more than any "
-            "trained weights do; expected an AugReg checkpoint; download the checkpoint again"
+            f"unpacks from {packed / 1e6:.3g} MB to {unpacked / 1e9:.3g} GB, which is more than "
+            "any trained weights do; expected an AugReg checkpoint; download the checkpoint again"
         )
 
 

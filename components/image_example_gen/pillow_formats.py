@@ -102,8 +102,8 @@ def _to_rgb(image: PIL.Image.Image, max_value: int) -> tuple[PIL.Image.Image, in
         if max_value:
             raise UnusableError(
                 Reason.RANGE,
-                f"{len(bits)} channels of {max(bits)} bits, for which "
-                f"ingest.max_value has no effect in {image.format} files; convert it to PNG",
+                f"{len(bits)} channels of {max(bits)} bits, to which ingest.max_value cannot be "
+                f"applied in a {image.format} file; convert it to PNG",
             )
         peak = int(np.asarray(image).max()) * 256 + 255
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:

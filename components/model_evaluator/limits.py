@@ -81,7 +81,9 @@ class Limit:
         )
         needed = self.images_needed
         if needed is None:
-            return f"{text} (no number of images is enough for 1.0; see gate.confidence)"
+            return (
+                f"{text} (no number of images is enough for 1.0; gate.confidence=0 compares values)"
+            )
         if needed > self.images:
             return f"{text} (even if all answers are right, at least {needed} images are needed)"
         return text

@@ -64,13 +64,13 @@ def find_faults(outputs: Outputs, count: int, classes: Sequence[str]) -> Iterato
 
 
 def find_difference(name: str, one: Outputs, other: Outputs, tolerance: float) -> str:
-    """Describes how the outputs `valid` and `probabilities` for one image differ between two
-    requests; returns an empty text if they agree.
+    """Describes how the outputs `valid` and `probabilities` for one image differ between a batch
+    and a request for the image alone; returns an empty text if they agree.
 
     Args:
       name: the name of the image.
-      one: all outputs for the image in the first request.
-      other: all outputs for the image in the second request.
+      one: all outputs for the image in the batch.
+      other: all outputs for the image in a request for this image alone.
       tolerance: the greatest allowed difference of probabilities.
     """
     if bool(one["valid"]) != bool(other["valid"]):

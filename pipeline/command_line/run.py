@@ -36,6 +36,7 @@ def run(config: Config, log: Path, record_owner: Callable[[], None]) -> int:
     def job(console: Console) -> int:
         print_plan(config, log, console)
         inputs = find_inputs(config, console)
+        warn_of_few_test_images(inputs.found.splits[TEST], config, console)
         fitted = fit_batch(config, inputs.found.train_images)
         console.warn_of_smaller_batch(config, fitted)
         record_owner()
@@ -97,7 +98,6 @@ def find_inputs(config: Config, console: Console, *, with_backbone: bool = True)
         inputs = resolve_inputs(config, with_backbone=with_backbone)
     console.print_found_images(inputs.found)
     inputs.found.check()
-    warn_of_few_test_images(inputs.found.splits[TEST], config, console)
     warn_of_similar_names(inputs.classes, console)
     return inputs
 
@@ -113,13 +113,21 @@ def print_plan(config: Config, log: Path, console: Console) -> None:
 
 
 def warn_of_few_test_images(images: int, config: Config, console: Console) -> None:
-    """Warns if the gate refuses even a model that classifies all test images correctly."""
+    """Warns if a model that classifies all test images correctly would miss `--min-accuracy`.
+
+    Args:
+      images: the number of images in the test split; may be an estimate.
+      config: the configuration.
+      console: the console.
+    """
     gate = config.gate
     needed = images_needed(gate.min_accuracy, gate.confidence)
-    if needed is not None and images < needed:
+    if needed is None or images < needed:
+        count = "any number of" if needed is None else f"fewer than {needed}"
         console.warn(
-            f"The gate cannot bless a model: --min-accuracy {gate.min_accuracy:g} needs at least "
-            f"{needed} test images at gate.confidence={gate.confidence:g}, and there are {images}."
+            f"The gate will refuse every model: {count} test images cannot show an accuracy of "
+            f"{gate.min_accuracy:g} with a confidence of {gate.confidence:g}. Add images, or lower "
+            "--min-accuracy or gate.confidence."
         )
 
 

@@ -537,6 +537,7 @@ def test_the_message_about_a_serving_directory_names_its_newest_version(tmp_path
     for version in ("9", "10"):
         shutil.copytree(tiny_backbone, tmp_path / version)
     (tmp_path / "11").mkdir()
+    shutil.copytree(tiny_backbone, tmp_path / "1²")  # is a digit for str.isdigit, but not for int
     with pytest.raises(InputError, match=rf"did you mean {tmp_path}/10\?$"):
         check_model(str(tmp_path), "pretrained")
 

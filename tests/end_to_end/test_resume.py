@@ -93,7 +93,7 @@ def runs(pipeline, root, model):
 def test_a_training_that_is_terminated_is_saved(runs):
     assert runs.stopped.status == 1
     assert {"Tuner", "Trainer"} & runs.stopped.ran == {"Tuner"}
-    assert "received a signal, and ended after step 4 of 6" in runs.stopped.err
+    assert "ended by a signal after step 4 of 6" in runs.stopped.err
     assert "step-4.index" in {path.name for path in runs.checkpoints}
 
 

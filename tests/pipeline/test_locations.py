@@ -32,21 +32,21 @@ def make_config(places, **values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pipeline_root": "flowers/out"}, "--pipeline-root .* lies in --dataset .*for images"),
-        ({"pipeline_root": "link/out"}, "--pipeline-root .* lies in --dataset"),
+        ({"pipeline_root": "flowers/out"}, "--pipeline-root .* is in --dataset .*for images"),
+        ({"pipeline_root": "link/out"}, "--pipeline-root .* is in --dataset"),
         ({"pipeline_root": "flowers"}, "--pipeline-root .* is --dataset"),
-        ({"serving_dir": "flowers/serving"}, "--serving-dir .* lies in --dataset"),
-        ({"pipeline_root": "."}, "--dataset .* lies in --pipeline-root"),
-        ({"serving_dir": "."}, "--dataset .* lies in --serving-dir"),
+        ({"serving_dir": "flowers/serving"}, "--serving-dir .* is in --dataset"),
+        ({"pipeline_root": "."}, "--dataset .* is in --pipeline-root"),
+        ({"serving_dir": "."}, "--dataset .* is in --serving-dir"),
         ({"serving_dir": "root"}, "--pipeline-root .* is --serving-dir .*among the artifacts"),
         (
             {"pipeline_root": "serving/root", "serving_dir": "serving"},
-            "--pipeline-root .* lies in --serving-dir",
+            "--pipeline-root .* is in --serving-dir",
         ),
-        ({"pipeline_root": "mine/root"}, "--pipeline-root .* lies in --model"),
+        ({"pipeline_root": "mine/root"}, "--pipeline-root .* is in --model"),
         (
             {"dataset": "gs://b/flowers", "pipeline_root": "gs://b/flowers/runs/"},
-            "--pipeline-root gs://b/flowers/runs/: lies in --dataset gs://b/flowers,",
+            "--pipeline-root gs://b/flowers/runs/: is in --dataset gs://b/flowers,",
         ),
         ({"pipeline_root": "s3://b/root"}, "--pipeline-root s3://b/root: s3:// is not supported"),
         ({"serving_dir": "s3://b/s"}, "--serving-dir s3://b/s: s3:// is not supported"),
@@ -76,7 +76,7 @@ def test_valid_locations(places, values):
 def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     there = {"run.runner": "kubeflow", "dataset": "gs://b/flowers"}
     with pytest.raises(
-        InputError, match=r"^--pipeline-root gs://b/flowers/runs: lies in --dataset"
+        InputError, match=r"^--pipeline-root gs://b/flowers/runs: is in --dataset"
     ):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
@@ -87,7 +87,7 @@ def test_the_state_directory_may_contain_the_data_and_not_vice_versa():
     storage = {"cloud.volumes": ["vit:/state"], "cloud.state_dir": "/state/flowers"}
     there = {"run.runner": "kubeflow", "pipeline_root": "minio://b/flowers"} | storage
     check_locations(config_of(dataset="/state/flowers/images", **there))
-    message = r"^cloud.state_dir /state/flowers: lies in --dataset /state, where checkpoints"
+    message = r"^cloud.state_dir /state/flowers: is in --dataset /state, where checkpoints"
     with pytest.raises(InputError, match=message):
         check_locations(config_of(dataset="/state", serving_dir="gs://b/serving", **there))
     with pytest.raises(InputError, match=r"^cloud.state_dir /state/flowers: is --serving-dir"):

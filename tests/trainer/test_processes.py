@@ -104,7 +104,7 @@ def test_two_workers(single, folder):
     for worker in workers:
         status, errors = worker.wait()
         assert status == 1
-        assert f"received a signal, and ended after step {newest_step(checkpoints)} of 12" in errors
+        assert f"ended by a signal after step {newest_step(checkpoints)} of 12" in errors
 
     assert_succeeded(*start_workers())
     for index in range(2):

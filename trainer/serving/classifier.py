@@ -91,8 +91,8 @@ class Classifier:
     def _load_backbone(self, directory: str | Path) -> ToProbabilities:
         shapes = read_shapes(directory)
         self.height, self.width, self.classes = shapes.height, shapes.width, shapes.features
-        # The attribute `_backbone` keeps the backbone's variables alive, which traced functions do
-        # not.
+        # The attribute `_backbone` keeps the backbone's variables alive, because a traced function
+        # does not keep variables alive.
         model = self._backbone = load_backbone(directory)
         probabilities = tf.function(
             lambda images: tf.nn.softmax(call_backbone(model, images))

@@ -331,9 +331,7 @@ class Loop:
         if self._step == self._total:
             after = "the last step"
             goes_on = "and the model is exported when the same command is given again"
-        preemption.end(
-            f"received a signal, and ended after {after}; the training is saved {goes_on}"
-        )
+        preemption.end(f"ended by a signal after {after}; the training is saved {goes_on}")
 
     def _end_epoch(self, preemption: Preemption) -> None:
         """Validates the model after an epoch.

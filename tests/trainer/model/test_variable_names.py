@@ -86,5 +86,5 @@ def test_a_function_without_the_argument_training_is_called_without_it(tmp_path)
 
 def test_a_function_for_batches_of_one_size_is_refused(tmp_path):
     write_collection_model(TINY, tmp_path / "model", batch=1)
-    with pytest.raises(InputError, match=r"maps float32 \(1, 16, 16, 3\).*any batch size"):
+    with pytest.raises(InputError, match=r"map float32 \(1, 16, 16, 3\).*any batch size"):
         read_shapes(tmp_path / "model")

@@ -510,7 +510,7 @@ def test_a_local_run_ends_after_saving_its_training(fit_head, local_run, monkeyp
     assert ended.value.code == 143
     first, last = capfd.readouterr().err.splitlines()
     assert first == "program: the training is being saved; a second Ctrl-C ends it at once"
-    assert last.startswith("program: terminated: received a signal, and ended after ")
+    assert last.startswith("program: terminated: ended by a signal after ")
     assert "the training is saved" in last
     (checkpoints,) = saved
     assert checkpoints.restore()["step"] == step
