@@ -233,11 +233,15 @@ def test_without_a_network_a_bucket_is_an_error_of_one_line(project, tmp_path):
         (
             24,
             {"min_accuracy": 0.9},
-            "fewer than 25 test images cannot show an accuracy of 0.9 with",
+            "an accuracy of 0.9 with a confidence of 0.95 needs at least 25 test images.",
         ),
         (25, {"min_accuracy": 0.9}, ""),
         (1, {"min_accuracy": 0.9, "confidence": 0.0}, ""),
-        (9, {"min_accuracy": 1.0}, "any number of test images cannot show an accuracy of 1 with"),
+        (
+            9,
+            {"min_accuracy": 1.0},
+            "an accuracy of 1 with a confidence of 0.95 cannot be shown with any number",
+        ),
     ],
 )
 def test_too_few_test_images_for_any_model_give_a_warning(images, gate, expected):

@@ -123,11 +123,13 @@ def warn_of_few_test_images(images: int, config: Config, console: Console) -> No
     gate = config.gate
     needed = images_needed(gate.min_accuracy, gate.confidence)
     if needed is None or images < needed:
-        count = "any number of" if needed is None else f"fewer than {needed}"
+        if needed is None:
+            problem = "cannot be shown with any number of test images. Lower"
+        else:
+            problem = f"needs at least {needed} test images. Add images, or lower"
         console.warn(
-            f"The gate will refuse every model: {count} test images cannot show an accuracy of "
-            f"{gate.min_accuracy:g} with a confidence of {gate.confidence:g}. Add images, or lower "
-            "--min-accuracy or gate.confidence."
+            f"The gate will refuse every model: an accuracy of {gate.min_accuracy:g} with a "
+            f"confidence of {gate.confidence:g} {problem} --min-accuracy or gate.confidence."
         )
 
 

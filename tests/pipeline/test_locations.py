@@ -75,9 +75,7 @@ def test_valid_locations(places, values):
 
 def test_a_compiled_pipeline_must_not_write_into_its_dataset():
     there = {"run.runner": "kubeflow", "dataset": "gs://b/flowers"}
-    with pytest.raises(
-        InputError, match=r"^--pipeline-root gs://b/flowers/runs: is in --dataset"
-    ):
+    with pytest.raises(InputError, match=r"^--pipeline-root gs://b/flowers/runs: is in --dataset"):
         check_locations(config_of(pipeline_root="gs://b/flowers/runs", **there))
     check_locations(config_of(pipeline_root="gs://b/runs", **there))
     check_locations(config_of(**there))  # no pipeline root: each run sets its own

@@ -55,7 +55,13 @@ class ClassFolders(Source):
 
     @functools.cached_property
     def _classes(self) -> ClassList:
-        found = sorted({found_in.class_name for found_in in self._splits_and_classes if found_in})
+        found = sorted(
+            {
+                split_and_class.class_name
+                for split_and_class in self._splits_and_classes
+                if split_and_class
+            }
+        )
         return ClassList(self._given_classes, found, self._path)
 
     @functools.cached_property
@@ -73,16 +79,16 @@ class ClassFolders(Source):
         return [
             ImageReference(
                 name,
-                self._classes.label(found_in.class_name),
+                self._classes.label(split_and_class.class_name),
                 location,
                 size,
                 digest,
-                found_in.split,
+                split_and_class.split,
             )
-            for (name, location), found_in, (_, size, digest) in zip(
+            for (name, location), split_and_class, (_, size, digest) in zip(
                 self.files(), self._splits_and_classes, self.contents(cache), strict=True
             )
-            if found_in
+            if split_and_class
         ]
 
     def read(self, images: Iterable[ImageReference]) -> Iterator[SourceImage]:
@@ -122,9 +128,9 @@ class ClassFolders(Source):
                 f"each with the images of one class{hint or self._hint_at_nested_folder()}"
             )
         found: dict[str, set[str]] = {}
-        for found_in in self._splits_and_classes:
-            if found_in and found_in.split:
-                found.setdefault(found_in.split, set()).add(found_in.class_name)
+        for split_and_class in self._splits_and_classes:
+            if split_and_class and split_and_class.split:
+                found.setdefault(split_and_class.split, set()).add(split_and_class.class_name)
         is_asked = self._named or self._given_classes or self._asked == layouts.SPLITS
         if not is_asked:
             check_classes(found, self._path)

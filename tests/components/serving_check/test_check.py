@@ -217,7 +217,8 @@ def test_a_model_that_uses_too_much_memory_is_stopped(tmp_path, images):
         ("os.abort()", r"^0\.jpg: the process that runs the model ended with status -6"),
         (
             "time.sleep(600)",
-            r"^0\.jpg: the process that runs the model was stopped: no answer after 1 s; ",
+            r"^0\.jpg: the process that runs the model was stopped: no answer after 1 s; "
+            "serving_check",
         ),
     ],
 )

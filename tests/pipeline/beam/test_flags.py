@@ -120,7 +120,10 @@ def test_a_file_of_this_machine_is_not_in_the_image(flag):
 )
 def test_remote_workers_have_no_local_copies_and_no_volume(flags):
     kubeflow = {"run.runner": "kubeflow", "pipeline_root": "minio://b/root"}
-    message = r"^--pipeline-root minio://b/root: the workers of \w+ cannot read minio://.*leave out"
+    message = (
+        r"^--pipeline-root minio://b/root: the workers of \w+ cannot read minio:// and s3:// URIs;"
+        " .*leave out the --beam-arg"
+    )
     with pytest.raises(InputError, match=message):
         check(*flags, **kubeflow, **{"cloud.state_dir": "gs://b/state"})
     check("--direct_num_workers=2", **kubeflow, **{"cloud.state_dir": "gs://b/state"})

@@ -64,7 +64,8 @@ def test_the_state_directory_is_the_pipeline_root_if_steps_can_read_it():
         ({"cloud__state_dir": "state"}, "cloud.state_dir state: expected gs://BUCKET"),
         (
             {"model": "s3://b/model", "cloud__state_dir": "gs://b/s"},
-            "--model s3://b/model: a step cannot read minio:// and s3:// URIs; expected a path",
+            "--model s3://b/model: a step cannot read minio:// and s3:// URIs; "
+            "expected a path in a volume",
         ),
         (
             {"dataset": "minio://b/data", "cloud__state_dir": "gs://b/s"},

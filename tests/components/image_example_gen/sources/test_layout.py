@@ -62,7 +62,8 @@ def test_a_class_with_the_name_of_a_split():
     [
         ((*SPLIT_CLASSES, "pred/1.jpg"), r"test \(test\), train \(train\)\), but "
          "pred is not named like a split"),
-        ((*SPLIT_CLASSES, "daisy/1.jpg", "roses/1.jpg"), "roses are not named like a split"),
+        ((*SPLIT_CLASSES, "daisy/1.jpg", "roses/1.jpg"),
+         "but daisy, roses are not named like a split"),
         ((*SPLIT_CLASSES, "train/3.JPG"), "but train has images outside of class folders"),
         (("train/1.jpg", "test/1.jpg"), "but test, train have images outside of class folders"),
         ((*SPLIT_CLASSES, "eval/daisy/1.jpg"), "two of them are for the same split"),
